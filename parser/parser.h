@@ -1,0 +1,24 @@
+/* parser.h - from the text of a kernel file to its syntax. */
+#ifndef KD_PARSER_PARSER_H
+#define KD_PARSER_PARSER_H
+
+#include "parser/ast.h"
+
+/* Reads the top level of a file in one pass, linear in its length, whatever it contains: definitions are listed, bodies of functions
+ * skipped by indentation, everything that is not a definition ignored without a word. Reports only what makes the file unreadable (an
+ * unclosed bracket or string at the end, bad indentation around a definition, NUL bytes). Never NULL: what could be read is in the result. */
+kd_module_ast *kd_parse_module(kd_arena *arena, kd_diags *diags, uint32_t source);
+
+/* Parses the body of a function where that has not happened yet. Reports all its syntax errors, resuming at the next statement.
+ * False: it has errors, now or on an earlier call (reported once). */
+bool kd_function_parse_body(kd_function *function, kd_diags *diags);
+
+/* One expression that is the whole text (the command line's values, a signature's parts). NULL: reported. */
+kd_expr *kd_parse_expression(kd_arena *arena, kd_diags *diags, uint32_t source);
+
+/* Python-like text of a tree, indented; for '--emit ast' and tests. */
+void kd_ast_print_module(const kd_module_ast *module, kd_strbuf *out);
+void kd_ast_print_function(const kd_function *function, kd_strbuf *out);
+void kd_ast_print_expr(const kd_expr *expr, kd_strbuf *out);
+
+#endif

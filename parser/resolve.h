@@ -1,0 +1,33 @@
+/* resolve.h - where the modules that a kernel file imports come from.
+ *
+ * One interface, so that a Python front can answer with live objects instead of files. */
+#ifndef KD_PARSER_RESOLVE_H
+#define KD_PARSER_RESOLVE_H
+
+#include "parser/ast.h"
+
+typedef struct kd_resolver kd_resolver;
+
+struct kd_resolver {
+    /* The module that 'importer' means by level dots and a dotted name, parsed; NULL where there is none (nothing is reported). */
+    kd_module_ast *(*find_module)(kd_resolver *resolver, const kd_module_ast *importer, unsigned level, kd_str name);
+};
+
+/* Reads one module by path, and remembers it. NULL with errno set: the file cannot be read. */
+typedef struct kd_file_resolver kd_file_resolver;
+
+/* Looks in the built-in modules first ('find_builtin' gives the text of a dotted name, or an empty one), then beside the importing file
+ * (and its package's parents for leading dots), then in each of include_dirs. Files are read once. */
+kd_file_resolver *kd_file_resolver_create(kd_arena *arena, kd_diags *diags, const char *const *include_dirs, unsigned n_include_dirs,
+                                          kd_str (*find_builtin)(kd_str dotted_name));
+kd_resolver *kd_file_resolver_interface(kd_file_resolver *resolver);
+kd_module_ast *kd_file_resolver_open(kd_file_resolver *resolver, const char *path);
+
+/* The files that were read (not the built-in ones), in order: what a cache entry depends on. */
+unsigned kd_file_resolver_n_files(const kd_file_resolver *resolver);
+const kd_source *kd_file_resolver_file(const kd_file_resolver *resolver, unsigned i);
+/* The places that were tried without finding a file: if one appears, a cache entry is stale. */
+unsigned kd_file_resolver_n_misses(const kd_file_resolver *resolver);
+const char *kd_file_resolver_miss(const kd_file_resolver *resolver, unsigned i);
+
+#endif
