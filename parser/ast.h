@@ -14,10 +14,11 @@ typedef struct kd_module_ast kd_module_ast;
 
 typedef enum kd_expr_kind {
     KD_EXPR_NAME,      /* text */
-    KD_EXPR_INT,       /* integer, exact; literals beyond 128 bits are a syntax error */
-    KD_EXPR_FLOAT,     /* real */
+    KD_EXPR_INT,       /* integer, exact (literals from 2**127 on are a syntax error); text as written */
+    KD_EXPR_FLOAT,     /* real; text as written */
     KD_EXPR_STRING,    /* text: decoded, adjacent literals joined */
     KD_EXPR_FSTRING,   /* items: STRING pieces and the expressions between them */
+    KD_EXPR_FORMATTED, /* a, text: what follows the expression in an f-string, "!r", ":>8" or both; only as an item of FSTRING */
     KD_EXPR_TRUE,
     KD_EXPR_FALSE,
     KD_EXPR_NONE,
@@ -59,9 +60,13 @@ typedef struct kd_keyword {
     kd_loc loc; /* of the name */
 } kd_keyword;
 
+/* No tree is higher, so that recursion over one is safe. Blocks nest at most 100 deep, elif chains count up to 500. */
+enum { KD_MAX_EXPR_HEIGHT = 500 };
+
 struct kd_expr {
     kd_expr_kind kind;
     kd_operator op;
+    uint16_t height; /* of the tree: 1 for a leaf */
     kd_loc loc; /* the whole expression, without parentheses around it */
     kd_str text;
     kd_loc text_loc; /* ATTRIBUTE: of the name after the dot */
@@ -140,7 +145,7 @@ typedef struct kd_param {
 /* A def or lambda. Bodies of functions at the top level or in classes are parsed on demand: see kd_function_parse_body. */
 struct kd_function {
     kd_module_ast *module;
-    kd_str name;
+    kd_str name;     /* empty: a lambda */
     kd_loc loc;      /* of the name */
     kd_loc def_loc;  /* from 'def' to the last byte of the body */
     unsigned line;   /* of the first decorator, or of 'def' without one: NAME@LINE on the command line */
@@ -153,7 +158,7 @@ struct kd_function {
     kd_block_ast body; /* empty until parsed; without the docstring */
     bool body_parsed, body_bad;
     struct kd_class *owner; /* the class of a method, or NULL */
-    void *lexer_state;      /* where the body starts; the parser's own */
+    struct kd_body_start *body_start; /* the parser's own */
 };
 
 typedef struct kd_class {
@@ -173,12 +178,15 @@ typedef struct kd_item {
     struct kd_item *next;
     kd_item_kind kind;
     kd_loc loc;
-    kd_expr *condition; /* of the innermost top-level 'if' it stands under, negated for else, or NULL */
+    kd_expr *condition; /* of the top-level 'if's it stands under: their tests joined by AND, negated for else; NULL: none, or unreadable */
     kd_function *function;
     kd_class *class_;
     kd_stmt *stmt; /* ASSIGN: an assignment whose targets are names; IMPORT */
     kd_str name;   /* SKIPPED: the name that the skipped statement binds, e.g. an assignment we cannot parse; else empty */
 } kd_item;
+
+/* Whether one of the decorators is 'jit', 'NAME.jit' or a call of one. */
+bool kd_function_is_jit(const kd_function *function);
 
 struct kd_module_ast {
     kd_arena *arena;

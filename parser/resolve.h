@@ -9,7 +9,8 @@
 typedef struct kd_resolver kd_resolver;
 
 struct kd_resolver {
-    /* The module that 'importer' means by level dots and a dotted name, parsed; NULL where there is none (nothing is reported). */
+    /* The module that 'importer' means by level dots and a dotted name, parsed; NULL where there is none (nothing is reported).
+     * 'from m import x' binds x of module m, or else the module m.x: two calls. Syntax errors go to the sink once. */
     kd_module_ast *(*find_module)(kd_resolver *resolver, const kd_module_ast *importer, unsigned level, kd_str name);
 };
 
