@@ -46,6 +46,9 @@ static inline kd_value *kd_result(kd_op *op)
 kd_op *kd_build_op(kd_builder *b, kd_opcode code, kd_loc loc, kd_value *const *operands, unsigned n_operands, const kd_type *const *types,
                    unsigned n_types, const kd_attr *attrs);
 
+/* An integer as the element type holds it: the low bits, sign-extended for signed types. */
+int64_t kd_number_wrap(const kd_type *elem, int64_t value);
+
 /* Old values to new ones, for copies. */
 typedef struct kd_value_map kd_value_map;
 kd_value_map *kd_value_map_create(kd_arena *scratch);

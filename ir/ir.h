@@ -71,17 +71,19 @@ typedef struct kd_op_info {
     const char *id, *mnemonic, *summary;
     unsigned traits, n_regions;
     unsigned n_operands; /* named ones; the last may be variadic */
-    kd_operand_info operands[KD_MAX_OPERAND_INFOS];
+    kd_operand_info operands[KD_MAX_OPERAND_INFOS + 1];
     bool results_variadic;
     unsigned n_results; /* 0 or 1 unless variadic */
     const char *result_name;
     kd_result_rule result_rule;
-    unsigned result_operand; /* for SAME_AS and BOOL_OF */
+    const char *result_operand; /* for SAME_AS and BOOL_OF: its name, see kd_op_info_operand */
     unsigned n_attrs;
-    kd_attr_info attrs[KD_MAX_ATTR_INFOS];
+    kd_attr_info attrs[KD_MAX_ATTR_INFOS + 1];
 } kd_op_info;
 
 extern const kd_op_info kd_op_infos[KD_N_OPS];
+/* The position of a named operand. */
+unsigned kd_op_info_operand(const kd_op_info *info, const char *name);
 unsigned kd_math_arity(kd_math fn);
 const char *kd_math_text(kd_math fn);
 bool kd_math_parse(kd_str text, kd_math *out);

@@ -1,0 +1,12 @@
+/* ir_impl.h - between the files of ir/. */
+#ifndef KD_IR_IR_IMPL_H
+#define KD_IR_IR_IMPL_H
+
+#include "ir/ir.h"
+
+/* An op outside any block, operands not yet set, regions empty. */
+kd_op *kd_op_create(kd_module *module, kd_opcode code, kd_loc loc, unsigned n_operands, const kd_type *const *types, unsigned n_types);
+/* Puts it before an op of the block, or at its end. */
+void kd_op_insert(kd_op *op, kd_block *block, kd_op *before);
+
+#endif
