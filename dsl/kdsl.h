@@ -1,0 +1,67 @@
+/* kdsl.h - compile Triton kernels from C.
+ *
+ *     kd_compiler *c;
+ *     kd_compiler_create(&(kd_compiler_options){0}, &c);
+ *     kd_source_file *f;
+ *     if (kd_compiler_open(c, "softmax.py", &f) == KD_OK) ...
+ *     kd_compile_request r = {.file = "softmax.py", .kernel = "softmax_kernel", .signature = "*fp32:16, *fp32:16, i32, BLOCK=1024"};
+ *     kd_compiled *k;
+ *     kd_status s = kd_compile(c, &r, &k);       // KD_ERR_REPORTED: kd_compiler_messages(c) says what is wrong with the kernel
+ *
+ * A compiler may be used by one thread at a time; several compilers at once are normal use. */
+#ifndef KDSL_H
+#define KDSL_H
+
+#include "base/kernel_desc.h"
+#include "base/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kd_compiler kd_compiler;
+typedef struct kd_compiled kd_compiled;
+
+typedef struct kd_compile_request {
+    const char *file;         /* path; or NULL with 'text' */
+    const char *text;         /* the source itself, then 'file' is only its name in messages (may be NULL) */
+    const char *kernel;       /* NAME or NAME@LINE; NULL where the file has one kernel */
+    const char *signature;    /* see docs/signature.md: by position "*fp32:16, i32, 1024" or by name "x=*fp32:16, BLOCK=1024" */
+    const char *target;       /* NULL: "cpu" */
+    const char *emit;         /* NULL: "obj"; ast kd cpu llvm asm obj header */
+    const char *const *include_dirs;
+    unsigned n_include_dirs;
+    unsigned num_warps, num_stages; /* 0: what the kernel's config says, or Triton's defaults (4 and 3) */
+    int config;               /* index of a literal triton.Config of the kernel's autotune list, -1: none. 0 is the first */
+    unsigned opt_level;       /* 0 to 3; zero-initialized requests get 3 unless set_opt_level */
+    bool set_opt_level;
+    bool no_fusion, assume_disjoint, no_cache;
+    const char *print_after;  /* a pass, or "all": IR text in kd_compiler_messages */
+    bool time_passes;
+} kd_compile_request;
+
+typedef struct kd_compiler_options {
+    size_t memory_limit_bytes; /* of one compilation; 0: 4 GiB */
+    const char *cache_dir;     /* NULL: $KDSL_CACHE_DIR, or the user's cache folder */
+} kd_compiler_options;
+
+kd_status kd_compiler_create(const kd_compiler_options *options, kd_compiler **out);
+void kd_compiler_destroy(kd_compiler *compiler);
+/* Compiles. *out is written on KD_OK only and freed with kd_compiled_destroy. */
+kd_status kd_compile(kd_compiler *compiler, const kd_compile_request *request, kd_compiled **out);
+/* What the last kd_compile reported: diagnostics, or the reason of another failure. Never NULL; valid until the next call. */
+const char *kd_compiler_messages(const kd_compiler *compiler);
+
+const kd_kernel_desc *kd_compiled_desc(const kd_compiled *compiled);
+/* The object or text that was asked for. */
+const void *kd_compiled_bytes(const kd_compiled *compiled, size_t *out_n_bytes);
+bool kd_compiled_from_cache(const kd_compiled *compiled);
+void kd_compiled_destroy(kd_compiled *compiled);
+
+const char *kd_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
