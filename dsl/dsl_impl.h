@@ -43,6 +43,8 @@ typedef enum kd_dkind {
     KD_D_TENSOR,    /* value: a scalar or tile known at run time; named where it helps messages */
     KD_D_BLOCK_PTR, /* block: tl.make_block_ptr */
     KD_D_DESC,      /* block: tl.make_tensor_descriptor, or a tensordesc argument */
+    KD_D_RANGE,     /* range: what 'for' goes over */
+    KD_D_SLICE,     /* tuple: start, stop, step, each None where left out; only as an item of a subscript */
     KD_D_UNKNOWN,   /* a name of the file whose value only Python knows; text says why. An error where it is needed */
 } kd_dkind;
 
@@ -58,6 +60,9 @@ typedef struct kd_dblock {
     kd_padding padding; /* descriptors */
 } kd_dblock;
 
+/* range(..), tl.range(..), tl.static_range(..). */
+typedef struct kd_drange kd_drange;
+
 struct kd_dval {
     kd_dkind kind;
     kd_loc loc; /* where it came from, for notes; may be none */
@@ -69,6 +74,7 @@ struct kd_dval {
         const kd_type *type;
         kd_value *value;
         kd_dblock *block;
+        const kd_drange *range;
         struct {
             const kd_dval *items;
             const kd_str *names; /* NULL: a plain tuple */
@@ -96,6 +102,12 @@ struct kd_dval {
     };
 };
 
+struct kd_drange {
+    kd_dval start, stop, step; /* tensors (scalar integers) or compile-time integers; of a static one always the latter */
+    bool is_static;            /* unrolled, with a compile-time variable */
+    unsigned num_stages, unroll; /* hints; 0: not given */
+};
+
 /* One argument of a call as it was written. */
 typedef struct kd_darg {
     kd_str keyword; /* empty: by position */
@@ -114,6 +126,7 @@ struct kd_lower {
     kd_builder b; /* where the next op goes */
     kd_scope *scope;
     unsigned num_warps, num_stages;
+    bool debug; /* device_assert and assert check */
     unsigned call_depth;
     uint64_t steps; /* statements and expressions evaluated so far: a limit stops runaway compile-time loops */
     kd_map instances;
@@ -140,6 +153,8 @@ static inline bool kd_d_is_int(kd_dval v) { return v.kind == KD_D_BOOL || v.kind
 
 /* For messages: "a tile of 64x32 fp16", "an int", "None", "a function". */
 const char *kd_d_describe(kd_lower *lw, kd_dval v);
+/* A type as Triton spells it: "fp32", "int32", "pointer<fp32>", "[64, 32] of fp16". */
+const char *kd_d_type_text(kd_lower *lw, const kd_type *type);
 /* As Python's str() and repr() would print a compile-time value: f-strings, static_print. */
 const char *kd_d_str(kd_lower *lw, kd_dval v);
 const char *kd_d_repr(kd_lower *lw, kd_dval v);
@@ -184,8 +199,18 @@ kd_dval kd_builtin_python_name(kd_lower *lw, kd_str name);
 kd_dval kd_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name);
 /* Calls a KD_D_BUILTIN: binds the arguments to the row's parameters, then its handler. */
 kd_dval kd_builtin_call(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *args, unsigned n_args);
-/* x[...]: items are ints, None, KD_D_SLICE-less full slices are given as kd_d_string(":"). */
+/* x[...]: items are ints, None, KD_D_SLICE-less slices KD_D_SLICE (a full one also as kd_d_string(":")). Tuples and
+ * strings are indexed and sliced; tiles take ':' and None. */
 kd_dval kd_subscript(kd_lower *lw, kd_loc loc, kd_dval v, const kd_dval *items, unsigned n_items);
+
+/* The text of a file of std/ by its module's dotted name ("triton.language.random"); empty where there is none. */
+kd_str kd_std_find(kd_str dotted_name);
+
+/* ---- module.c ---- */
+
+/* A name at the top level of a module of std/: functions that the table of builtins gives to the language. Never an error for names that
+ * exist; a bug otherwise. */
+kd_dval kd_std_value(kd_lower *lw, const char *dotted_module, const char *name);
 
 /* ---- lower.c ---- */
 
