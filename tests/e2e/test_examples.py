@@ -1,0 +1,22 @@
+"""Each example gives NumPy's numbers: fused and unfused, and with one thread and two the same bits."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "examples"))
+import cases  # noqa: E402
+
+CASES = cases.make_cases()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[c.name for c in CASES])
+def test_example(case):
+    outcome = cases.run(case)
+    assert outcome.ok, outcome.message
+
+
+@pytest.mark.parametrize("case", CASES, ids=[c.name for c in CASES])
+def test_example_without_fusion(case):
+    outcome = cases.run(case, extra=["--no-fusion"])
+    assert outcome.ok, outcome.message
