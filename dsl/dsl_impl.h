@@ -86,6 +86,7 @@ struct kd_dval {
             kd_dmodule *module;
             kd_scope *closure; /* a def or lambda inside a function, else NULL */
             const kd_dval *self;
+            bool is_python; /* a function of the host language: only compile-time values go through it, and stay such */
         } fn;
         struct {
             const struct kd_builtin *builtin;
@@ -132,6 +133,9 @@ struct kd_lower {
     kd_map instances;
     kd_map modules;
     kd_strbuf *static_prints; /* what static_print wrote */
+    bool stopped;             /* a limit was passed and reported: everything fails quietly from now on */
+    const char *stack_start;  /* address of a local of the entry: how much of the C stack is used */
+    unsigned n_regions_made;  /* loops and ifs, for the limit on the size of the result */
 };
 
 #define KD_D_ERR ((kd_dval){.kind = KD_D_ERROR})
@@ -197,6 +201,8 @@ kd_dval kd_builtin_lookup(kd_lower *lw, const char *namespace_, kd_str name, con
 kd_dval kd_builtin_python_name(kd_lower *lw, kd_str name);
 /* v.name, for every kind of value but modules, classes and objects. Reports. */
 kd_dval kd_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name);
+/* Its full name for messages and for the core: "tl.load", "triton.jit". */
+const char *kd_builtin_name(const struct kd_builtin *builtin);
 /* Calls a KD_D_BUILTIN: binds the arguments to the row's parameters, then its handler. */
 kd_dval kd_builtin_call(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *args, unsigned n_args);
 /* x[...]: items are ints, None, KD_D_SLICE-less slices KD_D_SLICE (a full one also as kd_d_string(":")). Tuples and
@@ -208,6 +214,11 @@ kd_str kd_std_find(kd_str dotted_name);
 
 /* ---- module.c ---- */
 
+/* The scope of a file that was read; the same one each time. */
+kd_dmodule *kd_dmodule_of(kd_lower *lw, kd_module_ast *ast);
+/* A name at the top level of a file, evaluated now where it has not been. KD_D_ERROR, unreported: there is none; *out_hint as in
+ * kd_builtin_lookup. KD_D_UNKNOWN where only Python knows. */
+kd_dval kd_dmodule_lookup(kd_lower *lw, kd_dmodule *module, kd_str name, const char **out_hint);
 /* A name at the top level of a module of std/: functions that the table of builtins gives to the language. Never an error for names that
  * exist; a bug otherwise. */
 kd_dval kd_std_value(kd_lower *lw, const char *dotted_module, const char *name);
