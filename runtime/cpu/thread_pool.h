@@ -1,0 +1,36 @@
+/* thread_pool.h - runs the program instances of a kernel on several threads.
+ *
+ * The calling thread claims chunks of the grid like any worker, and at the end waits only for chunks that a worker has begun: a
+ * worker that the system has put aside delays nobody. Several threads may run kernels at the same time, and a process that forked
+ * may go on using the pool: the child starts workers of its own. Which thread runs what does not change what a program instance
+ * computes. */
+#ifndef KD_RUNTIME_CPU_THREAD_POOL_H
+#define KD_RUNTIME_CPU_THREAD_POOL_H
+
+#include "base/kernel_desc.h"
+#include "base/status.h"
+
+typedef struct kd_pool kd_pool;
+
+/* n_threads counts the calling thread: 1 never starts a worker. Workers start when there is work for them, and may run on the
+ * processors that the thread that makes the pool may run on. KD_ERR_MEMORY. */
+kd_status kd_pool_create(unsigned n_threads, kd_pool **out_pool);
+/* No kernel is running. */
+void kd_pool_destroy(kd_pool *pool);
+unsigned kd_pool_n_threads(const kd_pool *pool);
+
+typedef struct kd_pool_work {
+    kd_cpu_entry *entry;
+    const void *args;
+    const uint32_t *grid; /* 3 extents */
+    uint64_t n_programs;  /* their product */
+    size_t scratch_bytes; /* for each thread */
+    /* How long one program instance took the last time, in picoseconds, 0: unknown. Decides whether waking workers is worth it. */
+    uint64_t program_ps;
+} kd_pool_work;
+
+/* Runs all program instances and writes the measured time back to work->program_ps. *out_failed: a device_assert failed, and some
+ * instances did not run. KD_ERR_MEMORY: no scratch memory; nothing ran. */
+kd_status kd_pool_run(kd_pool *pool, kd_pool_work *work, bool *out_failed);
+
+#endif
