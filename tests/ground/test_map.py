@@ -72,9 +72,13 @@ def test_install(tmp_path):
     env = {**os.environ, "PKG_CONFIG_PATH": os.path.join(libraries[0], "pkgconfig"), "PKG_CONFIG_SYSROOT_DIR": str(tmp_path)}
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "kdsl"], env=env, capture_output=True, text=True, check=True).stdout.split()
     headers = [os.path.relpath(path, prefix / "include/kdsl") for path in glob.glob(f"{prefix}/include/kdsl/**/*.h", recursive=True)]
-    assert headers
-    for header in headers:          # each can be included alone
+    functions = [name for name, _, version in exported("libkdsl.so") if version == "KDSL_1"]
+    for included in [[header] for header in headers] + [headers]:       # each alone, and all with every function
+        text = "".join(f"#include <{header}>\n" for header in included)
+        if included is headers:
+            text += "typedef void any(void);\nany *all[] = {" + "".join(f"(any *){name}, " for name in functions) + "0};\n"
         source = tmp_path / "program.c"
-        source.write_text(f"#include <{header}>\nint main(void) {{ return 0; }}\n", encoding="utf-8")
-        subprocess.run(["cc", "-std=c17", "-Wall", "-Wextra", "-Werror", source, "-o", tmp_path / "program", *flags], check=True)
-        subprocess.run(["g++", "-x", "c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", source, *flags], check=True)
+        source.write_text(text + "int main(void) { return 0; }\n", encoding="utf-8")
+        for compiler in (["cc", "-std=c17", "-Wno-cast-function-type", source], ["g++", "-std=c++17", "-Wno-cast-function-type", "-x", "c++", source, "-x", "none"]):
+            result = subprocess.run([*compiler, "-Wall", "-Wextra", "-Werror", "-o", tmp_path / "program", *flags], capture_output=True, text=True, check=False)
+            assert result.returncode == 0, result.stderr
