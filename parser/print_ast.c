@@ -337,7 +337,7 @@ static void print_value(kd_strbuf *out, const char *prefix, const kd_expr *e)
 
 static void print_header(kd_strbuf *out, const char *word, const kd_expr *e)
 {
-    print_value(out, word, e);
+    print_prefixed(out, word, e, P_TERNARY);
     kd_strbuf_puts(out, ":\n");
 }
 
@@ -362,7 +362,8 @@ static void print_loop(kd_strbuf *out, const kd_stmt *s, unsigned depth)
 {
     if (s->kind == KD_STMT_FOR) {
         print_value(out, "for ", s->targets[0]);
-        print_header(out, " in ", s->value);
+        print_value(out, " in ", s->value);
+        kd_strbuf_puts(out, ":\n");
     } else {
         print_header(out, "while ", s->value);
     }
@@ -420,7 +421,7 @@ static void print_word(kd_strbuf *out, const char *word, const kd_expr *value, c
 {
     kd_strbuf_puts(out, word);
     if (value)
-        print_value(out, " ", value);
+        print_prefixed(out, " ", value, P_TERNARY);
     if (message)
         print_prefixed(out, ", ", message, P_TERNARY);
     kd_strbuf_puts(out, "\n");
@@ -452,7 +453,12 @@ static void print_stmt(kd_strbuf *out, const kd_stmt *s, unsigned depth)
     case KD_STMT_EXPR: case KD_STMT_ASSIGN: case KD_STMT_AUGMENTED: case KD_STMT_ANNOTATED: print_assignment(out, s); break;
     case KD_STMT_IF: print_if(out, s, depth); break;
     case KD_STMT_FOR: case KD_STMT_WHILE: print_loop(out, s, depth); break;
-    case KD_STMT_RETURN: print_word(out, "return", s->value, NULL); break;
+    case KD_STMT_RETURN:
+        kd_strbuf_puts(out, "return");
+        if (s->value)
+            print_value(out, " ", s->value);
+        kd_strbuf_puts(out, "\n");
+        break;
     case KD_STMT_PASS: print_word(out, "pass", NULL, NULL); break;
     case KD_STMT_BREAK: print_word(out, "break", NULL, NULL); break;
     case KD_STMT_CONTINUE: print_word(out, "continue", NULL, NULL); break;
