@@ -61,6 +61,7 @@ const char *kd_pred_text(kd_pred pred)
 #define OPT(op, name, constraint) {#name, KD_OPERAND_OPTIONAL, KD_IS_##constraint},
 #define VAR(op, name, constraint) {#name, KD_OPERAND_VARIADIC, KD_IS_##constraint},
 #define ATTR(op, type, name)      {#name, KIND_##type},
+#define KEY(op, type, name)       {#name, KIND_##type, .is_key = true},
 #define OUT(name, rule)           .n_results = 1, .result_name = #name, rule,
 #define OUTS(name)                .results_variadic = true, .result_name = #name,
 #define GIVEN                     .result_rule = KD_RESULT_GIVEN

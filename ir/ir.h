@@ -63,6 +63,7 @@ typedef struct kd_attr_info {
     const char *name;
     kd_attr_kind kind;
     const char *const *enum_texts; /* ENUM: texts of its values, ends in NULL */
+    bool is_key;                   /* printed even where it is zero */
 } kd_attr_info;
 
 enum { KD_MAX_OPERAND_INFOS = 4, KD_MAX_ATTR_INFOS = 4 };

@@ -9,4 +9,8 @@ kd_op *kd_op_create(kd_module *module, kd_opcode code, kd_loc loc, unsigned n_op
 /* Puts it before an op of the block, or at its end. */
 void kd_op_insert(kd_op *op, kd_block *block, kd_op *before);
 
+/* kd_verify_module for what was just read: locations show the op, so its text is not added. complete: no function was left out for its
+ * mistakes, so that a call to an unknown one is a mistake. */
+bool kd_verify_parsed(const kd_module *module, kd_diags *diags, bool complete);
+
 #endif
