@@ -116,6 +116,7 @@ typedef struct kd_import {
     kd_str module;   /* dotted, may be empty with level > 0 */
     kd_str name;     /* empty for 'import m' */
     kd_str bound_as; /* the local name */
+    bool has_as;
 } kd_import;
 
 struct kd_stmt {
@@ -154,6 +155,7 @@ struct kd_function {
     unsigned n_decorators;
     kd_param *params;
     unsigned n_params;
+    kd_expr *returns; /* the annotation behind '->', or NULL */
     kd_str docstring;
     kd_block_ast body; /* empty until parsed; without the docstring */
     bool body_parsed, body_bad;

@@ -18,6 +18,10 @@
 #include "base/kernel_desc.h"
 #include "base/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ---- devices ---- */
 
 typedef struct kd_device kd_device;
@@ -96,16 +100,18 @@ typedef struct kd_arg {
 
 static inline kd_arg kd_arg_ptr(const void *ptr, size_t n_bytes)
 {
-    kd_arg arg = {.n_bytes = n_bytes};
+    kd_arg arg;
     arg.ptr = ptr;
+    arg.n_bytes = n_bytes;
     return arg;
 }
 
 /* For all integer types and i1: the low bytes of a two's complement number are the number in the narrower type. */
 static inline kd_arg kd_arg_i64(int64_t value)
 {
-    kd_arg arg = {.n_bytes = 0};
+    kd_arg arg;
     arg.bits = (uint64_t)value;
+    arg.n_bytes = 0;
     return arg;
 }
 
@@ -128,5 +134,9 @@ typedef enum kd_alias {
 kd_alias kd_kernel_args_alias(const kd_kernel_desc *desc, const kd_arg *args, unsigned n_args);
 /* The checks of kd_kernel_launch alone. */
 kd_status kd_kernel_args_check(const kd_kernel_desc *desc, const kd_arg *args, unsigned n_args, kd_failure *out_why);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
