@@ -325,7 +325,7 @@ kd_expr *kd_parse_starred(kd_parser *parser)
         return kd_parse_expr(parser);
     kd_expr *e = kd_expr_new(parser, KD_EXPR_STAR, parser->token.begin);
     kd_parser_advance(parser);
-    e->a = kd_parse_condition(parser);
+    e->a = kd_parse_expr(parser);
     return e->a ? kd_expr_finish(parser, e) : NULL;
 }
 

@@ -19,6 +19,7 @@ kd_expr *kd_parse_expression(kd_arena *arena, kd_diags *diags, uint32_t source);
 /* Python-like text of a tree, indented; for '--emit ast' and tests. */
 void kd_ast_print_module(const kd_module_ast *module, kd_strbuf *out);
 void kd_ast_print_function(const kd_function *function, kd_strbuf *out);
+void kd_ast_print_stmt(const kd_stmt *stmt, kd_strbuf *out);
 void kd_ast_print_expr(const kd_expr *expr, kd_strbuf *out);
 
 #endif

@@ -80,6 +80,12 @@ static void print_fstring(kd_strbuf *out, const kd_expr *e)
 
 /* ---- Expressions ---- */
 
+static void print_prefixed(kd_strbuf *out, const char *prefix, const kd_expr *e, int least)
+{
+    kd_strbuf_puts(out, prefix);
+    print(out, e, least);
+}
+
 static void print_list(kd_strbuf *out, kd_expr *const *items, unsigned n, const char *open, const char *close)
 {
     kd_strbuf_puts(out, open);
@@ -100,8 +106,7 @@ static void print_dict(kd_strbuf *out, const kd_expr *e)
             kd_strbuf_puts(out, ": ");
             print(out, e->items[i + 1], P_TERNARY);
         } else {
-            kd_strbuf_puts(out, "**");
-            print(out, e->items[i + 1], P_OR);
+            print_prefixed(out, "**", e->items[i + 1], P_BIT_OR);
         }
     }
     kd_strbuf_puts(out, "}");
@@ -241,12 +246,6 @@ static const char *unsupported_sample(kd_str name)
     KD_UNREACHABLE();
 }
 
-static void print_prefixed(kd_strbuf *out, const char *prefix, const kd_expr *e, int least)
-{
-    kd_strbuf_puts(out, prefix);
-    print(out, e, least);
-}
-
 static void print_bare(kd_strbuf *out, const kd_expr *e)
 {
     switch (e->kind) {
@@ -287,7 +286,7 @@ static void print_bare(kd_strbuf *out, const kd_expr *e)
     case KD_EXPR_LIST: print_list(out, e->items, e->n_items, "[", "]"); break;
     case KD_EXPR_SET: print_list(out, e->items, e->n_items, "{", "}"); break;
     case KD_EXPR_DICT: print_dict(out, e); break;
-    case KD_EXPR_STAR: print_prefixed(out, "*", e->a, P_OR); break;
+    case KD_EXPR_STAR: print_prefixed(out, "*", e->a, P_BIT_OR); break;
     case KD_EXPR_LAMBDA:
         kd_strbuf_puts(out, e->function->n_params ? "lambda " : "lambda");
         print_params(out, e->function);
@@ -478,6 +477,11 @@ static void print_block(kd_strbuf *out, const kd_block_ast *block, unsigned dept
         indent(out, depth);
         kd_strbuf_puts(out, "pass\n");
     }
+}
+
+void kd_ast_print_stmt(const kd_stmt *stmt, kd_strbuf *out)
+{
+    print_stmt(out, stmt, 0);
 }
 
 /* ---- Definitions ---- */
