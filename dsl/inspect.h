@@ -22,9 +22,10 @@ typedef struct kd_config_info { /* a literal triton.Config */
     unsigned num_warps, num_stages; /* 0: not given */
 } kd_config_info;
 
-typedef struct kd_heuristic_info {
+typedef struct kd_heuristic_info { /* one value of @triton.heuristics */
     const char *name;
-    bool is_simple; /* the compiler evaluates it; otherwise the argument must be given */
+    const char *dict;       /* the lambda's parameter */
+    const char *expression; /* the lambda's body, which reads dict['NAME']; NULL: only Python can tell, the argument must be given */
 } kd_heuristic_info;
 
 typedef struct kd_kernel_info {
@@ -89,6 +90,7 @@ typedef struct kd_eval_scope {
     bool (*method)(void *user, void *object, const char *name, const kd_eval_value *args, unsigned n_args, kd_eval_value *out); /* x.stride(0) */
     const char *const *names; /* for suggestions */
     unsigned n_names;
+    const char *dict; /* where set: dict['x'] means the name x, as in a heuristic */
 } kd_eval_scope;
 
 /* Python's arithmetic, comparisons, conditional expressions, tuples and subscripts of them, min, max, abs, int, float, len, cdiv,

@@ -1,0 +1,17 @@
+/* inspect_impl.h - inspection and evaluation without a compiler around them. */
+#ifndef KD_DSL_INSPECT_IMPL_H
+#define KD_DSL_INSPECT_IMPL_H
+
+#include "dsl/inspect.h"
+#include "parser/parser.h"
+
+/* What a parsed file offers. Bodies are parsed where they are needed to tell kernels from helpers; their errors go to diags, which the
+ * caller may throw away. */
+const kd_file_info *kd_inspect_module(kd_arena *arena, kd_diags *diags, const kd_module_ast *module);
+/* NULL: reported to diags. */
+const kd_kernel_info *kd_inspect_find(kd_arena *arena, kd_diags *diags, const kd_file_info *info, const char *path, const char *kernel);
+
+/* False: reported to diags, or a callback of the scope has said no to a name that it knows. */
+bool kd_eval_text(kd_arena *arena, kd_diags *diags, const char *what, const char *text, const kd_eval_scope *scope, kd_eval_value *out);
+
+#endif
