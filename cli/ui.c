@@ -1,0 +1,143 @@
+/* ui.c - what the command shows: errors, tables, sizes and times. */
+#include "base/vec.h"
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+bool kd_cli_color(FILE *stream)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fileno(stream)) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+}
+
+static void say(const char *kind, const char *color, const char *format, va_list args)
+{
+    bool colored = kd_cli_color(stderr);
+    fprintf(stderr, "%skdsl: %s%s:%s ", colored ? "\033[1m" : "", colored ? color : "", kind, colored ? "\033[0m" : "");
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+void kd_cli_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say("error", "\033[1;31m", format, args);
+    va_end(args);
+}
+
+void kd_cli_note(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say("note", "\033[1;36m", format, args);
+    va_end(args);
+}
+
+kd_exit kd_cli_exit_of(kd_status status)
+{
+    switch (status) {
+    case KD_OK: return KD_EXIT_OK;
+    case KD_ERR_REPORTED: return KD_EXIT_KERNEL;
+    case KD_ERR_ARGUMENT: return KD_EXIT_USAGE;
+    default: return KD_EXIT_WORLD;
+    }
+}
+
+const char *kd_cli_nearest(const char *written, const char *const *names, unsigned n)
+{
+    unsigned limit = strlen(written) < 4 ? 1 : strlen(written) < 9 ? 2 : 3, best = limit + 1;
+    const char *found = NULL;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned distance = kd_str_distance(kd_str_of(written), kd_str_of(names[i]), limit);
+        if (distance < best) {
+            best = distance;
+            found = names[i];
+        }
+    }
+    return found;
+}
+
+const char *kd_cli_bytes_text(kd_arena *arena, double n_bytes)
+{
+    static const char *const UNITS[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    unsigned unit = 0;
+    while (n_bytes >= 1024 && unit < 4) {
+        n_bytes /= 1024;
+        unit++;
+    }
+    return kd_arena_printf(arena, unit ? "%.2f %s" : "%.0f %s", n_bytes, UNITS[unit]);
+}
+
+const char *kd_cli_time_text(kd_arena *arena, double seconds)
+{
+    if (seconds < 1e-6)
+        return kd_arena_printf(arena, "%.0f ns", seconds * 1e9);
+    if (seconds < 1e-3)
+        return kd_arena_printf(arena, "%.3g us", seconds * 1e6);
+    if (seconds < 1)
+        return kd_arena_printf(arena, "%.3g ms", seconds * 1e3);
+    return kd_arena_printf(arena, "%.3g s", seconds);
+}
+
+double kd_cli_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+struct kd_table {
+    kd_arena *arena;
+    unsigned n_columns;
+    const char *const *headings;
+    KD_VEC(const char **) rows;
+};
+
+kd_table *kd_table_create(kd_arena *arena, const char *const *headings, unsigned n_columns)
+{
+    kd_table *table = kd_arena_new(arena, kd_table);
+    *table = (kd_table){.arena = arena, .n_columns = n_columns, .headings = headings};
+    return table;
+}
+
+void kd_table_row(kd_table *table, const char *const *cells)
+{
+    const char **row = kd_arena_array(table->arena, const char *, table->n_columns);
+    for (unsigned i = 0; i < table->n_columns; i++)
+        row[i] = cells[i] ? kd_arena_strdup(table->arena, cells[i]) : "";
+    kd_vec_push(table->arena, &table->rows, row);
+}
+
+static void print_row(const kd_table *table, const char *const *cells, const unsigned *widths, FILE *out)
+{
+    for (unsigned i = 0; i < table->n_columns; i++) {
+        bool right = table->headings[i][0] == '>', last = i + 1 == table->n_columns;
+        const char *cell = cells == table->headings && right ? cells[i] + 1 : cells[i];
+        if (right)
+            fprintf(out, "%*s", (int)widths[i], cell);
+        else
+            fprintf(out, "%-*s", last ? 0 : (int)widths[i], cell);
+        fputs(last ? "\n" : "  ", out);
+    }
+}
+
+void kd_table_print(const kd_table *table, FILE *out)
+{
+    unsigned *widths = kd_arena_array(table->arena, unsigned, table->n_columns);
+    for (unsigned i = 0; i < table->n_columns; i++) {
+        widths[i] = (unsigned)strlen(table->headings[i]) - (table->headings[i][0] == '>');
+        for (unsigned r = 0; r < table->rows.n; r++)
+            if (strlen(table->rows.data[r][i]) > widths[i])
+                widths[i] = (unsigned)strlen(table->rows.data[r][i]);
+    }
+    bool colored = kd_cli_color(out);
+    fputs(colored ? "\033[1m" : "", out);
+    print_row(table, table->headings, widths, out);
+    fputs(colored ? "\033[0m" : "", out);
+    for (unsigned r = 0; r < table->rows.n; r++)
+        print_row(table, table->rows.data[r], widths, out);
+}
