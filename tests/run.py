@@ -350,3 +350,5 @@ try:
 except KeyboardInterrupt:
     print("\nstopped", file=sys.stderr)
     sys.exit(130)
+except BrokenPipeError:         # our reader went away
+    os._exit(141)
