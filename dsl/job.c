@@ -1,0 +1,222 @@
+/* job.c - one compilation: source, kernel, signature, IR, passes, code. */
+#include "dsl/kdsl_impl.h"
+
+#include "base/file.h"
+#include "dsl/codegen_open.h"
+#include "dsl/inspect_impl.h"
+#include "ir/text.h"
+#include "passes/pass.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static kd_module_ast *parse_given_text(kd_job *job, const kd_compile_request *request)
+{
+    kd_str text = kd_str_of(request->text);
+    return kd_parse_module(job->arena, job->diags, kd_source_add(job->diags, request->file ? request->file : "<text>", text));
+}
+
+kd_status kd_job_open(kd_job *job, const kd_compile_request *request)
+{
+    job->resolver = kd_file_resolver_create(job->arena, job->diags, request->include_dirs, request->n_include_dirs, kd_std_find);
+    job->ast = request->text ? parse_given_text(job, request) : kd_file_resolver_open(job->resolver, request->file);
+    if (!job->ast)
+        return kd_fail_errno(&job->why, "cannot read '%s'", request->file);
+    return kd_diags_n_errors(job->diags) ? KD_ERR_REPORTED : KD_OK;
+}
+
+/* ---- the kernel and what it is compiled for ---- */
+
+static const kd_function *function_at(const kd_item *items, const kd_kernel_info *info)
+{
+    const kd_function *found = NULL;
+    for (const kd_item *item = items; item && !found; item = item->next) {
+        if (item->kind == KD_ITEM_FUNCTION && item->function->line == info->line && kd_str_is(item->function->name, info->name))
+            found = item->function;
+        else if (item->kind == KD_ITEM_CLASS)
+            found = function_at(item->class_->items, info);
+    }
+    return found;
+}
+
+static bool has_param(const kd_kernel_info *info, const char *name)
+{
+    for (unsigned i = 0; i < info->n_params; i++)
+        if (strcmp(info->params[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The chosen literal triton.Config; the first one where none is chosen. */
+static const kd_config_info *chosen_config(kd_job *job, const kd_compile_request *request, const kd_kernel_info *info, const kd_function *kernel)
+{
+    if (request->config < 0 || (request->config == 0 && !info->n_configs))
+        return NULL;
+    if ((unsigned)request->config < info->n_configs)
+        return &info->configs[request->config];
+    kd_error(job->diags, kernel->loc, "'%s' has %u literal triton.Config%s, so there is no number %d", info->name, info->n_configs,
+             info->n_configs == 1 ? "" : "s", request->config);
+    return NULL;
+}
+
+static bool apply_config(kd_lower *lw, kd_dmodule *module, const kd_function *kernel, const kd_kernel_info *info, const kd_config_info *config,
+                         kd_signature *signature)
+{
+    kd_strbuf text = kd_strbuf_in(lw->arena);
+    for (unsigned i = 0; config && i < config->n; i++)
+        if (has_param(info, config->names[i]))
+            kd_strbuf_printf(&text, "%s%s=%s", text.len ? ", " : "", config->names[i], config->values[i]);
+    return !text.len || kd_signature_fill(lw, module, kernel, "<config>", kd_strbuf_text(&text), signature);
+}
+
+static kd_lower *lower_create(kd_job *job, const kd_compile_request *request, const kd_config_info *config)
+{
+    kd_lower *lw = kd_arena_new(job->arena, kd_lower);
+    lw->arena = job->arena;
+    lw->diags = job->diags;
+    lw->ctx = kd_context_create(job->arena);
+    lw->module = kd_module_create(lw->ctx, job->arena);
+    lw->resolver = kd_file_resolver_interface(job->resolver);
+    lw->static_prints = &job->log;
+    lw->num_warps = request->num_warps ? request->num_warps : config && config->num_warps ? config->num_warps : 4;
+    lw->num_stages = request->num_stages ? request->num_stages : config && config->num_stages ? config->num_stages : 3;
+    return lw;
+}
+
+static kd_op *lower_kernel(kd_job *job, const kd_compile_request *request, kd_lower **out_lw)
+{
+    char here;
+    kd_diags *quiet = kd_diags_create(job->arena);
+    const kd_file_info *info = kd_inspect_module(job->arena, quiet, job->ast);
+    const kd_kernel_info *kernel_info = kd_inspect_find(job->arena, job->diags, info, job->ast->path, request->kernel);
+    if (!kernel_info)
+        return NULL;
+    const kd_function *kernel = function_at(job->ast->items, kernel_info);
+    const kd_config_info *config = chosen_config(job, request, kernel_info, kernel);
+    kd_lower *lw = *out_lw = lower_create(job, request, config);
+    lw->stack_start = &here;
+    kd_dmodule *module = kd_dmodule_of(lw, job->ast);
+    kd_signature signature;
+    if (kd_diags_n_errors(job->diags) || !kd_signature_parse(lw, module, kernel, request->signature, &signature) ||
+        !apply_config(lw, module, kernel, kernel_info, config, &signature))
+        return NULL;
+    kd_signature_apply_heuristics(lw, module, kernel, &signature);
+    if (!kd_signature_complete(lw, module, kernel, &signature))
+        return NULL;
+    return kd_lower_kernel(lw, module, kernel, &signature);
+}
+
+/* ---- results ---- */
+
+static void give_bytes(kd_compiled *out, const char *bytes, size_t n_bytes)
+{
+    out->bytes = kd_arena_strndup(out->arena, bytes, n_bytes);
+    out->n_bytes = n_bytes;
+}
+
+static const char *copy_text(kd_arena *arena, const char *text)
+{
+    return text ? kd_arena_strdup(arena, text) : NULL;
+}
+
+static void give_desc(kd_compiled *out, const kd_kernel_desc *desc)
+{
+    out->desc = *desc;
+    out->desc.name = copy_text(out->arena, desc->name);
+    out->desc.target = copy_text(out->arena, desc->target);
+    kd_kernel_arg *args = kd_arena_array(out->arena, kd_kernel_arg, desc->n_args);
+    for (unsigned i = 0; i < desc->n_args; i++) {
+        args[i] = desc->args[i];
+        args[i].name = copy_text(out->arena, desc->args[i].name);
+    }
+    out->desc.args = args;
+}
+
+static void give_syntax(kd_job *job, const kd_compile_request *request, kd_compiled *out)
+{
+    kd_strbuf text = kd_strbuf_in(job->arena);
+    kd_diags *quiet = kd_diags_create(job->arena);
+    const kd_kernel_info *info = NULL;
+    if (request->kernel)
+        info = kd_inspect_find(job->arena, job->diags, kd_inspect_module(job->arena, quiet, job->ast), job->ast->path, request->kernel);
+    const kd_function *f = info ? function_at(job->ast->items, info) : NULL;
+    if (f && kd_function_parse_body((kd_function *)f, job->diags))
+        kd_ast_print_function(f, &text);
+    else if (!request->kernel)
+        kd_ast_print_module(job->ast, &text);
+    give_bytes(out, kd_strbuf_text(&text), text.len);
+}
+
+static kd_status run_codegen(kd_job *job, const kd_compile_request *request, kd_lower *lw, const char *emit, kd_compiled *out)
+{
+    static const struct {
+        const char *name;
+        kd_emit emit;
+    } kinds[] = {{"obj", KD_EMIT_OBJECT}, {"header", KD_EMIT_OBJECT}, {"cpu", KD_EMIT_CPU}, {"llvm", KD_EMIT_LLVM}, {"asm", KD_EMIT_ASM}};
+    const kd_codegen *codegen = kd_codegen_open(&job->why);
+    if (!codegen)
+        return KD_ERR_UNSUPPORTED;
+    kd_emit kind = KD_EMIT_OBJECT;
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, emit) == 0)
+            kind = kinds[i].emit;
+    kd_codegen_options options = {.target = request->target ? request->target : "cpu", .opt_level = request->set_opt_level ? request->opt_level : 3,
+                                  .no_fusion = request->no_fusion, .assume_disjoint = request->assume_disjoint, .num_warps = lw->num_warps,
+                                  .num_stages = lw->num_stages, .print_after = request->print_after, .time_passes = request->time_passes, .log = &job->log};
+    kd_codegen_result result = {0};
+    kd_op *kernel = kd_op_region(lw->module->op, 0)->first;
+    const char *name = kd_arena_strndup(job->arena, kd_func_name(kernel).ptr, kd_func_name(kernel).len);
+    kd_status status = codegen->compile(lw->module, name, &options, kind, job->diags, job->arena, &result);
+    if (status == KD_ERR_UNSUPPORTED && !job->why.text[0])
+        return kd_fail(&job->why, status, "there is no target '%s'", options.target);
+    if (status != KD_OK)
+        return status;
+    give_desc(out, &result.desc);
+    if (strcmp(emit, "header") == 0)
+        result.bytes = kd_write_header(out->arena, &out->desc, job->ast->path, request->signature);
+    give_bytes(out, result.bytes.ptr, result.bytes.len);
+    return KD_OK;
+}
+
+static kd_status run_passes(kd_job *job, const kd_compile_request *request, kd_lower *lw)
+{
+    kd_pipeline_options options = {.print_after = request->print_after, .time_passes = request->time_passes, .log = &job->log};
+    return kd_pipeline_run(lw->module, "default", &options, job->diags, &job->why);
+}
+
+static bool is_emit(const char *emit)
+{
+    static const char *const all[] = {"ast", "kd", "cpu", "llvm", "asm", "obj", "header"};
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(emit, all[i]) == 0)
+            return true;
+    return false;
+}
+
+kd_status kd_job_compile(kd_job *job, const kd_compile_request *request, kd_compiled *out)
+{
+    const char *emit = request->emit ? request->emit : "obj";
+    if (!is_emit(emit))
+        return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no '%s' to emit: expected ast, kd, cpu, llvm, asm, obj or header", emit);
+    kd_status status = kd_job_open(job, request);
+    if (status != KD_OK)
+        return status;
+    if (strcmp(emit, "ast") == 0) {
+        give_syntax(job, request, out);
+        return kd_diags_n_errors(job->diags) ? KD_ERR_REPORTED : KD_OK;
+    }
+    kd_lower *lw = NULL;
+    kd_op *kernel = lower_kernel(job, request, &lw);
+    if (!kernel)
+        return KD_ERR_REPORTED;
+    if (!kd_verify_module(lw->module, job->diags))
+        return KD_ERR_REPORTED;
+    if (strcmp(emit, "kd") == 0) {
+        kd_strbuf text = kd_strbuf_in(job->arena);
+        kd_print_module(lw->module, &text);
+        give_bytes(out, kd_strbuf_text(&text), text.len);
+        return KD_OK;
+    }
+    status = run_passes(job, request, lw);
+    return status == KD_OK ? run_codegen(job, request, lw, emit, out) : status;
+}
