@@ -13,6 +13,10 @@
 
 #include <stdarg.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct kd_failure {
     char text[480]; /* cut off with "..." where the sentence is longer */
 } kd_failure;
@@ -23,5 +27,9 @@ kd_status kd_vfail(kd_failure *out_why, kd_status status, const char *format, va
 /* The same with ": " and the text of errno behind it. ENOENT and ENOTDIR become KD_ERR_NOT_FOUND, ENOMEM KD_ERR_MEMORY, the
  * rest KD_ERR_IO. */
 kd_status kd_fail_errno(kd_failure *out_why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

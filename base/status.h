@@ -2,6 +2,10 @@
 #ifndef KD_BASE_STATUS_H
 #define KD_BASE_STATUS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum kd_status {
     KD_OK = 0,
     KD_ERR_REPORTED,    /* the kernel is wrong; the diagnostics say how: callers only unwind */
@@ -16,5 +20,9 @@ typedef enum kd_status {
 
 /* A short lower-case phrase for a status, never NULL. */
 const char *kd_status_text(kd_status status);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -82,8 +82,9 @@ class Report:
         else:
             self.failed += 1
             lines = text.rstrip().splitlines()
-            if len(lines) > 200:
-                lines = lines[:150] + [f"... {len(lines) - 200} lines ..."] + lines[-50:]
+            most = 200 if self.failed <= 10 else 5      # when everything fails, the first few tell why
+            if len(lines) > most:
+                lines = lines[:most] + [f"... and {len(lines) - most} lines more" + ("" if most > 5 else "; run this test alone to see them")]
             self.line(f"FAIL: {name}")
             for line in lines:
                 print("    " + line)
@@ -349,3 +350,5 @@ try:
 except KeyboardInterrupt:
     print("\nstopped", file=sys.stderr)
     sys.exit(130)
+except BrokenPipeError:         # our reader went away
+    os._exit(141)

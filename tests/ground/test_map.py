@@ -8,7 +8,6 @@ import pytest
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(PROJECT, "build")
-FOLDERS = ["base", "ir", "parser", "passes", "targets", "runtime", "dsl", "cli"]
 
 
 def compiles(folder, include, tmp_path):
@@ -18,21 +17,31 @@ def compiles(folder, include, tmp_path):
     return subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-fsyntax-only", *roots, source], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("folder, header, allowed", [
-    ("base", "base/arena.h", True), ("base", "ir/ir.h", False), ("ir", "ir/ir.h", True), ("ir", "passes/passes.h", False),
-    ("parser", "ir/ir.h", False), ("passes", "parser/ast.h", False), ("runtime", "ir/ir.h", False), ("targets", "parser/ast.h", False),
-    ("dsl", "parser/ast.h", True), ("dsl", "base/arena.h", True), ("cli", "dsl/kdsl.h", True),
-])
-def test_includes_go_down_only(folder, header, allowed, tmp_path):
-    if not os.path.exists(os.path.join(PROJECT, header)):
-        pytest.skip(f"{header} does not exist yet")
-    assert compiles(folder, header, tmp_path) == allowed
+# The map as DESIGN.md draws it, once more, so that a change of it is a decision.
+SEES = {
+    "base": "base",
+    "ir": "base ir",
+    "parser": "base parser",
+    "passes": "base ir passes",
+    "targets": "base ir passes targets",
+    "runtime": "base runtime",
+    "dsl": "base ir parser passes targets dsl",
+    "cli": "base ir parser passes targets runtime dsl cli",
+}
+
+
+@pytest.mark.parametrize("folder", SEES)
+def test_includes_go_down_only(folder, tmp_path):
+    for seen in SEES:
+        headers = sorted(glob.glob(f"{seen}/*.h", root_dir=PROJECT))
+        if headers:
+            assert compiles(folder, headers[0], tmp_path) == (seen in SEES[folder].split()), f"{headers[0]} from {folder}"
 
 
 def test_includes_name_the_folder():
     wrong = []
     for path in glob.glob(f"{PROJECT}/*/**/*.[ch]", recursive=True):
-        if os.path.relpath(path, PROJECT).split("/")[0] not in FOLDERS:
+        if os.path.relpath(path, PROJECT).split("/")[0] not in SEES:
             continue
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, 1):

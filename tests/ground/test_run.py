@@ -1,0 +1,60 @@
+"""The test runner: the closing line, what it says about failures and skips, filters and exit status."""
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+FILES = {
+    "a/good.test": "RUN: true\n",
+    "a/bad.test": "RUN: echo what it said; false\n",
+    "a/needs.test": "REQUIRES: a-machine-with-legs\nRUN: true\n",
+    "a/input.py": "x = 1\n",
+    "b/test_py.py": """
+import pytest
+def test_good(): pass
+def test_bad(): assert 1 + 1 == 3
+@pytest.mark.skip("the moon is full")
+def test_skipped(): pass
+""",
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    for name in ("run.py", "lit.cfg.py", "lit_format.py", "conftest.py"):
+        shutil.copy(os.path.join(TESTS, name), tests)
+    for name, text in FILES.items():
+        (tests / name).parent.mkdir(exist_ok=True)
+        (tests / name).write_text(text, encoding="utf-8")
+
+    def run(*arguments):
+        result = subprocess.run([sys.executable, tests / "run.py", "--quick", *arguments], capture_output=True, text=True, timeout=60,
+                                check=False)
+        return result.returncode, result.stdout.splitlines()
+    return run
+
+
+def test_sums_up(run):
+    status, lines = run()
+    assert (status, lines[-1]) == (1, "2 passed, 2 failed, 2 skipped")
+    assert "FAIL: a/bad.test" in lines and "FAIL: b/test_py.py: test_bad" in lines
+    assert "skipped: b/test_py.py: test_skipped: the moon is full" in lines
+    assert any(line.startswith("skipped: a/needs.test: needs: a-machine-with-legs") for line in lines)
+    assert any("what it said" in line for line in lines) and any("assert (1 + 1) == 3" in line for line in lines)
+
+
+def test_filters(run):
+    assert run("good")[1][-1] == "2 passed, 0 failed"
+    assert run("good")[0] == 0
+    assert run("a/good", "test_skipped")[1][-1] == "1 passed, 0 failed, 1 skipped"
+
+
+def test_nothing_to_run_is_no_success(run):
+    status, lines = run("nothing-like-it")
+    assert (status, lines[-2:]) == (1, ["no test has a name with 'nothing-like-it' in it", "0 passed, 0 failed"])
