@@ -296,7 +296,10 @@ kd_status kd_file_write(const kd_file_write_args *args, kd_failure *out_why)
         errno = length ? ENAMETOOLONG : ENOENT;
         return kd_fail_errno(out_why, "cannot write '%s'", args->path);
     }
-    if (!resolve_target(args->path, target, &st, &exists))
+    if (args->replace) {
+        memcpy(target, args->path, length + 1);
+        exists = false;
+    } else if (!resolve_target(args->path, target, &st, &exists))
         return write_straight(args, out_why);
     if (exists && faccessat(AT_FDCWD, target, W_OK, AT_EACCESS)) /* renaming would not ask */
         return kd_fail_errno(out_why, "cannot write '%s'", args->path);

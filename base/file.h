@@ -28,6 +28,7 @@ typedef struct kd_file_write_args {
     const kd_str *parts; /* written one behind the other */
     unsigned n_parts;
     unsigned mode;        /* 0: 0666; the umask applies. A file that exists keeps its own */
+    bool replace;         /* whatever has the name goes, its mode too, and a symbolic link is not followed */
     bool sync;            /* on the disk before the name points to it: the file survives a power cut whole */
     const char *temp_dir; /* where the bytes gather: on the file's file system; NULL: the file's own folder */
 } kd_file_write_args;

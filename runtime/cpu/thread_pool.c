@@ -70,6 +70,7 @@ struct kd_pool {
     _Atomic uint64_t shared;             /* those of them that workers may look at */
     _Alignas(64) _Atomic uint32_t epoch; /* counts what workers should look at; they sleep on it */
     _Atomic uint32_t n_sleeping, stop;
+    _Atomic int caller_cpu; /* where the last caller ran: a worker there takes its time if it spins */
     _Atomic uint32_t n_workers, is_growing;
     unsigned n_threads;
     cpu_set_t processors;
@@ -175,6 +176,20 @@ static bool help_all(kd_pool *pool, kd_scratch *scratch)
     return helped;
 }
 
+/* The system often wakes a worker on the processor of the thread that woke it (Linux does not look for an idle one when the others
+ * were busy a moment ago), where it takes the time that it should save. Such a worker leaves that processor to the caller, for this
+ * launch and those that follow from there. */
+static void keep_out_of_the_way(kd_pool *pool)
+{
+    int cpu = atomic_load_explicit(&pool->caller_cpu, memory_order_relaxed);
+    if (cpu != sched_getcpu() || !pool->has_processors || cpu < 0 || cpu >= CPU_SETSIZE)
+        return;
+    cpu_set_t others = pool->processors;
+    CPU_CLR(cpu, &others);
+    if (CPU_COUNT(&others) > 0)
+        sched_setaffinity(0, sizeof others, &others);
+}
+
 static void *worker_main(void *user)
 {
     worker *w = user;
@@ -182,6 +197,7 @@ static void *worker_main(void *user)
     _mm_setcsr(DEFAULT_MXCSR);
     while (!atomic_load(&pool->stop)) {
         uint32_t epoch = atomic_load(&pool->epoch);
+        keep_out_of_the_way(pool);
         if (help_all(pool, &w->scratch) || spin_while(&pool->epoch, epoch, WORKER_SPIN_NS))
             continue;
         atomic_fetch_add(&pool->n_sleeping, 1);
@@ -409,15 +425,18 @@ static bool run_shared(kd_pool *pool, slot *s, const kd_pool_work *work, uint64_
     atomic_store_explicit(&s->scratch_bytes, work->scratch_bytes, memory_order_relaxed);
     atomic_store_explicit(&s->n_done, 0, memory_order_relaxed);
     atomic_store_explicit(&s->failed, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->caller_cpu, sched_getcpu(), memory_order_relaxed);
     grow(pool, s->n_chunks - 1);
-    atomic_store_explicit(&s->state, (generation + 1) << CHUNK_BITS | s->n_chunks, memory_order_release);
+    uint32_t number = s->n_chunks; /* the caller's first: it always learns how long one takes */
+    atomic_store_explicit(&s->state, (generation + 1) << CHUNK_BITS | (number - 1), memory_order_release);
     atomic_fetch_or(&pool->shared, bit);
     atomic_fetch_add(&pool->epoch, 1);
-    if (s->n_chunks > 1)
+    if (number > 1)
         wake_workers(pool);
     uint64_t begin_ns = now_ns(), n_programs = 0;
-    for (uint32_t number; (number = claim(s, &s->scratch));)
+    do
         n_programs += run_chunk(s, number, &s->scratch);
+    while ((number = claim(s, &s->scratch)));
     pace->n_programs += n_programs;
     pace->time_ns += now_ns() - begin_ns;
     wait_for_workers(s);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "sanitizer_options.h"
 #include "test_objects.h"
 
 static kd_device *device;
