@@ -105,10 +105,8 @@ def environment(build):
     env["KDSL_BUILD"] = build
     env["PATH"] = os.pathsep.join([build, os.path.join(TESTS, "bin"), env["PATH"]])
     env["XDG_CACHE_HOME"] = os.path.join(build, "test-cache")
-    suppressions = os.path.join(TESTS, "lsan.supp")
     env["ASAN_OPTIONS"] = "detect_leaks=1:detect_stack_use_after_return=1:allocator_may_return_null=1"
     env["UBSAN_OPTIONS"] = "print_stacktrace=1"
-    env["LSAN_OPTIONS"] = f"suppressions={suppressions}:print_suppressions=0"
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     return env
 

