@@ -1,0 +1,76 @@
+/* emit.h - from the cpu level of the IR to LLVM IR: what the files of this folder share.
+ *
+ * A scalar becomes an LLVM scalar and a tile of rank 1 an LLVM vector; the same code serves both. f16, bf16 and f8 values are carried as
+ * integers of their width: arithmetic on them does not exist at this level, only casts (LLVM would call library functions that we do not
+ * have). i1 is i1 in registers and a byte in memory. A buffer is a pointer. */
+#ifndef KD_TARGETS_LLVM_EMIT_H
+#define KD_TARGETS_LLVM_EMIT_H
+
+#include "base/map.h"
+#include "ir/ir.h"
+
+#include <llvm-c/Core.h>
+
+/* What the code may use, and how wide it should be. */
+typedef struct kd_machine {
+    const char *name; /* "cpu:x86-64-v3" */
+    const char *cpu, *features; /* for LLVM */
+    unsigned vector_bytes;      /* of one register: 16, 32 or 64 */
+    bool has_fma, has_f16c, has_avx2, has_avx512;
+} kd_machine;
+
+typedef struct kd_emitter {
+    LLVMContextRef llvm;
+    LLVMModuleRef module;
+    LLVMBuilderRef b;
+    LLVMValueRef func;
+    const kd_machine *machine;
+    kd_arena *arena;
+    kd_map values;         /* kd_value to LLVMValueRef */
+    LLVMValueRef grid, scratch, pid[3];
+    LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr;
+    const kd_diags *diags; /* for places in assert messages */
+} kd_emitter;
+
+/* ---- types.c ---- */
+void kd_emit_init_types(kd_emitter *e);
+LLVMTypeRef kd_emit_elem_type(const kd_emitter *e, const kd_type *type); /* of one element, in a register */
+LLVMTypeRef kd_emit_type(const kd_emitter *e, const kd_type *type);
+unsigned kd_emit_lanes(const kd_type *type); /* 0: a scalar */
+LLVMTypeRef kd_emit_wide(LLVMTypeRef elem, unsigned lanes); /* elem itself where lanes is 0 */
+/* The type of v's shape with another element; and a constant in v's shape. */
+LLVMTypeRef kd_emit_like(LLVMValueRef v, LLVMTypeRef elem);
+LLVMValueRef kd_emit_int_like(LLVMValueRef v, LLVMTypeRef elem, uint64_t value);
+LLVMValueRef kd_emit_float_like(LLVMValueRef v, LLVMTypeRef elem, double value);
+LLVMValueRef kd_emit_constant_of(LLVMTypeRef type, uint64_t bits); /* integers: in every lane */
+LLVMValueRef kd_emit_splat(kd_emitter *e, LLVMValueRef scalar, unsigned lanes);
+LLVMValueRef kd_emit_get(kd_emitter *e, const kd_value *value);
+void kd_emit_set(kd_emitter *e, const kd_value *value, LLVMValueRef v);
+LLVMValueRef kd_emit_intrinsic(kd_emitter *e, const char *name, LLVMTypeRef *overloads, unsigned n_overloads, LLVMValueRef *args, unsigned n_args);
+/* Calls an external C function, declaring it on first use. pure: no effect, result from the arguments alone. */
+LLVMValueRef kd_emit_call(kd_emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args, unsigned n_args, bool pure);
+/* The lanes of a vector through a function of scalars. */
+typedef LLVMValueRef kd_emit_lane_fn(kd_emitter *e, LLVMValueRef *scalars, void *user);
+LLVMValueRef kd_emit_each_lane(kd_emitter *e, LLVMValueRef *args, unsigned n_args, kd_emit_lane_fn *fn, void *user);
+/* Some lanes of a vector, starting at first; and the concatenation of equal parts. */
+LLVMValueRef kd_emit_slice(kd_emitter *e, LLVMValueRef v, unsigned first, unsigned n);
+LLVMValueRef kd_emit_concat(kd_emitter *e, LLVMValueRef *parts, unsigned n_parts);
+
+/* ---- by kind of op: each sets the op's results ---- */
+void kd_emit_arith(kd_emitter *e, const kd_op *op);
+void kd_emit_cast(kd_emitter *e, const kd_op *op);
+/* f16 (half) or bf16, carried as i16, to f32 and back (to nearest even). */
+LLVMValueRef kd_emit_narrow_to_f32(kd_emitter *e, LLVMValueRef v, bool half);
+LLVMValueRef kd_emit_f32_to_narrow(kd_emitter *e, LLVMValueRef v, bool half);
+void kd_emit_bitcast(kd_emitter *e, const kd_op *op);
+void kd_emit_math(kd_emitter *e, const kd_op *op);
+void kd_emit_memory(kd_emitter *e, const kd_op *op); /* loads, stores, buffers, atomics */
+void kd_emit_lanes_op(kd_emitter *e, const kd_op *op); /* splat, half, extract, prefix, arange */
+void kd_emit_report(kd_emitter *e, const kd_op *op); /* print, assert */
+void kd_emit_block(kd_emitter *e, const kd_block *block); /* all ops but the terminator */
+
+/* ---- function.c ---- */
+/* Adds the entry function (kd_cpu_entry) of a cpu-level func to the module. arg_offsets: bytes in the argument struct. */
+void kd_emit_entry(kd_emitter *e, const kd_op *func, const uint32_t *arg_offsets);
+
+#endif

@@ -1,0 +1,214 @@
+/* function.c - the entry function around a kernel's body (base/kernel_desc.h, kd_cpu_entry), and what it says to people.
+ *
+ *     entry:  arguments from their struct, program ids of the first instance
+ *     next:   the body for one instance, then the ids of the next (x fastest)
+ *
+ * A failed assert returns 1 from wherever it stands. */
+#include "targets/llvm/emit.h"
+
+#include "base/bug.h"
+
+typedef struct entry_loop {
+    LLVMBasicBlockRef start, body, done;
+    LLVMValueRef linear, last, extent[2];
+} entry_loop;
+
+static LLVMValueRef load_at(kd_emitter *e, LLVMTypeRef type, LLVMValueRef base, uint64_t offset_bytes)
+{
+    LLVMValueRef offset = LLVMConstInt(e->i64, offset_bytes, false);
+    return LLVMBuildLoad2(e->b, type, LLVMBuildInBoundsGEP2(e->b, e->i8, base, &offset, 1, ""), "");
+}
+
+static void load_args(kd_emitter *e, const kd_op *func, LLVMValueRef args, const uint32_t *offsets)
+{
+    const kd_block *body = kd_op_region(func, 0);
+    for (unsigned i = 0; i < body->n_args; i++) {
+        const kd_type *type = body->args[i]->type;
+        LLVMTypeRef elem = kd_emit_elem_type(e, type);
+        LLVMValueRef v = load_at(e, elem == e->i1 ? e->i8 : elem, args, offsets[i]);
+        if (elem == e->i1)
+            v = LLVMBuildICmp(e->b, LLVMIntNE, v, LLVMConstNull(e->i8), "");
+        kd_emit_set(e, body->args[i], v);
+    }
+}
+
+/* Program ids are i32, the linear id has 64 bits. Leaves the builder in the body's first block. */
+static void begin_loop(kd_emitter *e, entry_loop *l, LLVMValueRef first)
+{
+    for (unsigned axis = 0; axis < 2; axis++)
+        l->extent[axis] = load_at(e, e->i32, e->grid, 4 * axis);
+    LLVMValueRef gx = LLVMBuildZExt(e->b, l->extent[0], e->i64, ""), gy = LLVMBuildZExt(e->b, l->extent[1], e->i64, "");
+    LLVMValueRef row = LLVMBuildUDiv(e->b, first, gx, "");
+    LLVMValueRef ids[3] = {LLVMBuildURem(e->b, first, gx, ""), LLVMBuildURem(e->b, row, gy, ""), LLVMBuildUDiv(e->b, row, gy, "")};
+    for (unsigned axis = 0; axis < 3; axis++)
+        ids[axis] = LLVMBuildTrunc(e->b, ids[axis], e->i32, "");
+    LLVMBuildBr(e->b, l->body);
+    l->start = LLVMGetInsertBlock(e->b);
+    LLVMPositionBuilderAtEnd(e->b, l->body);
+    l->linear = LLVMBuildPhi(e->b, e->i64, "");
+    LLVMAddIncoming(l->linear, &first, &l->start, 1);
+    for (unsigned axis = 0; axis < 3; axis++) {
+        e->pid[axis] = LLVMBuildPhi(e->b, e->i32, "");
+        LLVMAddIncoming(e->pid[axis], &ids[axis], &l->start, 1);
+    }
+}
+
+static void end_loop(kd_emitter *e, entry_loop *l)
+{
+    LLVMValueRef one = LLVMConstInt(e->i32, 1, false), zero = LLVMConstInt(e->i32, 0, false), next[3];
+    LLVMValueRef x = LLVMBuildAdd(e->b, e->pid[0], one, ""), wrap_x = LLVMBuildICmp(e->b, LLVMIntEQ, x, l->extent[0], "");
+    next[0] = LLVMBuildSelect(e->b, wrap_x, zero, x, "");
+    LLVMValueRef y = LLVMBuildAdd(e->b, e->pid[1], LLVMBuildZExt(e->b, wrap_x, e->i32, ""), "");
+    LLVMValueRef wrap_y = LLVMBuildICmp(e->b, LLVMIntEQ, y, l->extent[1], "");
+    next[1] = LLVMBuildSelect(e->b, wrap_y, zero, y, "");
+    next[2] = LLVMBuildAdd(e->b, e->pid[2], LLVMBuildZExt(e->b, wrap_y, e->i32, ""), "");
+    LLVMValueRef linear = LLVMBuildAdd(e->b, l->linear, LLVMConstInt(e->i64, 1, false), "");
+    LLVMValueRef more = LLVMBuildICmp(e->b, LLVMIntULT, linear, l->last, "");
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
+    LLVMBuildCondBr(e->b, more, l->body, l->done);
+    LLVMAddIncoming(l->linear, &linear, &from, 1);
+    for (unsigned axis = 0; axis < 3; axis++)
+        LLVMAddIncoming(e->pid[axis], &next[axis], &from, 1);
+}
+
+static void set_attribute(kd_emitter *e, const char *name, const char *value)
+{
+    LLVMAttributeRef a = LLVMCreateStringAttribute(e->llvm, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
+    LLVMAddAttributeAtIndex(e->func, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, a);
+}
+
+static void set_attributes(kd_emitter *e)
+{
+    set_attribute(e, "target-cpu", e->machine->cpu);
+    set_attribute(e, "target-features", e->machine->features);
+    set_attribute(e, "prefer-vector-width", e->machine->vector_bytes == 64 ? "512" : e->machine->vector_bytes == 32 ? "256" : "128");
+    set_attribute(e, "no-trapping-math", "true");
+    const char *kinds[] = {"nounwind", "noalias"};
+    unsigned kind = LLVMGetEnumAttributeKindForName(kinds[0], 8);
+    LLVMAddAttributeAtIndex(e->func, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->llvm, kind, 0));
+    kind = LLVMGetEnumAttributeKindForName(kinds[1], 7);
+    LLVMAddAttributeAtIndex(e->func, 1, LLVMCreateEnumAttribute(e->llvm, kind, 0)); /* args: read only, nobody writes */
+    LLVMAddAttributeAtIndex(e->func, 2, LLVMCreateEnumAttribute(e->llvm, kind, 0));
+    LLVMAddAttributeAtIndex(e->func, 5, LLVMCreateEnumAttribute(e->llvm, kind, 0));
+}
+
+void kd_emit_entry(kd_emitter *e, const kd_op *func, const uint32_t *arg_offsets)
+{
+    kd_text text = kd_func_name(func);
+    const char *name = kd_arena_strndup(e->arena, text.ptr, text.len);
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->i64, e->i64, e->ptr};
+    e->func = LLVMAddFunction(e->module, name, LLVMFunctionType(e->i32, params, 5, false));
+    set_attributes(e);
+    LLVMBasicBlockRef entry = LLVMAppendBasicBlockInContext(e->llvm, e->func, "entry");
+    LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(e->llvm, e->func, "start");
+    entry_loop l = {.body = LLVMAppendBasicBlockInContext(e->llvm, e->func, "next"), .last = LLVMGetParam(e->func, 3)};
+    l.done = LLVMAppendBasicBlockInContext(e->llvm, e->func, "done");
+    e->grid = LLVMGetParam(e->func, 1);
+    e->scratch = LLVMGetParam(e->func, 4);
+    LLVMPositionBuilderAtEnd(e->b, entry);
+    LLVMValueRef first = LLVMGetParam(e->func, 2);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntULT, first, l.last, ""), start, l.done);
+    LLVMPositionBuilderAtEnd(e->b, start);
+    load_args(e, func, LLVMGetParam(e->func, 0), arg_offsets);
+    begin_loop(e, &l, first);
+    kd_emit_block(e, kd_op_region(func, 0));
+    end_loop(e, &l);
+    LLVMPositionBuilderAtEnd(e->b, l.done);
+    LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, false));
+}
+
+/* ---- print and assert ---- */
+
+static LLVMValueRef call_variadic(kd_emitter *e, const char *name, LLVMTypeRef *params, unsigned n_params, LLVMValueRef *args, unsigned n_args)
+{
+    LLVMTypeRef type = LLVMFunctionType(e->i32, params, n_params, true);
+    LLVMValueRef fn = LLVMGetNamedFunction(e->module, name);
+    if (!fn)
+        fn = LLVMAddFunction(e->module, name, type);
+    return LLVMBuildCall2(e->b, type, fn, args, n_args, "");
+}
+
+/* A C printf conversion for a value; *v becomes what is passed. */
+static const char *conversion(kd_emitter *e, const kd_type *type, bool hex, LLVMValueRef *v)
+{
+    if (type->kind == KD_TYPE_PTR)
+        return "%p";
+    kd_scalar s = type->scalar;
+    unsigned bits = kd_scalar_bits(s);
+    if (kd_scalar_is_float(s)) {
+        if (s == KD_F32)
+            *v = LLVMBuildFPExt(e->b, *v, e->f64, "");
+        return "%f";
+    }
+    LLVMTypeRef wide = bits == 64 ? e->i64 : e->i32;
+    *v = kd_scalar_is_unsigned(s) || hex ? LLVMBuildZExt(e->b, *v, wide, "") : LLVMBuildSExt(e->b, *v, wide, "");
+    if (hex)
+        return bits == 64 ? "0x%016lx" : bits == 32 ? "0x%08x" : bits == 16 ? "0x%04x" : "0x%02x";
+    if (kd_scalar_is_unsigned(s))
+        return bits == 64 ? "%lu" : "%u";
+    return bits == 64 ? "%ld" : "%d";
+}
+
+static void append_escaped(kd_strbuf *out, kd_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '%')
+            kd_strbuf_puts(out, "%");
+        kd_strbuf_append(out, text.ptr + i, 1);
+    }
+}
+
+static void emit_print(kd_emitter *e, const kd_op *op)
+{
+    LLVMValueRef args[5 + KD_MAX_RANK];
+    unsigned n = 1, rank = op->n_operands ? op->n_operands - 1 : 0;
+    kd_strbuf format = kd_strbuf_in(e->arena);
+    kd_strbuf_puts(&format, "pid (%d, %d, %d) idx (");
+    for (unsigned axis = 0; axis < 3; axis++)
+        args[n++] = e->pid[axis];
+    for (unsigned i = 0; i < rank; i++) {
+        kd_strbuf_puts(&format, i ? ", %d" : "%d");
+        args[n++] = LLVMBuildTrunc(e->b, kd_emit_get(e, kd_op_operand(op, i + 1)), e->i32, "");
+    }
+    kd_strbuf_puts(&format, ") ");
+    append_escaped(&format, kd_cpu_print_prefix(op));
+    if (op->n_operands) {
+        LLVMValueRef v = kd_emit_get(e, kd_op_operand(op, 0));
+        const char *how = conversion(e, kd_op_operand(op, 0)->type, kd_cpu_print_hex(op), &v);
+        kd_strbuf_printf(&format, "%s", how);
+        args[n++] = v;
+    }
+    kd_strbuf_puts(&format, "\n");
+    args[0] = LLVMBuildGlobalStringPtr(e->b, kd_strbuf_text(&format), "");
+    call_variadic(e, "printf", &e->ptr, 1, args, n);
+}
+
+static void emit_assert(kd_emitter *e, const kd_op *op)
+{
+    LLVMBasicBlockRef fail = LLVMAppendBasicBlockInContext(e->llvm, e->func, "fail"), go_on = LLVMAppendBasicBlockInContext(e->llvm, e->func, "");
+    LLVMBuildCondBr(e->b, kd_emit_get(e, kd_assert_condition(op)), go_on, fail);
+    LLVMPositionBuilderAtEnd(e->b, fail);
+    kd_place place = e->diags ? kd_loc_place(e->diags, op->loc) : (kd_place){0};
+    kd_strbuf text = kd_strbuf_in(e->arena);
+    if (place.line)
+        kd_strbuf_printf(&text, "%s:%u:%u: ", place.source->path, place.line, place.column);
+    kd_strbuf_puts(&text, "assertion failed in program (%d, %d, %d)");
+    if (kd_assert_message(op).len) {
+        kd_strbuf_puts(&text, ": ");
+        append_escaped(&text, kd_assert_message(op));
+    }
+    kd_strbuf_puts(&text, "\n");
+    LLVMTypeRef params[] = {e->i32, e->ptr};
+    LLVMValueRef args[] = {LLVMConstInt(e->i32, 2, false), LLVMBuildGlobalStringPtr(e->b, kd_strbuf_text(&text), ""), e->pid[0], e->pid[1], e->pid[2]};
+    call_variadic(e, "dprintf", params, 2, args, 5);
+    LLVMBuildRet(e->b, LLVMConstInt(e->i32, 1, false));
+    LLVMPositionBuilderAtEnd(e->b, go_on);
+}
+
+void kd_emit_report(kd_emitter *e, const kd_op *op)
+{
+    if (op->code == KD_OP_assert)
+        emit_assert(e, op);
+    else
+        emit_print(e, op);
+}

@@ -1,0 +1,379 @@
+/* memory.c - loads and stores, buffers in the scratch memory, atomics, and the lanes of vectors.
+ *
+ * Lanes whose mask is false touch no memory: vectors use LLVM's masked operations, scalars a branch. */
+#include "targets/llvm/emit.h"
+
+#include "base/bug.h"
+
+#include <llvm/Config/llvm-config.h>
+
+/* How an element lies in memory: i1 as a byte. */
+static LLVMTypeRef memory_elem(const kd_emitter *e, const kd_type *type)
+{
+    LLVMTypeRef elem = kd_emit_elem_type(e, type);
+    return elem == e->i1 ? e->i8 : elem;
+}
+
+static unsigned elem_bytes(const kd_type *type)
+{
+    const kd_type *elem = kd_type_elem(type);
+    return elem->kind == KD_TYPE_PTR ? 8 : kd_scalar_bytes(elem->scalar);
+}
+
+static LLVMValueRef to_register(kd_emitter *e, LLVMValueRef v, const kd_type *type)
+{
+    return kd_type_is_bool_like(type) ? LLVMBuildICmp(e->b, LLVMIntNE, v, LLVMConstNull(LLVMTypeOf(v)), "") : v;
+}
+
+static LLVMValueRef to_memory(kd_emitter *e, LLVMValueRef v, const kd_type *type)
+{
+    return kd_type_is_bool_like(type) ? LLVMBuildZExt(e->b, v, kd_emit_like(v, e->i8), "") : v;
+}
+
+static LLVMValueRef all_lanes(kd_emitter *e, unsigned lanes)
+{
+    return kd_emit_constant_of(LLVMVectorType(e->i1, lanes), 1);
+}
+
+static LLVMValueRef masked(kd_emitter *e, const char *name, LLVMTypeRef *overloads, LLVMValueRef *args, unsigned n_args, unsigned align_at, unsigned align)
+{
+#if LLVM_VERSION_MAJOR >= 22
+    /* The alignment is an attribute of the pointer, not an argument. */
+    for (unsigned i = align_at; i + 1 < n_args; i++)
+        args[i] = args[i + 1];
+    n_args--;
+    LLVMValueRef call = kd_emit_intrinsic(e, name, overloads, 2, args, n_args);
+    unsigned kind = LLVMGetEnumAttributeKindForName("align", 5);
+    LLVMAddCallSiteAttribute(call, align_at, LLVMCreateEnumAttribute(e->llvm, kind, align));
+    return call;
+#else
+    args[align_at] = LLVMConstInt(e->i32, align, false);
+    return kd_emit_intrinsic(e, name, overloads, 2, args, n_args);
+#endif
+}
+
+static LLVMValueRef masked_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptr, LLVMValueRef mask, LLVMValueRef other, unsigned align)
+{
+    LLVMTypeRef overloads[] = {type, LLVMTypeOf(ptr)};
+    bool gather = LLVMGetTypeKind(LLVMTypeOf(ptr)) == LLVMVectorTypeKind;
+    LLVMValueRef args[] = {ptr, NULL, mask, other};
+    return masked(e, gather ? "llvm.masked.gather" : "llvm.masked.load", overloads, args, 4, 1, align);
+}
+
+static void masked_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, LLVMValueRef mask, unsigned align)
+{
+    LLVMTypeRef overloads[] = {LLVMTypeOf(value), LLVMTypeOf(ptr)};
+    bool scatter = LLVMGetTypeKind(LLVMTypeOf(ptr)) == LLVMVectorTypeKind;
+    LLVMValueRef args[] = {value, ptr, NULL, mask};
+    masked(e, scatter ? "llvm.masked.scatter" : "llvm.masked.store", overloads, args, 4, 2, align);
+}
+
+static LLVMValueRef plain_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptr, unsigned align, bool is_volatile)
+{
+    LLVMValueRef v = LLVMBuildLoad2(e->b, type, ptr, "");
+    LLVMSetAlignment(v, align);
+    LLVMSetVolatile(v, is_volatile);
+    return v;
+}
+
+static void plain_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, unsigned align)
+{
+    LLVMSetAlignment(LLVMBuildStore(e->b, value, ptr), align);
+}
+
+/* ---- buffers ---- */
+
+static LLVMValueRef buffer_place(kd_emitter *e, const kd_value *buffer, const kd_value *index)
+{
+    LLVMValueRef at = kd_emit_get(e, index);
+    LLVMTypeRef unit = LLVMIntTypeInContext(e->llvm, 8 * elem_bytes(buffer->type));
+    return LLVMBuildInBoundsGEP2(e->b, unit, kd_emit_get(e, buffer), &at, 1, "");
+}
+
+static void emit_buffer(kd_emitter *e, const kd_op *op)
+{
+    LLVMValueRef offset = LLVMConstInt(e->i64, (uint64_t)kd_cpu_buffer_offset_bytes(op), false);
+    kd_emit_set(e, kd_op_result(op, 0), LLVMBuildInBoundsGEP2(e->b, e->i8, e->scratch, &offset, 1, ""));
+}
+
+static void emit_read(kd_emitter *e, const kd_op *op)
+{
+    const kd_type *type = kd_op_result(op, 0)->type;
+    unsigned lanes = kd_emit_lanes(type), align = elem_bytes(type);
+    LLVMValueRef place = buffer_place(e, kd_cpu_read_buffer(op), kd_cpu_read_index(op)), v;
+    LLVMTypeRef mem = kd_emit_wide(memory_elem(e, type), lanes);
+    if (kd_emit_lanes(kd_cpu_read_index(op)->type))
+        v = masked_load(e, mem, place, all_lanes(e, lanes), LLVMGetPoison(mem), align);
+    else
+        v = plain_load(e, mem, place, align, false);
+    kd_emit_set(e, kd_op_result(op, 0), to_register(e, v, type));
+}
+
+static void emit_write(kd_emitter *e, const kd_op *op)
+{
+    const kd_type *type = kd_cpu_write_value(op)->type;
+    LLVMValueRef v = to_memory(e, kd_emit_get(e, kd_cpu_write_value(op)), type);
+    LLVMValueRef place = buffer_place(e, kd_cpu_write_buffer(op), kd_cpu_write_index(op));
+    if (kd_emit_lanes(kd_cpu_write_index(op)->type))
+        masked_store(e, v, place, all_lanes(e, kd_emit_lanes(type)), elem_bytes(type));
+    else
+        plain_store(e, v, place, elem_bytes(type));
+}
+
+/* ---- loads and stores ---- */
+
+/* Starts a block that runs only where the mask holds; returns the block to continue in. */
+static LLVMBasicBlockRef begin_guard(kd_emitter *e, LLVMValueRef mask)
+{
+    LLVMBasicBlockRef then = LLVMAppendBasicBlockInContext(e->llvm, e->func, "on"), join = LLVMAppendBasicBlockInContext(e->llvm, e->func, "");
+    LLVMBuildCondBr(e->b, mask, then, join);
+    LLVMPositionBuilderAtEnd(e->b, then);
+    return join;
+}
+
+/* Ends it; returns v where it ran, other elsewhere. */
+static LLVMValueRef end_guard(kd_emitter *e, LLVMBasicBlockRef before, LLVMBasicBlockRef join, LLVMValueRef v, LLVMValueRef other)
+{
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(e->b);
+    LLVMBuildBr(e->b, join);
+    LLVMPositionBuilderAtEnd(e->b, join);
+    if (!v)
+        return NULL;
+    LLVMValueRef phi = LLVMBuildPhi(e->b, LLVMTypeOf(v), "");
+    LLVMAddIncoming(phi, (LLVMValueRef[]){v, other}, (LLVMBasicBlockRef[]){last, before}, 2);
+    return phi;
+}
+
+static void emit_load(kd_emitter *e, const kd_op *op)
+{
+    bool wide = op->code == KD_OP_cpu_load;
+    const kd_type *type = kd_op_result(op, 0)->type;
+    const kd_value *mask = wide ? kd_cpu_load_mask(op) : kd_load_mask(op), *other = wide ? kd_cpu_load_other(op) : kd_load_other(op);
+    bool is_volatile = wide ? kd_cpu_load_is_volatile(op) : kd_load_is_volatile(op);
+    unsigned lanes = kd_emit_lanes(type), align = elem_bytes(type);
+    LLVMValueRef ptr = kd_emit_get(e, kd_op_operand(op, 0)), v;
+    LLVMTypeRef mem = kd_emit_wide(memory_elem(e, type), lanes);
+    LLVMValueRef instead = other ? to_memory(e, kd_emit_get(e, other), type) : LLVMConstNull(mem);
+    if (lanes && (mask || !wide)) {
+        v = masked_load(e, mem, ptr, mask ? kd_emit_get(e, mask) : all_lanes(e, lanes), instead, align);
+    } else if (mask) {
+        LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), join = begin_guard(e, kd_emit_get(e, mask));
+        v = end_guard(e, before, join, plain_load(e, mem, ptr, align, is_volatile), instead);
+    } else {
+        v = plain_load(e, mem, ptr, align, is_volatile);
+    }
+    kd_emit_set(e, kd_op_result(op, 0), to_register(e, v, type));
+}
+
+static void emit_store(kd_emitter *e, const kd_op *op)
+{
+    bool wide = op->code == KD_OP_cpu_store;
+    const kd_value *value = wide ? kd_cpu_store_value(op) : kd_store_value(op), *mask = wide ? kd_cpu_store_mask(op) : kd_store_mask(op);
+    unsigned lanes = kd_emit_lanes(value->type), align = elem_bytes(value->type);
+    LLVMValueRef ptr = kd_emit_get(e, kd_op_operand(op, 0)), v = to_memory(e, kd_emit_get(e, value), value->type);
+    if (lanes && (mask || !wide)) {
+        masked_store(e, v, ptr, mask ? kd_emit_get(e, mask) : all_lanes(e, lanes), align);
+    } else if (mask) {
+        LLVMBasicBlockRef join = begin_guard(e, kd_emit_get(e, mask));
+        plain_store(e, v, ptr, align);
+        end_guard(e, NULL, join, NULL, NULL);
+    } else {
+        plain_store(e, v, ptr, align);
+    }
+}
+
+/* ---- atomics: scalars only ---- */
+
+static LLVMAtomicOrdering ordering_of(kd_mem_order order)
+{
+    switch (order) {
+    case KD_ORDER_ACQUIRE:
+        return LLVMAtomicOrderingAcquire;
+    case KD_ORDER_RELEASE:
+        return LLVMAtomicOrderingRelease;
+    case KD_ORDER_RELAXED:
+        return LLVMAtomicOrderingMonotonic;
+    default:
+        return LLVMAtomicOrderingAcquireRelease;
+    }
+}
+
+static LLVMValueRef compare_exchange(kd_emitter *e, LLVMValueRef ptr, LLVMValueRef expected, LLVMValueRef desired, LLVMAtomicOrdering order)
+{
+    LLVMAtomicOrdering failure = order == LLVMAtomicOrderingAcquireRelease ? LLVMAtomicOrderingAcquire
+                                 : order == LLVMAtomicOrderingRelease      ? LLVMAtomicOrderingMonotonic
+                                                                           : order;
+    return LLVMBuildAtomicCmpXchg(e->b, ptr, expected, desired, order, failure, false);
+}
+
+/* f16 and bf16 have no atomic instruction: compare and exchange until nobody came between. */
+static LLVMValueRef narrow_float_add(kd_emitter *e, const kd_op *op, LLVMValueRef ptr, LLVMValueRef addend, LLVMAtomicOrdering order)
+{
+    const kd_type *type = kd_atomic_value(op)->type;
+    bool half = type->scalar == KD_F16;
+    LLVMValueRef first = plain_load(e, e->i16, ptr, 2, false);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), loop = LLVMAppendBasicBlockInContext(e->llvm, e->func, ""),
+                      done = LLVMAppendBasicBlockInContext(e->llvm, e->func, "");
+    LLVMBuildBr(e->b, loop);
+    LLVMPositionBuilderAtEnd(e->b, loop);
+    LLVMValueRef old = LLVMBuildPhi(e->b, e->i16, "");
+    LLVMValueRef sum = LLVMBuildFAdd(e->b, kd_emit_narrow_to_f32(e, old, half), kd_emit_narrow_to_f32(e, addend, half), "");
+    LLVMValueRef result = compare_exchange(e, ptr, old, kd_emit_f32_to_narrow(e, sum, half), order);
+    LLVMValueRef found = LLVMBuildExtractValue(e->b, result, 0, ""), ok = LLVMBuildExtractValue(e->b, result, 1, "");
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(e->b);
+    LLVMBuildCondBr(e->b, ok, done, loop);
+    LLVMAddIncoming(old, (LLVMValueRef[]){first, found}, (LLVMBasicBlockRef[]){before, last}, 2);
+    LLVMPositionBuilderAtEnd(e->b, done);
+    return found;
+}
+
+static LLVMValueRef read_modify_write(kd_emitter *e, const kd_op *op, LLVMValueRef ptr, LLVMValueRef v)
+{
+    kd_scalar s = kd_atomic_value(op)->type->scalar;
+    LLVMAtomicOrdering order = ordering_of(kd_atomic_order(op));
+    bool f = kd_scalar_is_float(s), uns = kd_scalar_is_unsigned(s);
+    if ((s == KD_F16 || s == KD_BF16) && kd_atomic_kind(op) == KD_ATOMIC_ADD)
+        return narrow_float_add(e, op, ptr, v, order);
+    LLVMAtomicRMWBinOp kind = LLVMAtomicRMWBinOpXchg;
+    switch (kd_atomic_kind(op)) {
+    case KD_ATOMIC_ADD:
+        kind = f ? LLVMAtomicRMWBinOpFAdd : LLVMAtomicRMWBinOpAdd;
+        break;
+    case KD_ATOMIC_MIN:
+        kind = f ? LLVMAtomicRMWBinOpFMin : uns ? LLVMAtomicRMWBinOpUMin : LLVMAtomicRMWBinOpMin;
+        break;
+    case KD_ATOMIC_MAX:
+        kind = f ? LLVMAtomicRMWBinOpFMax : uns ? LLVMAtomicRMWBinOpUMax : LLVMAtomicRMWBinOpMax;
+        break;
+    case KD_ATOMIC_AND:
+        kind = LLVMAtomicRMWBinOpAnd;
+        break;
+    case KD_ATOMIC_OR:
+        kind = LLVMAtomicRMWBinOpOr;
+        break;
+    case KD_ATOMIC_XOR:
+        kind = LLVMAtomicRMWBinOpXor;
+        break;
+    default:
+        break;
+    }
+    return LLVMBuildAtomicRMW(e->b, kind, ptr, v, order, false);
+}
+
+static void emit_atomic(kd_emitter *e, const kd_op *op)
+{
+    const kd_type *type = kd_atomic_value(op)->type;
+    LLVMValueRef ptr = kd_emit_get(e, kd_atomic_ptr(op)), v = to_memory(e, kd_emit_get(e, kd_atomic_value(op)), type), old;
+    KD_ASSERT(!kd_emit_lanes(type));
+    if (kd_atomic_mask(op)) {
+        LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), join = begin_guard(e, kd_emit_get(e, kd_atomic_mask(op)));
+        old = read_modify_write(e, op, ptr, v);
+        old = end_guard(e, before, join, old, LLVMConstNull(LLVMTypeOf(old)));
+    } else {
+        old = read_modify_write(e, op, ptr, v);
+    }
+    kd_emit_set(e, kd_op_result(op, 0), to_register(e, old, type));
+}
+
+static void emit_cas(kd_emitter *e, const kd_op *op)
+{
+    const kd_type *type = kd_atomic_cas_desired(op)->type;
+    LLVMValueRef ptr = kd_emit_get(e, kd_atomic_cas_ptr(op));
+    LLVMValueRef expected = to_memory(e, kd_emit_get(e, kd_atomic_cas_expected(op)), type);
+    LLVMValueRef desired = to_memory(e, kd_emit_get(e, kd_atomic_cas_desired(op)), type);
+    LLVMTypeRef real = LLVMTypeOf(desired), bits = real == e->f32 ? e->i32 : real == e->f64 ? e->i64 : real;
+    if (bits != real) {
+        expected = LLVMBuildBitCast(e->b, expected, bits, "");
+        desired = LLVMBuildBitCast(e->b, desired, bits, "");
+    }
+    LLVMValueRef old = LLVMBuildExtractValue(e->b, compare_exchange(e, ptr, expected, desired, ordering_of(kd_atomic_cas_order(op))), 0, "");
+    if (bits != real)
+        old = LLVMBuildBitCast(e->b, old, real, "");
+    kd_emit_set(e, kd_op_result(op, 0), to_register(e, old, type));
+}
+
+void kd_emit_memory(kd_emitter *e, const kd_op *op)
+{
+    switch (op->code) {
+    case KD_OP_cpu_buffer:
+        emit_buffer(e, op);
+        break;
+    case KD_OP_cpu_read:
+        emit_read(e, op);
+        break;
+    case KD_OP_cpu_write:
+        emit_write(e, op);
+        break;
+    case KD_OP_load:
+    case KD_OP_cpu_load:
+        emit_load(e, op);
+        break;
+    case KD_OP_store:
+    case KD_OP_cpu_store:
+        emit_store(e, op);
+        break;
+    case KD_OP_atomic:
+        emit_atomic(e, op);
+        break;
+    case KD_OP_atomic_cas:
+        emit_cas(e, op);
+        break;
+    default:
+        KD_UNREACHABLE();
+    }
+}
+
+/* ---- lanes ---- */
+
+static LLVMValueRef consecutive(kd_emitter *e, LLVMTypeRef elem, uint64_t start, unsigned lanes)
+{
+    LLVMValueRef all[256];
+    KD_ASSERT(lanes <= 256);
+    for (unsigned i = 0; i < lanes; i++)
+        all[i] = LLVMConstInt(elem, start + i, false);
+    return lanes ? LLVMConstVector(all, lanes) : LLVMConstInt(elem, start, false);
+}
+
+/* The count is brought into 0..lanes and compared in 32 bits: one broadcast and one comparison. */
+static LLVMValueRef emit_prefix(kd_emitter *e, const kd_op *op)
+{
+    unsigned lanes = kd_emit_lanes(kd_op_result(op, 0)->type);
+    LLVMValueRef count = kd_emit_get(e, kd_cpu_prefix_count(op)), most = LLVMConstInt(LLVMTypeOf(count), lanes, false);
+    LLVMValueRef fits = LLVMBuildICmp(e->b, LLVMIntSLT, count, most, "");
+    count = LLVMBuildSelect(e->b, fits, count, most, "");
+    LLVMValueRef positive = LLVMBuildICmp(e->b, LLVMIntSGT, count, LLVMConstNull(LLVMTypeOf(count)), "");
+    count = LLVMBuildSelect(e->b, positive, count, LLVMConstNull(LLVMTypeOf(count)), "");
+    count = LLVMBuildTrunc(e->b, count, e->i32, "");
+    return LLVMBuildICmp(e->b, LLVMIntULT, consecutive(e, e->i32, 0, lanes), kd_emit_splat(e, count, lanes), "");
+}
+
+void kd_emit_lanes_op(kd_emitter *e, const kd_op *op)
+{
+    unsigned lanes = kd_emit_lanes(kd_op_result(op, 0)->type);
+    LLVMValueRef v;
+    switch (op->code) {
+    case KD_OP_arange:
+        v = consecutive(e, e->i32, (uint64_t)kd_arange_start(op), lanes);
+        break;
+    case KD_OP_splat:
+        v = kd_emit_splat(e, kd_emit_get(e, kd_splat_scalar(op)), lanes);
+        break;
+    case KD_OP_cpu_prefix:
+        v = emit_prefix(e, op);
+        break;
+    case KD_OP_cpu_half: {
+        LLVMValueRef all = kd_emit_get(e, kd_cpu_half_vector(op));
+        if (lanes)
+            v = kd_emit_slice(e, all, kd_cpu_half_upper(op) ? lanes : 0, lanes);
+        else
+            v = LLVMBuildExtractElement(e->b, all, LLVMConstInt(e->i32, kd_cpu_half_upper(op), false), "");
+        break;
+    }
+    case KD_OP_cpu_extract:
+        v = LLVMBuildExtractElement(e->b, kd_emit_get(e, kd_cpu_extract_vector(op)), kd_emit_get(e, kd_cpu_extract_lane(op)), "");
+        break;
+    default:
+        KD_UNREACHABLE();
+    }
+    kd_emit_set(e, kd_op_result(op, 0), v);
+}
