@@ -6,9 +6,13 @@
 
 enum { MAX_KEPT = 50, MAX_SHOWN_LINE = 240 };
 
+typedef struct kd_source_table {
+    KD_VEC(kd_source *) list; /* id - 1 */
+} kd_source_table;
+
 struct kd_diags {
     kd_arena *arena;
-    KD_VEC(kd_source *) sources; /* id - 1 */
+    kd_source_table *sources;
     kd_diag *first, *last;
     unsigned n_errors, n_warnings, n_kept;
     bool dropped_last; /* notes to a message that was dropped are dropped too */
@@ -18,7 +22,16 @@ kd_diags *kd_diags_create(kd_arena *arena)
 {
     kd_diags *diags = kd_arena_new(arena, kd_diags);
     diags->arena = arena;
+    diags->sources = kd_arena_new(arena, kd_source_table);
     return diags;
+}
+
+kd_diags *kd_diags_create_beside(kd_arena *arena, const kd_diags *diags)
+{
+    kd_diags *fresh = kd_arena_new(arena, kd_diags);
+    fresh->arena = arena;
+    fresh->sources = diags->sources;
+    return fresh;
 }
 
 uint32_t kd_source_add(kd_diags *diags, const char *path, kd_str text)
@@ -26,13 +39,13 @@ uint32_t kd_source_add(kd_diags *diags, const char *path, kd_str text)
     kd_source *source = kd_arena_new(diags->arena, kd_source);
     source->path = kd_arena_strdup(diags->arena, path);
     source->text = text;
-    kd_vec_push(diags->arena, &diags->sources, source);
-    return diags->sources.n;
+    kd_vec_push(diags->arena, &diags->sources->list, source);
+    return diags->sources->list.n;
 }
 
 const kd_source *kd_source_get(const kd_diags *diags, uint32_t id)
 {
-    return id && id <= diags->sources.n ? diags->sources.data[id - 1] : NULL;
+    return id && id <= diags->sources->list.n ? diags->sources->list.data[id - 1] : NULL;
 }
 
 kd_loc kd_loc_join(kd_loc a, kd_loc b)
@@ -56,7 +69,7 @@ static void find_lines(const kd_diags *diags, kd_source *source)
 
 kd_place kd_loc_place(const kd_diags *diags, kd_loc loc)
 {
-    kd_source *source = loc.source && loc.source <= diags->sources.n ? diags->sources.data[loc.source - 1] : NULL;
+    kd_source *source = loc.source && loc.source <= diags->sources->list.n ? diags->sources->list.data[loc.source - 1] : NULL;
     if (!source)
         return (kd_place){0};
     if (!source->line_starts)

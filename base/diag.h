@@ -47,6 +47,9 @@ typedef struct kd_diag {
 typedef struct kd_diags kd_diags;
 
 kd_diags *kd_diags_create(kd_arena *arena);
+/* Another sink for places in the same sources, those that come later too: for attempts whose messages may be thrown away. Lives no longer
+ * than the first one. */
+kd_diags *kd_diags_create_beside(kd_arena *arena, const kd_diags *diags);
 /* Text must outlive the sink (map it, or copy it to the arena). Returns the id that locations carry. */
 uint32_t kd_source_add(kd_diags *diags, const char *path, kd_str text);
 const kd_source *kd_source_get(const kd_diags *diags, uint32_t id);

@@ -7,7 +7,6 @@
 #include "ir/text.h"
 #include "passes/pass.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 static kd_module_ast *parse_given_text(kd_job *job, const kd_compile_request *request)
@@ -19,9 +18,13 @@ static kd_module_ast *parse_given_text(kd_job *job, const kd_compile_request *re
 kd_status kd_job_open(kd_job *job, const kd_compile_request *request)
 {
     job->resolver = kd_file_resolver_create(job->arena, job->diags, request->include_dirs, request->n_include_dirs, kd_std_find);
-    job->ast = request->text ? parse_given_text(job, request) : kd_file_resolver_open(job->resolver, request->file);
-    if (!job->ast)
-        return kd_fail_errno(&job->why, "cannot read '%s'", request->file);
+    if (request->text) {
+        job->ast = parse_given_text(job, request);
+    } else {
+        kd_status status = kd_file_resolver_open(job->resolver, request->file, &job->ast, &job->why);
+        if (status != KD_OK)
+            return status;
+    }
     return kd_diags_n_errors(job->diags) ? KD_ERR_REPORTED : KD_OK;
 }
 
@@ -86,7 +89,7 @@ static kd_lower *lower_create(kd_job *job, const kd_compile_request *request, co
 static kd_op *lower_kernel(kd_job *job, const kd_compile_request *request, kd_lower **out_lw)
 {
     char here;
-    kd_diags *quiet = kd_diags_create(job->arena);
+    kd_diags *quiet = kd_diags_create_beside(job->arena, job->diags);
     const kd_file_info *info = kd_inspect_module(job->arena, quiet, job->ast);
     const kd_kernel_info *kernel_info = kd_inspect_find(job->arena, job->diags, info, job->ast->path, request->kernel);
     if (!kernel_info)
@@ -135,7 +138,7 @@ static void give_desc(kd_compiled *out, const kd_kernel_desc *desc)
 static void give_syntax(kd_job *job, const kd_compile_request *request, kd_compiled *out)
 {
     kd_strbuf text = kd_strbuf_in(job->arena);
-    kd_diags *quiet = kd_diags_create(job->arena);
+    kd_diags *quiet = kd_diags_create_beside(job->arena, job->diags);
     const kd_kernel_info *info = NULL;
     if (request->kernel)
         info = kd_inspect_find(job->arena, job->diags, kd_inspect_module(job->arena, quiet, job->ast), job->ast->path, request->kernel);

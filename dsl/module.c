@@ -148,7 +148,7 @@ kd_dval kd_eval_into(kd_lower *lw, kd_scope *scope, const kd_expr *e, kd_diags *
 
 kd_dval kd_eval_quietly(kd_lower *lw, kd_scope *scope, const kd_expr *e)
 {
-    kd_diags *quiet = kd_diags_create(lw->arena);
+    kd_diags *quiet = kd_diags_create_beside(lw->arena, lw->diags);
     kd_dval v = kd_eval_into(lw, scope, e, quiet);
     if (!kd_d_is_static(v))
         return unknown(lw, e->loc, lw->stopped ? "took too long to compute" : python_only(lw, quiet));
@@ -160,7 +160,7 @@ kd_dval kd_call_quietly(kd_lower *lw, kd_scope *scope, kd_dval callee, const kd_
     kd_diags *diags = lw->diags;
     kd_builder b = lw->b;
     kd_scope *old = lw->scope;
-    lw->diags = kd_diags_create(lw->arena);
+    lw->diags = kd_diags_create_beside(lw->arena, diags);
     lw->b = nowhere(lw);
     lw->scope = scope;
     kd_dval v = kd_call(lw, KD_NO_LOC, callee, args, n_args);

@@ -209,7 +209,7 @@ static void report_inside(const kd_sig_parser *p, kd_span s, const kd_diags *qui
 static bool parse_value(const kd_sig_parser *p, kd_span s, kd_sig_arg *out)
 {
     kd_lower *lw = p->lw;
-    kd_diags *quiet = kd_diags_create(lw->arena);
+    kd_diags *quiet = kd_diags_create_beside(lw->arena, lw->diags);
     uint32_t source = kd_source_add(quiet, "<signature>", text_of(p, s));
     kd_expr *e = kd_parse_expression(lw->arena, quiet, source);
     kd_dval v = e ? kd_eval_into(lw, p->scope, e, quiet) : KD_D_ERR;
