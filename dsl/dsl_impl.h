@@ -197,6 +197,11 @@ kd_dval kd_tensor_truth(kd_lower *lw, kd_loc loc, kd_dval v);
 /* The builtin, type, constant or namespace of a dotted namespace ("tl", "tl.math"): tl.load, tl.float32, math.pi. KD_D_ERROR, unreported:
  * there is none; *out_hint is set to a name of similar spelling or NULL. */
 kd_dval kd_builtin_lookup(kd_lower *lw, const char *namespace_, kd_str name, const char **out_hint);
+/* The built-in namespace that an imported module is ("triton.language" is "tl", "triton.language.extra.cuda.libdevice" is "libdevice"), or
+ * NULL. To be asked before the resolver. */
+const char *kd_builtin_namespace(kd_str dotted_module);
+/* Whether a value is that builtin: kd_builtin_is(v, "tl", "constexpr"). */
+bool kd_builtin_is(kd_dval v, const char *namespace_, const char *name);
 /* Python's own names: range, min, len, float ... The same conventions. */
 kd_dval kd_builtin_python_name(kd_lower *lw, kd_str name);
 /* v.name, for every kind of value but modules, classes and objects. Reports. */
