@@ -142,7 +142,7 @@ kd_dval kd_d_shape(kd_lower *lw, const kd_type *type)
 
 kd_value *kd_value_permute(kd_lower *lw, kd_loc loc, kd_value *v, const int64_t *order)
 {
-    int64_t shape[KD_MAX_RANK];
+    int64_t shape[KD_MAX_RANK] = {0};
     unsigned rank = v->type->rank;
     bool moves = false;
     for (unsigned i = 0; i < rank; i++) {

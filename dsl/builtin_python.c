@@ -463,7 +463,7 @@ kd_dval kd_b_py_getattr(kd_lower *lw, kd_bcall *c)
     if (!is_test && !has_default)
         return kd_attribute(lw, c->loc, c->arg[0], name);
     kd_diags *heard = lw->diags;
-    lw->diags = kd_diags_create(lw->arena);
+    lw->diags = kd_diags_create_beside(lw->arena, heard);
     kd_dval v = kd_attribute(lw, c->loc, c->arg[0], name);
     lw->diags = heard;
     if (is_test)
