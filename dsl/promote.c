@@ -106,6 +106,13 @@ static bool check_pointers(kd_lower *lw, kd_loc loc, const char *operation, kd_d
     return ok || bad_pair(lw, loc, operation, a, b);
 }
 
+/* A literal became a scalar constant, then a tile of it: the scalar has no reader and goes. */
+static void drop_scalar(bool is_literal, kd_value *scalar, kd_dval now)
+{
+    if (is_literal && scalar != now.value && scalar->def && scalar->def->code == KD_OP_constant && !kd_value_has_uses(scalar))
+        kd_op_erase(scalar->def);
+}
+
 bool kd_promote_with(kd_lower *lw, kd_loc loc, const char *operation, kd_dval *a, kd_dval *b, unsigned flags)
 {
     operand oa, ob;
@@ -121,7 +128,14 @@ bool kd_promote_with(kd_lower *lw, kd_loc loc, const char *operation, kd_dval *a
         *a = bring_to(lw, loc, operation, *a, s);
         *b = bring_to(lw, loc, operation, *b, s);
     }
-    return !kd_d_is_error(*a) && !kd_d_is_error(*b) && kd_broadcast_pair(lw, loc, operation, a, b);
+    if (kd_d_is_error(*a) || kd_d_is_error(*b))
+        return false;
+    kd_dval was_a = *a = kd_to_tensor(lw, loc, *a), was_b = *b = kd_to_tensor(lw, loc, *b);
+    if (kd_d_is_error(*a) || kd_d_is_error(*b) || !kd_broadcast_pair(lw, loc, operation, a, b))
+        return false;
+    drop_scalar(oa.is_literal, was_a.value, *a);
+    drop_scalar(ob.is_literal, was_b.value, *b);
+    return true;
 }
 
 bool kd_promote_pair(kd_lower *lw, kd_loc loc, const char *operation, kd_dval *a, kd_dval *b)
@@ -132,12 +146,13 @@ bool kd_promote_pair(kd_lower *lw, kd_loc loc, const char *operation, kd_dval *a
 bool kd_promote_three(kd_lower *lw, kd_loc loc, const char *operation, kd_dval v[3])
 {
     operand tensor, literal, next;
-    bool has_tensor = false, has_literal = false;
+    bool has_tensor = false, has_literal = false, is_literal[3];
     for (unsigned i = 0; i < 3; i++) {
         if (!read_operand(lw, loc, operation, v[i], &next))
             return false;
         if (next.is_ptr)
             return bad_pair(lw, loc, operation, v[i], v[i ? 0 : 1]);
+        is_literal[i] = next.is_literal;
         operand *sum = next.is_literal ? &literal : &tensor;
         bool *has = next.is_literal ? &has_literal : &has_tensor;
         if (!*has)
@@ -154,8 +169,13 @@ bool kd_promote_three(kd_lower *lw, kd_loc loc, const char *operation, kd_dval v
         if (kd_d_is_error(v[i]))
             return false;
     }
-    return kd_broadcast_pair(lw, loc, operation, &v[0], &v[1]) && kd_broadcast_pair(lw, loc, operation, &v[0], &v[2]) &&
-           kd_broadcast_pair(lw, loc, operation, &v[1], &v[2]);
+    kd_dval was[3] = {v[0], v[1], v[2]};
+    if (!kd_broadcast_pair(lw, loc, operation, &v[0], &v[1]) || !kd_broadcast_pair(lw, loc, operation, &v[0], &v[2]) ||
+        !kd_broadcast_pair(lw, loc, operation, &v[1], &v[2]))
+        return false;
+    for (unsigned i = 0; i < 3; i++)
+        drop_scalar(is_literal[i], was[i].value, v[i]);
+    return true;
 }
 
 /* ---- operators ---- */

@@ -155,7 +155,7 @@ struct kd_function {
     unsigned n_decorators;
     kd_param *params;
     unsigned n_params;
-    kd_expr *returns; /* the annotation behind '->', or NULL */
+    kd_expr *returns; /* the annotation after '->', or NULL */
     kd_str docstring;
     kd_block_ast body; /* empty until parsed; without the docstring */
     bool body_parsed, body_bad;

@@ -23,7 +23,7 @@ void kd_lexer_init(kd_lexer *lexer, kd_diags *diags, unsigned *n_errors, uint32_
 {
     const kd_source *s = kd_source_get(diags, source);
     KD_ASSERT(s && limit <= s->text.len && cursor <= limit);
-    memset(lexer, 0, offsetof(kd_lexer, indents)); /* the stacks behind it are empty */
+    memset(lexer, 0, offsetof(kd_lexer, indents)); /* the stacks after it are empty */
     lexer->diags = diags;
     lexer->n_errors = n_errors;
     lexer->text = s->text.ptr;
@@ -160,7 +160,7 @@ static bool closes(const char *text, uint32_t at, uint32_t limit, kd_quote quote
     return !quote.triple || (limit - at >= 3 && text[at + 1] == quote.quote && text[at + 2] == quote.quote);
 }
 
-/* The offset behind an escape that starts with a backslash at 'at'. */
+/* The offset after an escape that starts with a backslash at 'at'. */
 static uint32_t skip_escape(const char *text, uint32_t at, uint32_t limit)
 {
     at++;
@@ -185,7 +185,7 @@ static uint32_t string_skip(const char *text, uint32_t begin, uint32_t limit, kd
     return limit + 1;
 }
 
-/* What is literal in an f-string: to behind its closing quote. */
+/* What is literal in an f-string: to after its closing quote. */
 static uint32_t fstring_skip(const char *text, uint32_t begin, uint32_t limit, kd_quote quote, unsigned depth)
 {
     if (depth > KD_MAX_FSTRING_DEPTH)
@@ -197,7 +197,7 @@ static uint32_t fstring_skip(const char *text, uint32_t begin, uint32_t limit, k
         if (c == '\\' && !quote.raw && limit - at > 2 && text[at + 1] == 'N' && text[at + 2] == '{') {
             while (at < limit && text[at] != '}' && text[at] != '\n' && text[at] != quote.quote)
                 at++;
-        } else if (c == '\\') { /* a brace keeps its meaning behind a backslash */
+        } else if (c == '\\') { /* a brace keeps its meaning after a backslash */
             at = at + 1 < limit && (text[at + 1] == '{' || text[at + 1] == '}') ? at + 1 : skip_escape(text, at, limit);
         } else if (!quote.triple && (c == '\n' || c == '\r')) {
             break;
@@ -286,7 +286,7 @@ static kd_token token(const kd_lexer *lexer, kd_token_kind kind, const byte *sta
     return (kd_token){kind, (uint32_t)(start - text), (uint32_t)(end - text), lexer->at_physical_start};
 }
 
-/* From a string's prefix or quote; *p is behind the opening quote, and goes behind the closing one. */
+/* From a string's prefix or quote; *p is after the opening quote, and goes after the closing one. */
 static kd_token string(kd_lexer *lexer, const byte *start, const byte **p, bool is_format)
 {
     const char *text = lexer->text;
@@ -372,7 +372,7 @@ static kd_token unclosed(kd_lexer *lexer, const byte *start)
     return bad;
 }
 
-/* A name or a keyword; *p is behind its ASCII part. */
+/* A name or a keyword; *p is after its ASCII part. */
 static kd_token word(kd_lexer *lexer, const byte *start, const byte **p, kd_token_kind kind)
 {
     const byte *limit = (const byte *)lexer->text + lexer->limit;
@@ -572,7 +572,8 @@ static kd_token scan(kd_lexer *lexer, const byte **cursor)
                 else if (*start < ' ' || *start == 0x7f)
                     kd_lexer_error(lexer, begin, begin + 1, "control character 0x%02x is not part of the language", *start);
                 else
-                    kd_lexer_error(lexer, begin, begin + 1, "character '%c' is not part of the language", *start);
+                    kd_lexer_error(lexer, begin, begin + 1, "character '%c' is not part of the language%s", *start,
+                                   *start == '?' ? "; a conditional expression is written 'a if condition else b'" : "");
                 TOKEN(BAD);
             }
         */

@@ -70,7 +70,8 @@ typedef struct kd_lexer {
     bool joined;              /* line ends are white space everywhere, as inside brackets */
     bool in_fstring;          /* the expression of an f-string: '!' and ':' outside brackets end it */
     bool newline_due;         /* a NEWLINE before anything else */
-    bool quiet;               /* errors are counted, not reported */
+    bool quiet;               /* errors are not reported */
+    bool skip_failed;         /* kd_lexer_skip_line met one, quiet or not */
     unsigned n_dedents;       /* DEDENT tokens to hand out before anything else */
     unsigned n_indents;       /* at least one once a block began: the one that surrounds it */
     unsigned n_brackets;      /* may be more than are kept */
@@ -108,7 +109,7 @@ uint32_t kd_fstring_skip_spec(const char *text, uint32_t begin, uint32_t limit, 
 
 /* To the start of the next line that holds more than white space and comments; its columns. False at the end of the text. */
 bool kd_lexer_find_line(kd_lexer *lexer, kd_indent *out_indent);
-/* From anywhere in a logical line to the start of the physical line behind it. Reports a bracket or string that never ends, NUL bytes
+/* From anywhere in a logical line to the start of the physical line after it. Reports a bracket or string that never ends, NUL bytes
  * and invalid UTF-8, as they make the file unreadable. Returns the offset where the last token of the line ends (or where it began). */
 uint32_t kd_lexer_skip_line(kd_lexer *lexer);
 /* Skips all lines that are indented deeper than column. Returns the end of the last one, or end if there is none. */

@@ -97,7 +97,7 @@ static unsigned read_digits(const char *text, uint32_t at, uint32_t end, unsigne
     return n;
 }
 
-/* The escape whose backslash is at 'at'; returns the offset behind it, 0 where it is wrong (reported). Text from end on is not read. */
+/* The escape whose backslash is at 'at'; returns the offset after it, 0 where it is wrong (reported). Text from end on is not read. */
 static uint32_t decode_escape(kd_lexer *lexer, uint32_t at, uint32_t end, kd_strbuf *out)
 {
     static const char LETTERS[] = "\\'\"abfnrtv", VALUES[] = "\\'\"\a\b\f\n\r\t\v";

@@ -21,7 +21,7 @@ static kd_expr *parse_number(kd_parser *parser)
     return e;
 }
 
-/* 'for target in iterable if condition ...' behind an element; the bracket is still open. */
+/* 'for target in iterable if condition ...' after an element; the bracket is still open. */
 static kd_expr *parse_comprehension(kd_parser *parser, kd_expr *element, uint32_t begin, const char *kind)
 {
     kd_expr *e = kd_expr_new(parser, KD_EXPR_COMPREHENSION, begin);
@@ -88,8 +88,10 @@ static kd_expr *parse_parentheses(kd_parser *parser)
     }
     if (!kd_parser_expect_close(parser, KD_TOK_RPAREN, begin, true))
         return NULL;
-    if (items.n == 1 && !has_comma)
+    if (items.n == 1 && !has_comma && items.data[0]->kind != KD_EXPR_STAR)
         return items.data[0];
+    if (items.n == 1 && !has_comma)
+        return kd_parser_error_at(parser, items.data[0]->loc, "expected ',' after '*' and an expression in parentheses");
     kd_expr *e = kd_expr_new(parser, KD_EXPR_TUPLE, begin);
     kd_expr_take_items(e, &items);
     return kd_expr_finish(parser, e);
@@ -137,7 +139,7 @@ static bool parse_entry(kd_parser *parser, bool is_first, bool *is_dict, kd_expr
     if (!*is_dict)
         return true;
     *out_key = *out_value;
-    return kd_parser_expect(parser, KD_TOK_COLON, "':' behind the key") && (*out_value = kd_parse_expr(parser)) != NULL;
+    return kd_parser_expect(parser, KD_TOK_COLON, "':' after the key") && (*out_value = kd_parse_expr(parser)) != NULL;
 }
 
 static kd_expr *parse_braces(kd_parser *parser)
@@ -186,6 +188,7 @@ static kd_expr *parse_atom(kd_parser *parser)
     case KD_TOK_LBRACKET: return parse_list(parser);
     case KD_TOK_LBRACE: return parse_braces(parser);
     case KD_TOK_ASSIGN: return kd_parser_error(parser, "expected an expression, found '='; a comparison is written '=='");
+    case KD_TOK_FLOORDIV: return kd_parser_error(parser, "expected an expression, found '//'; a comment starts with '#'");
     default: return kd_parser_expected(parser, "an expression");
     }
 }
@@ -194,7 +197,7 @@ static kd_expr *parse_atom(kd_parser *parser)
 
 typedef KD_VEC(kd_keyword) keyword_vec;
 
-/* 'name = value' or '**value' in a call; the token is at '=' or behind '**'. */
+/* 'name = value' or '**value' in a call; the token is at '=' or after '**'. */
 static bool add_keyword(kd_parser *parser, keyword_vec *keywords, kd_str name, kd_loc loc)
 {
     for (unsigned i = 0; name.len && i < keywords->n && i < 256; i++)
@@ -328,7 +331,7 @@ static kd_expr *parse_attribute(kd_parser *parser, kd_expr *base)
     e->a = base;
     e->text = kd_parser_text(parser, t);
     e->text_loc = (kd_loc){parser->module->source, t.begin, t.end};
-    return kd_parser_expect(parser, KD_TOK_NAME, "a name behind '.'") ? kd_expr_finish(parser, e) : NULL;
+    return kd_parser_expect(parser, KD_TOK_NAME, "a name after '.'") ? kd_expr_finish(parser, e) : NULL;
 }
 
 kd_expr *kd_parse_postfix(kd_parser *parser)

@@ -99,6 +99,11 @@ static kd_expr *parse_unary(kd_parser *parser)
     if (!kd_parser_enter(parser))
         return NULL;
     kd_parser_advance(parser);
+    bool is_doubled = t.begin > 0 && parser->lexer.text[t.begin - 1] == parser->lexer.text[t.begin];
+    if (parser->token.kind == KD_TOK_NEWLINE && is_doubled) {
+        parser->depth--;
+        return kd_parser_error(parser, "expected an operand after %s; there is no '++' or '--', write 'x += 1'", kd_token_text(t.kind));
+    }
     kd_expr *e = kd_expr_new(parser, KD_EXPR_UNARY, t.begin);
     e->op = t.kind == KD_TOK_PLUS ? KD_PLUS : t.kind == KD_TOK_MINUS ? KD_MINUS : KD_INVERT;
     e->a = parse_unary(parser);
@@ -254,7 +259,7 @@ static kd_expr *parse_lambda(kd_parser *parser)
     function->loc = (kd_loc){parser->module->source, begin, parser->token.end};
     function->line = function->def_line = kd_loc_place(parser->diags, function->loc).line;
     kd_parser_advance(parser);
-    if (!kd_parse_params(parser, function, KD_TOK_COLON, begin) || !kd_parser_expect(parser, KD_TOK_COLON, "':' behind the parameters"))
+    if (!kd_parse_params(parser, function, KD_TOK_COLON, begin) || !kd_parser_expect(parser, KD_TOK_COLON, "':' after the parameters"))
         return NULL;
     kd_stmt *stmt = kd_arena_new(parser->arena, kd_stmt);
     stmt->kind = KD_STMT_RETURN;
@@ -285,7 +290,7 @@ static kd_expr *parse_ternary(kd_parser *parser)
     kd_expr *e = kd_expr_new(parser, KD_EXPR_TERNARY, begin);
     e->a = value;
     e->b = parse_or(parser);
-    if (!e->b || !kd_parser_expect(parser, KD_TOK_ELSE, "'else' behind the condition of the conditional expression"))
+    if (!e->b || !kd_parser_expect(parser, KD_TOK_ELSE, "'else' after the condition of the conditional expression"))
         return NULL;
     e->c = kd_parse_expr(parser);
     return e->c ? kd_expr_finish(parser, e) : NULL;
@@ -329,7 +334,7 @@ kd_expr *kd_parse_starred(kd_parser *parser)
     return e->a ? kd_expr_finish(parser, e) : NULL;
 }
 
-/* Whether a list of expressions can end here, behind a comma. */
+/* Whether a list of expressions can end here, after a comma. */
 static bool at_list_end(const kd_parser *parser)
 {
     switch (parser->token.kind) {
@@ -376,7 +381,10 @@ kd_expr *kd_parse_star_exprs(kd_parser *parser)
 {
     if (parser->token.kind == KD_TOK_YIELD)
         return parse_yield(parser);
-    return parse_list_of(parser, kd_parse_starred);
+    kd_expr *e = parse_list_of(parser, kd_parse_starred);
+    if (e && e->kind == KD_EXPR_STAR)
+        return kd_parser_error_at(parser, e->loc, "'*' can only stand before a part of a tuple, a list or a call's arguments");
+    return e;
 }
 
 /* ---- Assignment targets ---- */

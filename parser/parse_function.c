@@ -76,8 +76,8 @@ bool kd_parse_params(kd_parser *parser, kd_function *function, kd_token_kind end
     return check_distinct(parser, &params);
 }
 
-/* '[T, ...]' behind a function's name is passed over: type parameters mean nothing here. */
-static bool skip_type_params(kd_parser *parser)
+/* '[T, ...]' after a function's name is passed over: type parameters mean nothing here. */
+bool kd_skip_type_params(kd_parser *parser)
 {
     uint32_t opener = parser->token.begin;
     if (!kd_parser_accept(parser, KD_TOK_LBRACKET))
@@ -102,17 +102,17 @@ kd_function *kd_parse_header(kd_parser *parser)
     function->loc = (kd_loc){parser->module->source, name.begin, name.end};
     function->line = function->def_line = kd_loc_place(parser->diags, function->def_loc).line;
     uint32_t opener;
-    if (!skip_type_params(parser))
+    if (!kd_skip_type_params(parser))
         return NULL;
     opener = parser->token.begin;
-    if (!kd_parser_expect(parser, KD_TOK_LPAREN, "'(' behind the name of the function") ||
+    if (!kd_parser_expect(parser, KD_TOK_LPAREN, "'(' after the name of the function") ||
         !kd_parse_params(parser, function, KD_TOK_RPAREN, opener))
         return NULL;
     if (kd_parser_accept(parser, KD_TOK_ARROW) && !(function->returns = kd_parse_expr(parser)))
         return NULL;
     function->def_loc.end = parser->last_end;
     if (parser->token.kind != KD_TOK_COLON)
-        return kd_parser_expected(parser, "':' behind the header of the function");
+        return kd_parser_expected(parser, "':' after the header of the function");
     return function; /* the caller notes where the ':' is before it goes on */
 }
 

@@ -6,7 +6,7 @@
 
 enum {
     MAX_GUESS_NODES = 20000,    /* of one assignment: tables of data are not constants of kernels */
-    MAX_MODULE_NODES = 1000000, /* of all: what comes behind is skipped */
+    MAX_MODULE_NODES = 1000000, /* of all: what comes after is skipped */
     MAX_CONDITIONS = 16,        /* joined by AND */
 };
 
@@ -60,7 +60,6 @@ static void begin_tokens(kd_parser *parser, uint32_t begin, bool quiet)
     lexer->quiet = quiet;
     parser->token = (kd_token){.begin = begin, .end = begin};
     parser->last_end = begin;
-    parser->line_column = 0;
     kd_parser_advance(parser);
 }
 
@@ -77,10 +76,13 @@ static void skip_line_at(kd_parser *parser, uint32_t at)
     kd_lexer_skip_line(&parser->lexer);
 }
 
-/* Skips from the start of a header's line over the header and its block. */
-static void skip_statement(scope *sc, uint32_t begin)
+/* Skips from the start of a header's line over the header and its block. Quiet: there was a word about this line. */
+static void skip_statement(scope *sc, uint32_t begin, bool quiet)
 {
-    skip_line_at(sc->parser, begin);
+    go_to(sc->parser, begin);
+    sc->parser->lexer.quiet = quiet;
+    kd_lexer_skip_line(&sc->parser->lexer);
+    sc->parser->lexer.quiet = false;
     kd_lexer_skip_block(&sc->parser->lexer, sc->indent.column, 0);
 }
 
@@ -136,9 +138,10 @@ static void read_simple_line(scope *sc)
         kd_stmt *stmt = is_open ? kd_parse_simple(parser) : NULL;
         if (!stmt)
             break;
-        add_stmt(sc, stmt);
-        bool more = kd_parser_accept(parser, KD_TOK_SEMICOLON);
-        if (parser->token.kind == KD_TOK_NEWLINE) {
+        bool more = kd_parser_accept(parser, KD_TOK_SEMICOLON), ends = parser->token.kind == KD_TOK_NEWLINE;
+        if (more || ends)
+            add_stmt(sc, stmt);
+        if (ends) {
             go_to(parser, parser->token.end);
             return;
         }
@@ -152,7 +155,7 @@ static void read_simple_line(scope *sc)
     kd_token_kind next = kd_parser_peek(parser).kind;
     if (first_kind == KD_TOK_NAME && (next == KD_TOK_ASSIGN || next == KD_TOK_COLON))
         add_skipped(sc, first_loc, kd_parser_text(parser, parser->token));
-    skip_statement(sc, begin); /* 'match' has a block */
+    skip_statement(sc, begin, false); /* 'match' has a block */
 }
 
 /* ---- Functions and classes ---- */
@@ -173,30 +176,37 @@ static void read_decorator(scope *sc, decorators *list)
     }
     begin_tokens(parser, begin + 1, true); /* does it begin with 'NAME.jit'? */
     kd_token last = parser->token;
-    while (parser->token.kind == KD_TOK_NAME || parser->token.kind == KD_TOK_DOT) {
+    while (kd_parser_accept(parser, KD_TOK_NAME) && kd_parser_accept(parser, KD_TOK_DOT))
         last = parser->token;
-        kd_parser_advance(parser);
-    }
     if (kd_str_is(kd_parser_text(parser, last), "jit")) {
         begin_tokens(parser, begin + 1, false);
         if (kd_parse_expr(parser))
-            kd_parser_expect(parser, KD_TOK_NEWLINE, "the end of the line behind the decorator");
+            kd_parser_expect(parser, KD_TOK_NEWLINE, "the end of the line after the decorator");
     }
     skip_line_at(parser, begin);
 }
 
-/* Notes where the body behind the header's ':' is, and skips it. */
-static void skip_body(scope *sc, kd_function *function)
+/* Notes where the body after the header's ':' is, and skips it. A body of ours that has no end is parsed at once, for the messages. */
+static void skip_body(scope *sc, kd_function *function, bool is_jit)
 {
     kd_parser *parser = sc->parser;
     struct kd_body_start *start = kd_arena_new(parser->arena, struct kd_body_start);
     start->begin = parser->token.end;
     start->indent = sc->indent;
     go_to(parser, start->begin);
+    parser->lexer.quiet = is_jit;
     uint32_t end = kd_lexer_skip_line(&parser->lexer);
     start->end = kd_lexer_skip_block(&parser->lexer, sc->indent.column, end);
+    parser->lexer.quiet = false;
     function->body_start = start;
     function->def_loc.end = start->end;
+    if (!is_jit || !parser->lexer.skip_failed || !kd_function_parse_body(function, parser->diags))
+        return;
+    uint32_t line_begin = parser->lexer.cursor;
+    go_to(parser, start->begin); /* there is an error that the parser does not see */
+    kd_lexer_skip_line(&parser->lexer);
+    kd_lexer_skip_block(&parser->lexer, sc->indent.column, end);
+    go_to(parser, line_begin);
 }
 
 static void read_function(scope *sc, const decorators *list)
@@ -206,7 +216,8 @@ static void read_function(scope *sc, const decorators *list)
     kd_loc loc = token_loc(parser);
     kd_function probe = {.decorators = list->exprs.data, .n_decorators = list->exprs.n};
     parser->max_nodes = parser->n_nodes + MAX_GUESS_NODES;
-    if (kd_function_is_jit(&probe)) {
+    bool is_jit = kd_function_is_jit(&probe);
+    if (is_jit) {
         parser->max_nodes = 0;
         begin_tokens(parser, begin, false);
     }
@@ -216,7 +227,7 @@ static void read_function(scope *sc, const decorators *list)
         kd_parser_advance(parser);
         if (parser->token.kind == KD_TOK_NAME)
             add_skipped(sc, loc, kd_parser_text(parser, parser->token));
-        skip_statement(sc, begin);
+        skip_statement(sc, begin, is_jit);
         return;
     }
     function->decorators = probe.decorators;
@@ -224,7 +235,7 @@ static void read_function(scope *sc, const decorators *list)
     function->owner = sc->owner;
     if (list->n)
         function->line = kd_loc_place(parser->diags, (kd_loc){loc.source, list->begin, list->begin}).line;
-    skip_body(sc, function);
+    skip_body(sc, function, is_jit);
     add_item(sc, KD_ITEM_FUNCTION, function->loc)->function = function;
 }
 
@@ -245,7 +256,7 @@ static void read_bases(kd_parser *parser, kd_class *class_)
     class_->n_bases = bases.n;
 }
 
-/* From behind a header's ':', the block: lines deeper than the header, or statements in the same line. */
+/* From after a header's ':', the block: lines deeper than the header, or statements in the same line. */
 static void read_suite(scope *inner, kd_indent outer)
 {
     kd_parser *parser = inner->parser;
@@ -286,11 +297,12 @@ static void read_class(scope *sc, const decorators *list)
     class_->n_decorators = list->exprs.n;
     parser->max_nodes = parser->n_nodes + MAX_GUESS_NODES;
     bool has_name = kd_parser_accept(parser, KD_TOK_NAME);
-    if (has_name)
+    bool good = has_name && kd_skip_type_params(parser);
+    if (good)
         read_bases(parser, class_);
-    if (!has_name || parser->token.kind != KD_TOK_COLON || parser->n_nodes >= MAX_MODULE_NODES) {
+    if (!good || parser->token.kind != KD_TOK_COLON || parser->n_nodes >= MAX_MODULE_NODES) {
         add_skipped(sc, class_->loc, has_name ? class_->name : (kd_str){0});
-        skip_statement(sc, begin);
+        skip_statement(sc, begin, false);
         return;
     }
     scope inner = {.parser = parser, .tail = &class_->items, .owner = class_, .indent = sc->indent, .depth = sc->depth + 1};
@@ -304,10 +316,10 @@ static void skip_other(scope *sc, uint32_t begin)
     kd_parser *parser = sc->parser;
     if (kd_parser_accept(parser, KD_TOK_ASYNC) && kd_parser_accept(parser, KD_TOK_DEF) && parser->token.kind == KD_TOK_NAME)
         add_skipped(sc, token_loc(parser), kd_parser_text(parser, parser->token));
-    skip_statement(sc, begin);
+    skip_statement(sc, begin, false);
 }
 
-/* What stands behind decorators. Both tokens and line are at its start. */
+/* What stands after decorators. Both tokens and line are at its start. */
 static void read_definition(scope *sc, decorators *list)
 {
     kd_parser *parser = sc->parser;
@@ -342,22 +354,27 @@ static kd_expr *negate(kd_parser *parser, kd_expr *e)
     return not;
 }
 
+static void add_conjuncts(kd_parser *parser, kd_expr_vec *items, kd_expr *e)
+{
+    if (e->kind != KD_EXPR_AND)
+        kd_vec_push(parser->arena, items, e);
+    for (unsigned i = 0; e->kind == KD_EXPR_AND && i < e->n_items; i++)
+        kd_vec_push(parser->arena, items, e->items[i]);
+}
+
 /* Both hold. Either may be NULL, unknown. */
 static kd_expr *join(kd_parser *parser, kd_expr *a, kd_expr *b)
 {
     if (!a || !b)
         return a ? a : b;
-    bool is_flat = a->kind == KD_EXPR_AND;
-    unsigned n = is_flat ? a->n_items : 1;
-    if (n >= MAX_CONDITIONS || a->height >= KD_MAX_EXPR_HEIGHT - 2)
+    kd_expr_vec items = {0};
+    add_conjuncts(parser, &items, a);
+    add_conjuncts(parser, &items, b);
+    if (items.n > MAX_CONDITIONS || a->height >= KD_MAX_EXPR_HEIGHT - 2)
         return b;
     kd_expr *e = kd_expr_new(parser, KD_EXPR_AND, b->loc.begin);
     e->loc.end = b->loc.end;
-    e->items = kd_arena_array(parser->arena, kd_expr *, n + 1);
-    for (unsigned i = 0; i < n; i++)
-        e->items[i] = is_flat ? a->items[i] : a;
-    e->items[n] = b;
-    e->n_items = n + 1;
+    kd_expr_take_items(e, &items);
     e->height = (uint16_t)((a->height > b->height ? a->height : b->height) + 1);
     return e;
 }
@@ -436,6 +453,7 @@ static void read_compound(scope *sc)
 static void read_line(scope *sc, uint32_t begin)
 {
     kd_parser *parser = sc->parser;
+    parser->line_column = sc->indent.column;
     begin_tokens(parser, begin, true);
     decorators list = {0};
     switch (parser->token.kind) {

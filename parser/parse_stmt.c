@@ -122,7 +122,7 @@ static kd_str dotted_name(kd_parser *parser)
     kd_strbuf_append(&name, kd_parser_text(parser, first).ptr, first.end - first.begin);
     while (kd_parser_accept(parser, KD_TOK_DOT)) {
         kd_token part = parser->token;
-        if (!kd_parser_expect(parser, KD_TOK_NAME, "the name of a module behind '.'"))
+        if (!kd_parser_expect(parser, KD_TOK_NAME, "the name of a module after '.'"))
             return (kd_str){0};
         kd_strbuf_puts(&name, ".");
         kd_strbuf_append(&name, kd_parser_text(parser, part).ptr, part.end - part.begin);
@@ -137,7 +137,7 @@ static bool parse_as(kd_parser *parser, kd_import *import)
         return true;
     import->has_as = true;
     import->bound_as = kd_parser_text(parser, parser->token);
-    return kd_parser_expect(parser, KD_TOK_NAME, "a name behind 'as'");
+    return kd_parser_expect(parser, KD_TOK_NAME, "a name after 'as'");
 }
 
 typedef KD_VEC(kd_import) import_vec;
@@ -297,17 +297,13 @@ static void recover(kd_parser *parser)
     kd_lexer *lexer = &parser->lexer;
     bool was_quiet = lexer->quiet;
     lexer->quiet = true; /* one mistake, one message */
-    for (; parser->token.kind != KD_TOK_EOF && parser->token.kind != KD_TOK_NEWLINE; kd_parser_advance(parser)) {
-        kd_token t = parser->token;
-        bool closes = t.kind == KD_TOK_RPAREN || t.kind == KD_TOK_RBRACKET || t.kind == KD_TOK_RBRACE;
-        uint32_t end;
-        if (t.starts_line && lexer->n_brackets && !closes &&
-            kd_lexer_measure(lexer, lexer->line_begin, &end).column <= parser->line_column) {
-            kd_lexer_restart_line(lexer, lexer->line_begin); /* a bracket was forgotten */
-            kd_parser_advance(parser);
-            break;
-        }
+    while (!kd_parser_has_suspect(parser) && parser->token.kind != KD_TOK_EOF && parser->token.kind != KD_TOK_NEWLINE)
+        kd_parser_advance(parser);
+    if (kd_parser_has_suspect(parser)) {
+        kd_lexer_restart_line(lexer, parser->suspect_line);
+        kd_parser_advance(parser);
     }
+    parser->suspect_n_brackets = 0;
     lexer->quiet = was_quiet;
     kd_parser_accept(parser, KD_TOK_NEWLINE);
     if (kd_parser_accept(parser, KD_TOK_INDENT)) { /* the block of a header in error */
@@ -343,15 +339,15 @@ void kd_parse_block(kd_parser *parser, const char *header, kd_loc header_loc, kd
     out->n = stmts.n;
 }
 
-/* The ':' of a header, and the block behind it. */
-static bool parse_suite(kd_parser *parser, const char *behind, const char *header, kd_loc *header_loc, kd_block_ast *out)
+/* The ':' of a header, and the block after it. */
+static bool parse_suite(kd_parser *parser, const char *after, const char *header, kd_loc *header_loc, kd_block_ast *out)
 {
     if (parser->token.kind == KD_TOK_ASSIGN) {
-        kd_parser_error(parser, "expected ':' behind %s, found '='; a comparison is written '=='", behind);
+        kd_parser_error(parser, "expected ':' after %s, found '='; a comparison is written '=='", after);
         return false;
     }
     char what[80];
-    snprintf(what, sizeof what, "':' behind %s", behind);
+    snprintf(what, sizeof what, "':' after %s", after);
     if (!kd_parser_expect(parser, KD_TOK_COLON, what))
         return false;
     header_loc->end = parser->last_end;
@@ -366,7 +362,7 @@ static bool parse_else(kd_parser *parser, kd_block_ast *out)
     if (!kd_parser_accept(parser, KD_TOK_ELSE))
         return true;
     if (parser->token.kind == KD_TOK_IF) {
-        kd_parser_error(parser, "expected ':' behind 'else', found 'if'; write 'elif'");
+        kd_parser_error(parser, "expected ':' after 'else', found 'if'; write 'elif'");
         return false;
     }
     return parse_suite(parser, "'else'", "'else'", &loc, out);
@@ -413,7 +409,7 @@ static kd_stmt *parse_for(kd_parser *parser)
     kd_stmt *s = stmt_new(parser, KD_STMT_FOR);
     kd_parser_advance(parser);
     kd_expr *target = kd_parse_targets(parser);
-    if (!target || !kd_parser_expect(parser, KD_TOK_IN, "'in' behind the loop variable"))
+    if (!target || !kd_parser_expect(parser, KD_TOK_IN, "'in' after the loop variable"))
         return NULL;
     set_target(parser, s, target);
     s->value = kd_parse_star_exprs(parser);
@@ -422,7 +418,7 @@ static kd_stmt *parse_for(kd_parser *parser)
     return parse_else(parser, &s->orelse) ? s : NULL;
 }
 
-/* The indented lines behind a header that was skipped. */
+/* The indented lines after a header that was skipped. */
 static void skip_indented(kd_parser *parser)
 {
     kd_parser_accept(parser, KD_TOK_NEWLINE);
@@ -458,14 +454,14 @@ static kd_stmt *parse_inner_function(kd_parser *parser)
     kd_stmt *s = stmt_new(parser, KD_STMT_FUNCTION);
     while (kd_parser_accept(parser, KD_TOK_AT)) {
         kd_expr *e = kd_parse_expr(parser);
-        if (!e || !kd_parser_expect(parser, KD_TOK_NEWLINE, "the end of the line behind the decorator"))
+        if (!e || !kd_parser_expect(parser, KD_TOK_NEWLINE, "the end of the line after the decorator"))
             return NULL;
         kd_vec_push(parser->arena, &decorators, e);
     }
     if (parser->token.kind == KD_TOK_CLASS || parser->token.kind == KD_TOK_ASYNC)
         return skip_compound(parser, kd_token_text(parser->token.kind));
     if (parser->token.kind != KD_TOK_DEF)
-        return kd_parser_expected(parser, "'def' behind the decorator");
+        return kd_parser_expected(parser, "'def' after the decorator");
     kd_loc loc = token_loc(parser);
     kd_function *function = kd_parse_header(parser);
     if (!function)
@@ -515,9 +511,8 @@ static kd_stmt *parse_compound(kd_parser *parser)
 static bool at_compound(kd_parser *parser)
 {
     switch (parser->token.kind) {
-    case KD_TOK_IF: case KD_TOK_FOR: case KD_TOK_WHILE: case KD_TOK_AT: case KD_TOK_DEF: case KD_TOK_WITH: case KD_TOK_TRY:
-    case KD_TOK_CLASS: case KD_TOK_ASYNC:
-        return true;
+    case KD_TOK_IF: case KD_TOK_FOR: case KD_TOK_WHILE: case KD_TOK_AT: case KD_TOK_DEF: return true;
+    case KD_TOK_WITH: case KD_TOK_TRY: case KD_TOK_CLASS: case KD_TOK_ASYNC: return kd_parser_peek(parser).kind != KD_TOK_ASSIGN;
     case KD_TOK_NAME: return at_match_statement(parser);
     default: return false;
     }
@@ -527,6 +522,7 @@ static bool at_compound(kd_parser *parser)
 static void parse_line(kd_parser *parser, kd_stmt_vec *out)
 {
     parser->line_column = parser->lexer.indents[parser->lexer.n_indents - 1].column;
+    parser->suspect_n_brackets = 0;
     if (at_compound(parser)) {
         kd_stmt *s = parse_compound(parser);
         if (s)

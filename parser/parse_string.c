@@ -22,7 +22,7 @@ static bool flush_piece(kd_parser *parser, string_parts *parts, uint32_t end)
     return true;
 }
 
-/* The '!r', ':format' and '}' behind the expression of a field, which are text[..end). */
+/* The '!r', ':format' and '}' after the expression of a field, which are text[..end). */
 static kd_expr *parse_format(kd_parser *parser, kd_expr *value, bool is_debug, uint32_t end)
 {
     uint32_t begin = parser->token.begin;
@@ -31,11 +31,11 @@ static kd_expr *parse_format(kd_parser *parser, kd_expr *value, bool is_debug, u
         kd_parser_advance(parser);
         kd_str name = kd_parser_text(parser, parser->token);
         if (!kd_str_is(name, "r") && !kd_str_is(name, "s") && !kd_str_is(name, "a"))
-            return kd_parser_expected(parser, "'r', 's' or 'a' behind '!'");
+            return kd_parser_expected(parser, "'r', 's' or 'a' after '!'");
         kd_parser_advance(parser);
     }
     if (parser->token.kind != KD_TOK_COLON && parser->token.kind != KD_TOK_RBRACE)
-        return kd_parser_expected(parser, "'}' behind the expression in an f-string");
+        return kd_parser_expected(parser, "'}' after the expression in an f-string");
     if (end - 1 > begin)
         text = (kd_str){parser->lexer.text + begin, end - 1 - begin};
     if (text.len == 0)
@@ -46,7 +46,7 @@ static kd_expr *parse_format(kd_parser *parser, kd_expr *value, bool is_debug, u
     return kd_expr_finish(parser, e);
 }
 
-/* '{expression}' whose text, from behind '{', is text[begin..end). */
+/* '{expression}' whose text, from after '{', is text[begin..end). */
 static bool parse_field(kd_parser *parser, string_parts *parts, uint32_t begin, uint32_t end)
 {
     kd_lexer outer = parser->lexer;

@@ -10,11 +10,43 @@ void kd_parser_init(kd_parser *parser, kd_module_ast *module, kd_diags *diags, u
     kd_lexer_init(&parser->lexer, diags, &parser->n_errors, module->source, begin, end);
 }
 
+static bool is_closing(kd_token_kind kind)
+{
+    return kind == KD_TOK_RPAREN || kind == KD_TOK_RBRACKET || kind == KD_TOK_RBRACE;
+}
+
+static uint32_t innermost_bracket(const kd_lexer *lexer)
+{
+    return lexer->brackets[(lexer->n_brackets < KD_MAX_BRACKETS ? lexer->n_brackets : KD_MAX_BRACKETS) - 1];
+}
+
+bool kd_parser_has_suspect(const kd_parser *parser)
+{
+    return parser->suspect_n_brackets && parser->lexer.n_brackets >= parser->suspect_n_brackets;
+}
+
+static void note_suspect(kd_parser *parser)
+{
+    const kd_lexer *lexer = &parser->lexer;
+    uint32_t end;
+    if (is_closing(parser->token.kind) || kd_parser_has_suspect(parser) ||
+        kd_lexer_measure(lexer, lexer->line_begin, &end).column > parser->line_column)
+        return;
+    unsigned n_opened_here = lexer->brackets[lexer->n_brackets - 1] == parser->token.begin; /* the token itself is a bracket */
+    if (lexer->n_brackets == n_opened_here)
+        return;
+    parser->suspect_line = lexer->line_begin;
+    parser->suspect_n_brackets = lexer->n_brackets - n_opened_here;
+    parser->suspect_bracket = lexer->brackets[parser->suspect_n_brackets - 1];
+}
+
 void kd_parser_advance(kd_parser *parser)
 {
     if (parser->token.kind != KD_TOK_NEWLINE && parser->token.kind != KD_TOK_DEDENT)
         parser->last_end = parser->token.end > parser->last_end ? parser->token.end : parser->last_end;
     parser->token = kd_lexer_next(&parser->lexer);
+    if (parser->token.starts_line && parser->lexer.n_brackets && !parser->lexer.joined)
+        note_suspect(parser);
 }
 
 bool kd_parser_accept(kd_parser *parser, kd_token_kind kind)
@@ -42,18 +74,10 @@ bool kd_token_is_keyword(kd_token_kind kind)
     return kind >= KD_TOK_AND;
 }
 
-/* Inside brackets, at a line that begins no deeper than the statement: somebody forgot to close them. */
 static bool shows_unclosed(const kd_parser *parser)
 {
     const kd_lexer *lexer = &parser->lexer;
-    kd_token t = parser->token;
-    if (lexer->n_brackets == 0 || lexer->joined)
-        return false;
-    if (t.kind == KD_TOK_EOF)
-        return true;
-    bool closes = t.kind == KD_TOK_RPAREN || t.kind == KD_TOK_RBRACKET || t.kind == KD_TOK_RBRACE;
-    uint32_t end;
-    return t.starts_line && !closes && kd_lexer_measure(lexer, lexer->line_begin, &end).column <= parser->line_column;
+    return lexer->n_brackets && !lexer->joined && (parser->token.kind == KD_TOK_EOF || kd_parser_has_suspect(parser));
 }
 
 /* How messages name the next token. */
@@ -102,9 +126,8 @@ void *kd_parser_error(kd_parser *parser, const char *format, ...)
     if (parser->token.kind == KD_TOK_BAD || parser->lexer.quiet)
         return NULL;
     if (shows_unclosed(parser)) {
-        const kd_lexer *lexer = &parser->lexer;
-        uint32_t at = lexer->brackets[(lexer->n_brackets < KD_MAX_BRACKETS ? lexer->n_brackets : KD_MAX_BRACKETS) - 1];
-        kd_lexer_error(&parser->lexer, at, at + 1, "'%c' is never closed", lexer->text[at]);
+        uint32_t at = kd_parser_has_suspect(parser) ? parser->suspect_bracket : innermost_bracket(&parser->lexer);
+        kd_lexer_error(&parser->lexer, at, at + 1, "'%c' is never closed", parser->lexer.text[at]);
         return NULL;
     }
     va_list args;
@@ -125,6 +148,10 @@ void *kd_parser_error_at(kd_parser *parser, kd_loc loc, const char *format, ...)
 
 void *kd_parser_expected(kd_parser *parser, const char *what)
 {
+    kd_token_kind kind = parser->token.kind;
+    if (is_closing(kind) && parser->lexer.n_brackets == 0 && !parser->lexer.in_fstring)
+        return kd_parser_error(parser, "%s has no '%c' before it", kd_token_text(kind),
+                               kind == KD_TOK_RPAREN ? '(' : kind == KD_TOK_RBRACKET ? '[' : '{');
     char buffer[80];
     return kd_parser_error(parser, "expected %s, found %s", what, describe(parser, buffer, sizeof buffer));
 }

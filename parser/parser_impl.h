@@ -18,7 +18,7 @@ typedef KD_VEC(kd_param) kd_param_vec;
 
 /* Where a body is, for the parser that comes back to it. */
 struct kd_body_start {
-    uint32_t begin, end; /* from behind the header's ':' to the end of the last line */
+    uint32_t begin, end; /* from after the header's ':' to the end of the last line */
     kd_indent indent;    /* of the header */
 };
 
@@ -27,6 +27,10 @@ typedef struct kd_parser {
     kd_token token;    /* the next one */
     uint32_t last_end; /* where the token before it ends */
     uint32_t line_column; /* of the statement that is being parsed */
+    /* The first line inside brackets of the statement that begins no deeper than the statement: after an error it is taken for the next
+     * one, and the bracket for forgotten. */
+    uint32_t suspect_line, suspect_bracket;
+    unsigned suspect_n_brackets; /* open there; 0: no such line */
     unsigned n_errors;
     unsigned depth;    /* of recursion */
     unsigned n_nodes, max_nodes; /* expressions made, and how many may be: a guess at a host statement gives up early. 0: no limit */
@@ -48,6 +52,8 @@ void *kd_parser_expected(kd_parser *parser, const char *what);
 /* Reports at the next token, unless that is a sign of an unclosed bracket, which is reported instead. Always NULL. */
 void *kd_parser_error(kd_parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void *kd_parser_error_at(kd_parser *parser, kd_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Whether a bracket was open at the suspect line and still is. */
+bool kd_parser_has_suspect(const kd_parser *parser);
 /* Whether one more level of recursion is allowed; the caller decrements depth. Else reports. */
 bool kd_parser_enter(kd_parser *parser);
 kd_str kd_parser_text(const kd_parser *parser, kd_token token);
@@ -75,6 +81,8 @@ kd_expr *kd_parse_call(kd_parser *parser, kd_expr *callee); /* the token is '(' 
 /* ---- parse_function.c ---- */
 /* Up to the token 'end'; annotations are allowed unless it is ':'. */
 bool kd_parse_params(kd_parser *parser, kd_function *function, kd_token_kind end, uint32_t opener);
+/* '[T, ...]' after a name, if it is there. */
+bool kd_skip_type_params(kd_parser *parser);
 /* From 'def' up to the header's ':'. */
 kd_function *kd_parse_header(kd_parser *parser);
 

@@ -53,6 +53,16 @@ static void print_string(kd_strbuf *out, kd_str text)
     kd_strbuf_puts(out, "\"");
 }
 
+/* In the braces of an f-string, for those who read it (and Python before 3.12). */
+static void prefer_single_quotes(char *text, size_t n_bytes)
+{
+    if (memchr(text, '\'', n_bytes) || memchr(text, '\\', n_bytes))
+        return;
+    for (size_t i = 0; i < n_bytes; i++)
+        if (text[i] == '"')
+            text[i] = '\'';
+}
+
 static void print_fstring(kd_strbuf *out, const kd_expr *e)
 {
     kd_strbuf_puts(out, "f\"");
@@ -66,6 +76,7 @@ static void print_fstring(kd_strbuf *out, const kd_expr *e)
         kd_strbuf_puts(out, "{");
         size_t begin = out->len;
         print(out, value, P_OR);
+        prefer_single_quotes(out->ptr + begin, out->len - begin);
         if (out->ptr[begin] == '{') { /* '{{' would be a character */
             kd_strbuf_puts(out, " ");
             memmove(out->ptr + begin + 1, out->ptr + begin, out->len - 1 - begin);

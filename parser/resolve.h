@@ -4,6 +4,7 @@
 #ifndef KD_PARSER_RESOLVE_H
 #define KD_PARSER_RESOLVE_H
 
+#include "base/failure.h"
 #include "parser/ast.h"
 
 typedef struct kd_resolver kd_resolver;
@@ -14,15 +15,21 @@ struct kd_resolver {
     kd_module_ast *(*find_module)(kd_resolver *resolver, const kd_module_ast *importer, unsigned level, kd_str name);
 };
 
-/* Reads one module by path, and remembers it. NULL with errno set: the file cannot be read. */
+/* The modules of files. */
 typedef struct kd_file_resolver kd_file_resolver;
 
-/* Looks in the built-in modules first ('find_builtin' gives the text of a dotted name, or an empty one), then beside the importing file
- * (and its package's parents for leading dots), then in each of include_dirs. Files are read once. */
+enum { KD_MAX_SOURCE_BYTES = 16 << 20 };
+
+/* Finds absolute names among the built-in modules ('find_builtin' gives the text of a dotted name, or an empty one), then beside the
+ * importing file, then in the folders above it that are roots of its package (a folder below them has an __init__.py, or the name
+ * that is looked for), then in each of include_dirs. Relative names start in the importing file's folder. A folder's module is its
+ * __init__.py. Files are read once, whatever ways lead to them. A file that is there but cannot be read is an error in the sink. */
 kd_file_resolver *kd_file_resolver_create(kd_arena *arena, kd_diags *diags, const char *const *include_dirs, unsigned n_include_dirs,
                                           kd_str (*find_builtin)(kd_str dotted_name));
 kd_resolver *kd_file_resolver_interface(kd_file_resolver *resolver);
-kd_module_ast *kd_file_resolver_open(kd_file_resolver *resolver, const char *path);
+/* Reads one module by path, or gives it again. KD_ERR_NOT_FOUND, KD_ERR_IO, KD_ERR_MEMORY; KD_ERR_UNSUPPORTED: more than
+ * KD_MAX_SOURCE_BYTES. Nothing is reported for these; syntax errors are. */
+kd_status kd_file_resolver_open(kd_file_resolver *resolver, const char *path, kd_module_ast **out, kd_failure *out_why);
 
 /* The files that were read (not the built-in ones), in order: what a cache entry depends on. */
 unsigned kd_file_resolver_n_files(const kd_file_resolver *resolver);

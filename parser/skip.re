@@ -14,6 +14,7 @@ static void report_unclosed(kd_lexer *lexer)
 {
     unsigned n = lexer->n_brackets < KD_MAX_BRACKETS ? lexer->n_brackets : KD_MAX_BRACKETS;
     uint32_t at = lexer->brackets[n - 1];
+    lexer->skip_failed = true;
     kd_lexer_error(lexer, at, at + 1, "'%c' is never closed", lexer->text[at]);
 }
 
@@ -49,6 +50,7 @@ static const byte *skip_string(kd_lexer *lexer, const byte *start, const byte *p
     if (end <= limit)
         return (const byte *)text + end;
     if (open_end - begin >= 3 && text[open_end - 3] == text[open_end - 1]) {
+        lexer->skip_failed = true;
         kd_lexer_error(lexer, begin, open_end, "the string that starts here is never closed");
         return (const byte *)text + limit;
     }
@@ -116,12 +118,13 @@ uint32_t kd_lexer_skip_line(kd_lexer *lexer)
             }
             * { /* Python would not read the file either: stop here */
                 uint32_t at = (uint32_t)(start - text);
-                if (*start >= 0x80)
-                    kd_lexer_error(lexer, at, at + 1, "invalid UTF-8 (byte 0x%02x)", *start);
-                else if (*start == '\0')
-                    kd_lexer_error(lexer, at, at + 1, "control character 0x00 is not part of the language; is this a text file?");
-                else
+                if (*start > 0 && *start < 0x80)
                     continue;
+                if (*start)
+                    kd_lexer_error(lexer, at, at + 1, "invalid UTF-8 (byte 0x%02x)", *start);
+                else
+                    kd_lexer_error(lexer, at, at + 1, "control character 0x00 is not part of the language; is this a text file?");
+                lexer->skip_failed = true;
                 p = limit;
                 break;
             }
