@@ -402,9 +402,14 @@ static kd_token open_bracket(kd_lexer *lexer, const byte *start, const byte *p, 
 static kd_token close_bracket(kd_lexer *lexer, const byte *start, const byte *p, kd_token_kind kind)
 {
     kd_token t = token(lexer, kind, start, p);
-    if (lexer->n_brackets == 0)
-        return t;
     char opener = *start == ')' ? '(' : *start == ']' ? '[' : '{';
+    if (lexer->n_brackets == 0) {
+        if (lexer->in_fstring && opener == '{')
+            return t;
+        kd_lexer_error(lexer, t.begin, t.end, "'%c' has no '%c' before it", *start, opener);
+        t.kind = KD_TOK_BAD;
+        return t;
+    }
     uint32_t at = innermost_bracket(lexer);
     char open = lexer->text[at];
     lexer->n_brackets--;
