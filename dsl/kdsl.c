@@ -128,11 +128,57 @@ static kd_status compile_caught(kd_compiler *c, kd_job *job, const kd_compile_re
     return status;
 }
 
+/* ---- keeping objects ---- */
+
+static bool find_kept(const kd_kernel_store *store, kd_hash key, kd_compiled **out)
+{
+    kd_compiled *k = calloc(1, sizeof *k);
+    if (!k || store->find(store->self, key, &k->kept) != KD_OK) {
+        free(k);
+        return false;
+    }
+    k->store = store;
+    k->desc = *k->kept.desc;
+    k->bytes = k->kept.code;
+    k->n_bytes = k->kept.n_code_bytes;
+    *out = k;
+    return true;
+}
+
+static void keep(kd_compiler *c, kd_hash key, const kd_compiled *k)
+{
+    unsigned n_files = kd_compiler_n_files(c), n_misses = kd_compiler_n_misses(c), n = 0;
+    kd_cache_file *files = calloc(n_files + n_misses + 1, sizeof *files);
+    bool whole = files != NULL;
+    for (unsigned i = 0; i < n_files && whole; i++, n++) {
+        const void *text;
+        size_t n_bytes;
+        files[n].path = kd_absolute_path(kd_compiler_file(c, i, &text, &n_bytes));
+        files[n].exists = true;
+        kd_hash_add(&files[n].content, text, n_bytes);
+        whole = files[n].path != NULL;
+    }
+    for (unsigned i = 0; i < n_misses && whole; i++, n++) {
+        files[n].path = kd_absolute_path(kd_compiler_miss(c, i));
+        whole = files[n].path != NULL;
+    }
+    const kd_kernel_store *store = c->options.store;
+    if (whole)
+        store->keep(store->self, key, &k->desc, k->bytes, k->n_bytes, files, n);
+    for (unsigned i = 0; i < n; i++)
+        free((char *)files[i].path);
+    free(files);
+}
+
 kd_status kd_compile(kd_compiler *c, const kd_compile_request *request, kd_compiled **out)
 {
     if (!c || !request || !out || (!request->file && !request->text))
         return KD_ERR_ARGUMENT;
     set_messages(c, "", 0);
+    kd_hash key;
+    bool keeps = c->options.store && kd_request_key(request, &key);
+    if (keeps && !request->no_cache && find_kept(c->options.store, key, out))
+        return KD_OK;
     job_destroy(c->last);
     c->last = job_create(c);
     kd_compiled *k = c->last ? compiled_create(c->last) : NULL;
@@ -143,6 +189,8 @@ kd_status kd_compile(kd_compiler *c, const kd_compile_request *request, kd_compi
         kd_compiled_destroy(k);
         return status;
     }
+    if (keeps && !*kd_compiler_messages(c)) /* what was said would not be said again */
+        keep(c, key, k);
     *out = k;
     return KD_OK;
 }
@@ -160,13 +208,15 @@ const void *kd_compiled_bytes(const kd_compiled *k, size_t *out_n_bytes)
 
 bool kd_compiled_from_cache(const kd_compiled *k)
 {
-    return k->from_cache;
+    return k->store != NULL;
 }
 
 void kd_compiled_destroy(kd_compiled *k)
 {
     if (!k)
         return;
+    if (k->store)
+        k->store->release(&k->kept);
     kd_arena_destroy(k->arena);
     free(k);
 }

@@ -35,14 +35,15 @@ typedef struct kd_compile_request {
     int config;               /* index of a literal triton.Config of the kernel's autotune list, -1: none. 0 is the first */
     unsigned opt_level;       /* 0 to 3; zero-initialized requests get 3 unless set_opt_level */
     bool set_opt_level;
-    bool no_fusion, assume_disjoint, no_cache;
+    bool no_fusion, assume_disjoint;
+    bool no_cache; /* compile even where the store has the object; the result is kept there */
     const char *print_after;  /* a pass, or "all": IR text in kd_compiler_messages */
     bool time_passes;
 } kd_compile_request;
 
 typedef struct kd_compiler_options {
     size_t memory_limit_bytes; /* of one compilation; 0: 4 GiB */
-    const char *cache_dir;     /* NULL: $KDSL_CACHE_DIR, or the user's cache folder */
+    const struct kd_kernel_store *store; /* where objects are kept between processes (kd_cache_as_store), or NULL; outlives the compiler */
 } kd_compiler_options;
 
 kd_status kd_compiler_create(const kd_compiler_options *options, kd_compiler **out);

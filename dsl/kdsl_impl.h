@@ -3,6 +3,7 @@
 #define KD_DSL_KDSL_IMPL_H
 
 #include "base/failure.h"
+#include "base/kernel_store.h"
 #include "dsl/inspect.h"
 #include "dsl/lower_impl.h"
 #include "dsl/signature.h"
@@ -35,13 +36,20 @@ struct kd_compiled {
     kd_kernel_desc desc;
     const void *bytes;
     size_t n_bytes;
-    bool from_cache;
+    const kd_kernel_store *store; /* the object came from there, and all the above is part of 'kept' */
+    kd_cached_kernel kept;
 };
 
 /* Reads the request's file. */
 kd_status kd_job_open(kd_job *job, const kd_compile_request *request);
 /* The whole way; out is filled but for its arena. */
 kd_status kd_job_compile(kd_job *job, const kd_compile_request *request, kd_compiled *out);
+
+/* key.c: everything that determines the object of a request, before a line of it is read. False: it is not to be kept (no object is wanted,
+ * or the file cannot be read). */
+bool kd_request_key(const kd_compile_request *request, kd_hash *out);
+/* For free(); NULL: no memory, or no working folder. */
+char *kd_absolute_path(const char *path);
 
 /* header.c: a C header for the object of a kernel. */
 kd_str kd_write_header(kd_arena *arena, const kd_kernel_desc *desc, const char *source_path, const char *signature);

@@ -291,6 +291,24 @@ void kd_cached_kernel_release(kd_cached_kernel *kernel)
     *kernel = (kd_cached_kernel){0};
 }
 
+/* ---- for the compiler ---- */
+
+static kd_status find_in(void *self, kd_hash key, kd_cached_kernel *out)
+{
+    return kd_cache_find(self, key, out);
+}
+
+static kd_status keep_in(void *self, kd_hash key, const kd_kernel_desc *desc, const void *code, size_t n_code_bytes, const kd_cache_file *files,
+                         unsigned n_files)
+{
+    return kd_cache_store(self, key, desc, code, n_code_bytes, files, n_files, NULL);
+}
+
+kd_kernel_store kd_cache_as_store(kd_cache *cache)
+{
+    return (kd_kernel_store){cache, find_in, kd_cached_kernel_release, keep_in};
+}
+
 /* ---- keeping the size ---- */
 
 typedef struct found {

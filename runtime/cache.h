@@ -12,8 +12,7 @@
 #define KD_RUNTIME_CACHE_H
 
 #include "base/failure.h"
-#include "base/hash.h"
-#include "base/kernel_desc.h"
+#include "base/kernel_store.h"
 
 typedef struct kd_cache kd_cache;
 
@@ -30,21 +29,6 @@ void kd_cache_close(kd_cache *cache);
 const char *kd_cache_folder(const kd_cache *cache);
 uint64_t kd_cache_limit_bytes(const kd_cache *cache);
 
-/* A file that the compiler read besides the main one, or looked for. */
-typedef struct kd_cache_file {
-    const char *path; /* absolute */
-    bool exists;
-    kd_hash content; /* kd_hash_file's, of what the compiler read; unused where !exists */
-} kd_cache_file;
-
-/* What an entry holds. Owned by it. */
-typedef struct kd_cached_kernel {
-    const kd_kernel_desc *desc;
-    const void *code;
-    size_t n_code_bytes;
-    void *owner;
-} kd_cached_kernel;
-
 /* KD_ERR_NOT_FOUND: there is no good entry. KD_ERR_MEMORY. */
 kd_status kd_cache_find(kd_cache *cache, kd_hash key, kd_cached_kernel *out);
 void kd_cached_kernel_release(kd_cached_kernel *kernel);
@@ -53,6 +37,9 @@ void kd_cached_kernel_release(kd_cached_kernel *kernel);
  * what the cache may hold, or the folder is not ours. The kernel itself is good after each of them. */
 kd_status kd_cache_store(kd_cache *cache, kd_hash key, const kd_kernel_desc *desc, const void *code, size_t n_code_bytes,
                          const kd_cache_file *files, unsigned n_files, kd_failure *out_why);
+
+/* The cache as the compiler wants it; valid while the cache is open. */
+kd_kernel_store kd_cache_as_store(kd_cache *cache);
 
 /* ---- for people: kdsl cache ---- */
 
