@@ -1,14 +1,61 @@
 /* main.c - the kdsl command: finds the command that was asked for. */
 #include "cli/cli.h"
+#include "dsl/kdsl.h"
 
 
 const kd_command kd_commands[] = {
+    {"run", "FILE[:KERNEL] [NAME=VALUE ...] --grid G", "compile a kernel and run it on arrays",
+     "Compiles a kernel for this machine and runs it. Each parameter gets a value: an array\n"
+     "  x=@x.npy              from a file (@x.npy:bf16 reads the elements as another type of their width)\n"
+     "  x=zeros:f32[64,32]    also ones, empty, arange, rand, randn, randint(lo,hi); randn(seed=1):f32[8] is repeatable\n"
+     "or an expression in Python's spelling over the other arguments\n"
+     "  n=x.numel  M=x.shape[0]  sx=x.stride(0)  BLOCK=next_power_of_2(n)  act='relu'  bias=None  ty=tl.float16  n=96:i64\n"
+     "The grid is an expression too: --grid 'cdiv(n, BLOCK), 2'.\n"
+     "\n"
+     "example:\n"
+     "  kdsl run softmax.py:softmax_kernel x=randn:f32[96,781] out=empty:f32[96,781] n=781 \\\n"
+     "      sx='x.stride(0)' so='out.stride(0)' BLOCK='next_power_of_2(n)' --grid 96 --print out --time\n",
+     kd_cli_run},
+    {"compile", "FILE[:KERNEL] --signature SIG [--emit WHAT] [-o OUT]", "compile a kernel to an object, assembly or IR",
+     "Compiles one kernel ahead of time. --emit obj also writes a C header beside the object: prototype, argument struct and a\n"
+     "launch loop; the two need no kdsl at run time. WHAT is one of ast kd cpu llvm asm obj header.\n"
+     "SIG gives each parameter a type or a compile-time value, by position or by name:\n"
+     "  \"*fp32:16, *fp32:16, i32, 1024\"        \"x=*fp32:16, n=i32:16, BLOCK=1024, act='relu'\"\n"
+     "where :16 promises that the value, or the address, is a multiple of 16.\n"
+     "\n"
+     "example:\n"
+     "  kdsl compile softmax.py:softmax_kernel --signature 'x=*fp32, out=*fp32, n=i32, sx=i32, so=i32, BLOCK=1024' -o softmax.o\n",
+     kd_cli_compile},
+    {"check", "FILE ...", "parse and name-check all kernels of the files",
+     "Reports what is wrong with the kernels of the files, as far as that can be told without a signature.\n"
+     "\n"
+     "example:\n"
+     "  kdsl check kernels/*.py\n",
+     kd_cli_check},
+    {"list", "FILE ...", "show the kernels of a file and their parameters",
+     "example:\n"
+     "  kdsl list examples/matmul.py\n",
+     kd_cli_list},
     {"opt", "FILE.kir --passes=a,b,c", "run passes over IR text",
      "Reads IR text ('-' for standard input), runs passes over it and prints the result. For people who work on passes.\n"
      "\n"
      "example:\n"
      "  kdsl compile examples/vector_add.py --signature '*fp32, *fp32, *fp32, i32, 1024' --emit kd | kdsl opt - --passes=canonicalize,cse\n",
      kd_cli_opt},
+    {"devices", "", "show the devices that kernels can run on",
+     "example:\n"
+     "  kdsl devices --json\n",
+     kd_cli_devices},
+    {"cache", "[list | clear | path]", "show or empty the cache of compiled kernels",
+     "Compiled kernels are kept in $KDSL_CACHE_DIR, or else in kdsl/ of the user's cache folder.\n"
+     "\n"
+     "example:\n"
+     "  kdsl cache clear\n",
+     kd_cli_cache},
+    {"version", "", "show the version and what kdsl was built with",
+     "example:\n"
+     "  kdsl version --json\n",
+     kd_cli_version},
     {"help", "[COMMAND]", "show this, or the help of a command",
      "example:\n"
      "  kdsl help run\n",
@@ -71,6 +118,8 @@ int main(int argc, char **argv)
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
+    else if (strcmp(name, "--version") == 0)
+        name = "version";
     const kd_command *command = find_command(name);
     if (!command)
         return unknown_command(name);

@@ -1,0 +1,399 @@
+/* array.c - arrays from files and generators. */
+#include "cli/array.h"
+#include "base/float.h"
+#include "base/npy.h"
+#include "base/scalar.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+void kd_array_release(kd_array *array)
+{
+    free(array->owned);
+    *array = (kd_array){0};
+}
+
+/* ---- text ---- */
+
+typedef enum generator { GEN_ZEROS, GEN_ONES, GEN_EMPTY, GEN_ARANGE, GEN_RAND, GEN_RANDN, GEN_RANDINT, N_GENERATORS } generator;
+
+static const char *const GENERATORS[N_GENERATORS] = {"zeros", "ones", "empty", "arange", "rand", "randn", "randint"};
+
+static bool generator_of(const char *text, generator *out, const char **out_rest)
+{
+    size_t n = strcspn(text, ":(");
+    for (int g = 0; g < N_GENERATORS && text[n]; g++)
+        if (kd_str_is((kd_str){text, n}, GENERATORS[g])) {
+            *out = (generator)g;
+            *out_rest = text + n;
+            return true;
+        }
+    return false;
+}
+
+bool kd_array_is_value(const char *text)
+{
+    generator g;
+    const char *rest;
+    if (text[0] == '@')
+        return true;
+    if (!generator_of(text, &g, &rest))
+        return false;
+    if (rest[0] == ':') /* a call such as ones(3) is an expression; the type and shape make it an array */
+        return true;
+    const char *close = strchr(rest, ')');
+    return close && close[1] == ':';
+}
+
+typedef struct spec {
+    const char *text; /* all of it, for messages */
+    generator generator;
+    double numbers[2]; /* of randint(lo, hi) */
+    unsigned n_numbers;
+    uint64_t seed;
+    kd_array_eval *eval;
+    void *user;
+} spec;
+
+static kd_str trimmed(const char *from, const char *to)
+{
+    while (from < to && *from == ' ')
+        from++;
+    while (from < to && to[-1] == ' ')
+        to--;
+    return (kd_str){from, (size_t)(to - from)};
+}
+
+/* The pieces between commas of from..to, not inside brackets. Calls each; stops on failure. */
+static kd_status each_piece(const char *from, const char *to, kd_status (*visit)(void *user, kd_str piece, kd_failure *out_why), void *user,
+                            kd_failure *out_why)
+{
+    int depth = 0;
+    const char *start = from;
+    for (const char *p = from; p <= to; p++) {
+        if (p < to && (*p == '(' || *p == '['))
+            depth++;
+        else if (p < to && (*p == ')' || *p == ']'))
+            depth--;
+        else if (p == to || (*p == ',' && depth == 0)) {
+            kd_str piece = trimmed(start, p);
+            if (p == to && piece.len == 0)
+                break; /* nothing, or a trailing comma */
+            kd_status status = visit(user, piece, out_why);
+            if (status != KD_OK)
+                return status;
+            start = p + 1;
+        }
+    }
+    return KD_OK;
+}
+
+static kd_status visit_generator_argument(void *user, kd_str piece, kd_failure *out_why)
+{
+    spec *s = user;
+    bool is_seed = kd_str_starts_with(piece, "seed=");
+    kd_str text = is_seed ? (kd_str){piece.ptr + 5, piece.len - 5} : piece;
+    double number;
+    if (!s->eval(s->user, text, &number))
+        return KD_ERR_REPORTED;
+    if (is_seed)
+        s->seed = (uint64_t)(int64_t)number;
+    else if (s->generator == GEN_RANDINT && s->n_numbers < 2)
+        s->numbers[s->n_numbers++] = number;
+    else
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "'%s' does not take the number '%.*s'", GENERATORS[s->generator], KD_STR_ARG(piece));
+    return KD_OK;
+}
+
+typedef struct shape_walk {
+    spec *s;
+    kd_array *array;
+} shape_walk;
+
+static kd_status visit_extent(void *user, kd_str piece, kd_failure *out_why)
+{
+    shape_walk *w = user;
+    double extent;
+    if (!w->s->eval(w->s->user, piece, &extent))
+        return KD_ERR_REPORTED;
+    if (!(extent >= 0 && extent < 9e15) || extent != floor(extent))
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "an extent is a whole number from 0 on, but '%.*s' is %g", KD_STR_ARG(piece), extent);
+    if (w->array->n_dims == KD_ARRAY_MAX_DIMS)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "an array has at most %d axes", KD_ARRAY_MAX_DIMS);
+    w->array->shape[w->array->n_dims++] = (uint64_t)extent;
+    return KD_OK;
+}
+
+static kd_status allocate(kd_array *array, kd_failure *out_why)
+{
+    uint64_t n = 1, n_bytes;
+    bool too_large = false;
+    for (unsigned i = 0; i < array->n_dims; i++)
+        too_large |= __builtin_mul_overflow(n, array->shape[i], &n);
+    too_large |= __builtin_mul_overflow(n, (uint64_t)kd_scalar_bytes(array->type), &n_bytes) || n_bytes > INT64_MAX - 64;
+    array->n_elems = n;
+    array->n_bytes = too_large ? 0 : n_bytes;
+    /* calloc, so that zeros cost nothing until they are touched */
+    array->owned = too_large ? NULL : calloc(n_bytes + 64, 1);
+    if (!array->owned)
+        return kd_fail(out_why, KD_ERR_MEMORY, "an array of this size does not fit into memory");
+    array->data = (void *)(((uintptr_t)array->owned + 63) & ~(uintptr_t)63);
+    return KD_OK;
+}
+
+/* ---- numbers ---- */
+
+/* splitmix64 (Steele, Lea, Flood, OOPSLA 2014): a good stream from any seed. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static double next_uniform(uint64_t *state) /* [0, 1) */
+{
+    return (double)(next_random(state) >> 11) * 0x1p-53;
+}
+
+static double next_normal(uint64_t *state) /* Box and Muller */
+{
+    double u = 1 - next_uniform(state), v = next_uniform(state);
+    return sqrt(-2 * log(u)) * cos(2 * M_PI * v);
+}
+
+static void put(kd_array *array, uint64_t i, double value)
+{
+    unsigned n_bytes = kd_scalar_bytes(array->type);
+    uint64_t bits;
+    if (kd_scalar_is_float(array->type))
+        bits = kd_float_encode(value, array->type, KD_FLOAT_NEAREST_EVEN);
+    else if (array->type == KD_I1)
+        bits = value != 0;
+    else
+        bits = value < 0 ? (uint64_t)(int64_t)value : (uint64_t)value;
+    memcpy((char *)array->data + i * n_bytes, &bits, n_bytes); /* x86 and every other target of ours is little-endian */
+}
+
+double kd_array_get(const kd_array *array, uint64_t i)
+{
+    unsigned n_bytes = kd_scalar_bytes(array->type), n_bits = n_bytes * 8;
+    uint64_t bits = 0;
+    memcpy(&bits, (const char *)array->data + i * n_bytes, n_bytes);
+    if (kd_scalar_is_float(array->type))
+        return kd_float_decode(bits, array->type);
+    if (array->type == KD_I1)
+        return bits != 0;
+    if (kd_scalar_is_unsigned(array->type))
+        return (double)bits;
+    return (double)((int64_t)(bits << (64 - n_bits)) >> (64 - n_bits));
+}
+
+static void generate(kd_array *array, const spec *s)
+{
+    uint64_t state = s->seed;
+    if (s->generator == GEN_ZEROS || s->generator == GEN_EMPTY)
+        return;
+    for (uint64_t i = 0; i < array->n_elems; i++) {
+        double value = 1;
+        if (s->generator == GEN_ARANGE)
+            value = (double)i;
+        else if (s->generator == GEN_RAND)
+            value = next_uniform(&state);
+        else if (s->generator == GEN_RANDN)
+            value = next_normal(&state);
+        else if (s->generator == GEN_RANDINT)
+            value = s->numbers[0] + floor(next_uniform(&state) * (s->numbers[1] - s->numbers[0]));
+        put(array, i, value);
+    }
+}
+
+/* ---- the two forms of a VALUE ---- */
+
+static kd_status unknown_type(kd_str text, kd_failure *out_why)
+{
+    return kd_fail(out_why, KD_ERR_ARGUMENT, "'%.*s' is not an element type; expected f32, f16, bf16, i32, i64, u8, fp8e4nv ...", KD_STR_ARG(text));
+}
+
+static kd_status from_file(const char *path, kd_array *out, kd_failure *out_why)
+{
+    size_t n = strlen(path);
+    const char *colon = strrchr(path, ':');
+    kd_scalar type = KD_F32;
+    bool retype = colon && !strchr(colon, '/') && !strchr(colon, '.');
+    if (retype) {
+        kd_str name = kd_str_of(colon + 1);
+        if (!kd_scalar_parse(name, &type))
+            return unknown_type(name, out_why);
+        n = (size_t)(colon - path);
+    }
+    char *file = strndup(path, n);
+    if (!file)
+        return kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
+    kd_npy npy;
+    kd_status status = kd_npy_read(file, &npy, out_why);
+    free(file);
+    if (status != KD_OK)
+        return status;
+    if (retype)
+        status = kd_npy_retype(&npy, type, out_why);
+    else if (!npy.has_type)
+        status = kd_fail(out_why, KD_ERR_ARGUMENT, "'%s' has raw elements of %u bytes; say what they are: @%s:%s", path, npy.item_bytes, path,
+                         npy.item_bytes == 2 ? "bf16" : "fp8e4nv");
+    if (status == KD_OK) {
+        *out = (kd_array){.type = npy.type, .n_dims = npy.n_dims, .n_elems = npy.n_elems, .n_bytes = npy.n_bytes};
+        memcpy(out->shape, npy.shape, npy.n_dims * sizeof *npy.shape);
+        status = allocate(out, out_why);
+        if (status == KD_OK)
+            memcpy(out->data, npy.data, npy.n_bytes);
+    }
+    kd_npy_release(&npy);
+    return status;
+}
+
+static kd_status from_generator(spec *s, const char *rest, kd_array *out, kd_failure *out_why)
+{
+    kd_status status = KD_OK;
+    if (*rest == '(') {
+        const char *close = strchr(rest, ')');
+        status = each_piece(rest + 1, close, visit_generator_argument, s, out_why);
+        rest = close + 1;
+    }
+    if (status != KD_OK)
+        return status;
+    if (s->generator == GEN_RANDINT && (s->n_numbers != 2 || !(s->numbers[0] < s->numbers[1])))
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "randint needs bounds, lowest and one past the highest: randint(0, 10):i32[8]");
+    rest++; /* the colon */
+    size_t n = strcspn(rest, "[");
+    kd_str type = trimmed(rest, rest + n);
+    if (!kd_scalar_parse(type, &out->type))
+        return unknown_type(type, out_why);
+    size_t len = strlen(rest);
+    if (rest[n] != '[' || rest[len - 1] != ']')
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "expected a shape behind the type, as in %s:%.*s[1024, 64]", GENERATORS[s->generator],
+                       KD_STR_ARG(type));
+    shape_walk walk = {s, out};
+    status = each_piece(rest + n + 1, rest + len - 1, visit_extent, &walk, out_why);
+    if (status == KD_OK)
+        status = allocate(out, out_why);
+    if (status == KD_OK)
+        generate(out, s);
+    return status;
+}
+
+kd_status kd_array_make(const char *text, uint64_t seed, kd_array_eval *eval, void *user, kd_array *out, kd_failure *out_why)
+{
+    kd_array array = {0};
+    spec s = {.text = text, .seed = seed, .eval = eval, .user = user};
+    const char *rest = NULL;
+    kd_status status;
+    if (text[0] == '@')
+        status = from_file(text + 1, &array, out_why);
+    else if (generator_of(text, &s.generator, &rest))
+        status = from_generator(&s, rest, &array, out_why);
+    else
+        status = kd_fail(out_why, KD_ERR_ARGUMENT, "'%s' is neither a file (@x.npy) nor an array to make (zeros:f32[8])", text);
+    if (status == KD_OK)
+        *out = array;
+    else
+        kd_array_release(&array);
+    return status;
+}
+
+/* ---- showing and comparing ---- */
+
+enum { EDGE_ITEMS = 3, MAX_SHOWN = 1000 };
+
+static void print_number(const kd_array *array, uint64_t i, FILE *out)
+{
+    if (array->type == KD_I1)
+        fputs(kd_array_get(array, i) != 0 ? "True" : "False", out);
+    else if (kd_scalar_is_float(array->type))
+        fprintf(out, array->type == KD_F64 ? "%.10g" : "%.6g", kd_array_get(array, i));
+    else if (array->type == KD_U64)
+        fprintf(out, "%llu", (unsigned long long)((const uint64_t *)array->data)[i]);
+    else if (array->type == KD_I64)
+        fprintf(out, "%lld", (long long)((const int64_t *)array->data)[i]);
+    else
+        fprintf(out, "%.0f", kd_array_get(array, i));
+}
+
+static void print_axis(const kd_array *array, unsigned axis, uint64_t at, uint64_t stride, bool shorten, FILE *out)
+{
+    if (axis == array->n_dims) {
+        print_number(array, at, out);
+        return;
+    }
+    uint64_t n = array->shape[axis];
+    bool inner = axis + 1 == array->n_dims;
+    fputc('[', out);
+    for (uint64_t i = 0; i < n; i++) {
+        if (i && inner)
+            fputs(", ", out);
+        else if (i)
+            fprintf(out, "\n%*s", (int)axis + 1, "");
+        if (shorten && i == EDGE_ITEMS && n > 2 * EDGE_ITEMS) {
+            fputs("...", out);
+            i = n - EDGE_ITEMS - 1;
+            continue;
+        }
+        uint64_t inner_stride = stride / n;
+        print_axis(array, axis + 1, at + i * inner_stride, inner_stride, shorten, out);
+    }
+    fputc(']', out);
+}
+
+void kd_array_print(const kd_array *array, const char *name, FILE *out)
+{
+    fprintf(out, "%s: %s[", name, kd_scalar_name(array->type));
+    for (unsigned i = 0; i < array->n_dims; i++)
+        fprintf(out, "%s%llu", i ? ", " : "", (unsigned long long)array->shape[i]);
+    fputs("]\n", out);
+    print_axis(array, 0, 0, array->n_elems, array->n_elems > MAX_SHOWN, out);
+    fputc('\n', out);
+}
+
+kd_status kd_array_compare(const kd_array *got, const kd_array *expected, double rtol, double atol, kd_array_difference *out,
+                           kd_failure *out_why)
+{
+    bool same = got->n_dims == expected->n_dims;
+    for (unsigned i = 0; same && i < got->n_dims; i++)
+        same = got->shape[i] == expected->shape[i];
+    if (!same)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "the expected array has another shape");
+    *out = (kd_array_difference){0};
+    bool exact = got->type == expected->type && kd_scalar_is_int(got->type);
+    for (uint64_t i = 0; i < got->n_elems; i++) {
+        double g = kd_array_get(got, i), e = kd_array_get(expected, i), error = fabs(g - e);
+        bool equal = g == e || (isnan(g) && isnan(e)) || error <= atol + rtol * fabs(e);
+        if (exact && g == e) { /* 64-bit integers do not fit a double */
+            unsigned n = kd_scalar_bytes(got->type);
+            equal = memcmp((char *)got->data + i * n, (char *)expected->data + i * n, n) == 0 || rtol > 0 || atol > 0;
+        }
+        if (error > out->max_error)
+            out->max_error = error;
+        if (equal)
+            continue;
+        if (!out->n_different++) {
+            out->first = i;
+            out->got = g;
+            out->expected = e;
+        }
+    }
+    return KD_OK;
+}
+
+const char *kd_array_index_text(kd_arena *arena, const kd_array *array, uint64_t i)
+{
+    uint64_t stride = array->n_elems;
+    kd_strbuf text = kd_strbuf_in(arena);
+    kd_strbuf_puts(&text, "[");
+    for (unsigned d = 0; d < array->n_dims; d++) {
+        stride /= array->shape[d];
+        kd_strbuf_printf(&text, "%s%llu", d ? ", " : "", (unsigned long long)(i / stride));
+        i %= stride;
+    }
+    kd_strbuf_puts(&text, "]");
+    return kd_strbuf_text(&text);
+}

@@ -1,0 +1,141 @@
+/* compile.c - 'kdsl compile': one kernel, ahead of time. */
+#include "base/file.h"
+#include "cli/common.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct compile_options {
+    kd_common_options common;
+    const char *kernel, *signature, *target, *emit, *out, *out_name, *grid;
+    bool assume_disjoint;
+} compile_options;
+
+static const char *const EMITS[] = {"ast", "kd", "cpu", "llvm", "asm", "obj", "header"};
+enum { N_EMITS = sizeof EMITS / sizeof *EMITS };
+
+static kd_exit check_emit(const char *emit)
+{
+    for (unsigned i = 0; i < N_EMITS; i++)
+        if (strcmp(emit, EMITS[i]) == 0)
+            return KD_EXIT_OK;
+    if (strcmp(emit, "spirv") == 0 || strcmp(emit, "spirv-asm") == 0 || strcmp(emit, "gpu") == 0) {
+        kd_cli_error("--emit %s: SPIR-V is not supported yet", emit);
+        return KD_EXIT_WORLD;
+    }
+    const char *near = kd_cli_nearest(emit, EMITS, N_EMITS);
+    if (near)
+        kd_cli_error("--emit: unknown form '%s'; did you mean '%s'?", emit, near);
+    else
+        kd_cli_error("--emit: unknown form '%s'; expected one of ast kd cpu llvm asm obj header", emit);
+    return KD_EXIT_USAGE;
+}
+
+static kd_exit write_out(const char *path, const void *bytes, size_t n_bytes)
+{
+    if (!path) {
+        fwrite(bytes, 1, n_bytes, stdout);
+        return KD_EXIT_OK;
+    }
+    kd_str part = {bytes, n_bytes};
+    kd_failure why = {0};
+    kd_status status = kd_file_write(&(kd_file_write_args){.path = path, .parts = &part, .n_parts = 1}, &why);
+    if (status != KD_OK)
+        kd_cli_error("%s", why.text);
+    return status == KD_OK ? KD_EXIT_OK : KD_EXIT_WORLD;
+}
+
+static kd_exit compile_and_write(kd_compiler *compiler, const kd_compile_request *request, const char *path)
+{
+    kd_compiled *compiled;
+    kd_exit status = kd_cli_compile_kernel(compiler, request, &compiled);
+    if (status != KD_EXIT_OK)
+        return status;
+    size_t n_bytes;
+    const void *bytes = kd_compiled_bytes(compiled, &n_bytes);
+    status = write_out(path, bytes, n_bytes);
+    kd_compiled_destroy(compiled);
+    return status;
+}
+
+/* Where the header of an object goes: beside it, with another suffix. NULL: the object goes to a pipe or a device, and there is none. */
+static const char *header_path(kd_arena *arena, const char *object)
+{
+    struct stat st;
+    if (stat(object, &st) == 0 && !S_ISREG(st.st_mode))
+        return NULL;
+    const char *dot = strrchr(object, '.');
+    size_t n = dot && !strchr(dot, '/') ? (size_t)(dot - object) : strlen(object);
+    return kd_arena_printf(arena, "%.*s.h", (int)n, object);
+}
+
+static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_list *words, kd_arena *arena)
+{
+    if (words->n != 1) {
+        if (words->n)
+            kd_cli_error("'%s' is one word too many; expected FILE or FILE:KERNEL", words->data[1]);
+        else
+            kd_cli_error("which kernel? Expected FILE or FILE:KERNEL");
+        return KD_EXIT_USAGE;
+    }
+    kd_exit status = kd_common_options_check(&o->common);
+    bool object = !o->emit || strcmp(o->emit, "obj") == 0, ast = o->emit && strcmp(o->emit, "ast") == 0;
+    if (status == KD_EXIT_OK && o->emit)
+        status = check_emit(o->emit);
+    if (status != KD_EXIT_OK)
+        return status;
+    const char *file, *kernel;
+    kd_split_file_kernel(arena, words->data[0], &file, &kernel);
+    kd_compile_request request = kd_common_request(&o->common, file, o->kernel ? o->kernel : kernel);
+    request.signature = o->signature;
+    request.target = o->target;
+    request.emit = object ? "obj" : o->emit;
+    request.assume_disjoint = o->assume_disjoint;
+    if (!o->signature && !ast) {
+        kd_cli_error("--signature is missing: the types of the parameters, as in --signature '*fp32:16, i32, BLOCK=1024'");
+        return KD_EXIT_USAGE;
+    }
+    if (!object)
+        return compile_and_write(compiler, &request, o->out);
+    if (!o->out && isatty(STDOUT_FILENO)) {
+        kd_cli_error("an object is nothing to read; -o FILE says where it goes");
+        return KD_EXIT_USAGE;
+    }
+    status = compile_and_write(compiler, &request, o->out);
+    const char *header = o->out && status == KD_EXIT_OK ? header_path(arena, o->out) : NULL;
+    if (!header)
+        return status;
+    request.emit = "header";
+    status = compile_and_write(compiler, &request, header);
+    if (status != KD_EXIT_OK)
+        unlink(o->out); /* not one without the other */
+    return status;
+}
+
+int kd_cli_compile(const kd_command *command, int argc, char **argv)
+{
+    compile_options o = {0};
+    kd_arena *arena = kd_arena_create(NULL);
+    kd_option options[KD_N_COMMON_OPTIONS + 8] = {
+        {"--signature -s", KD_OPTION_TEXT, &o.signature, "SIG", "a type or value for each parameter", 0, 0},
+        {"--emit", KD_OPTION_TEXT, &o.emit, "WHAT", "ast kd cpu llvm asm obj header (obj)", 0, 0},
+        {"--out-path -o", KD_OPTION_TEXT, &o.out, "FILE", "where it goes (standard output)", 0, 0},
+        {"--target -t", KD_OPTION_TEXT, &o.target, "T", "cpu (this machine), or cpu:x86-64-v2, -v3, -v4, cpu:znver4 ...", 0, 0},
+        {"--kernel --kernel-name -n", KD_OPTION_TEXT, &o.kernel, "NAME", "the kernel, where it is not behind the file's name", 0, 0},
+        {"--assume-disjoint", KD_OPTION_FLAG, &o.assume_disjoint, NULL, "rely on it that written arrays overlap no other: faster code", 0, 0},
+        {"--out-name", KD_OPTION_TEXT, &o.out_name, "NAME", NULL, 0, 0}, /* of Triton's compile.py; the symbol keeps the kernel's name */
+        {"--grid", KD_OPTION_TEXT, &o.grid, "G", NULL, 0, 0},            /* likewise; the launch loop takes the grid */
+    };
+    kd_common_options_rows(&o.common, options + 8);
+    kd_text_list words = {0};
+    int status = kd_options_parse(command, options, KD_N_COMMON_OPTIONS + 8, argc, argv, arena, &words);
+    if (status < 0) {
+        kd_cli_compiler c;
+        status = kd_cli_compiler_open(&c);
+        if (status == KD_EXIT_OK)
+            status = compile(c.compiler, &o, &words, arena);
+        kd_cli_compiler_close(&c);
+    }
+    kd_arena_destroy(arena);
+    return status;
+}
