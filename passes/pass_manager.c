@@ -19,7 +19,7 @@ const kd_pass_info kd_pass_infos[] = {
 };
 const unsigned kd_n_passes = sizeof kd_pass_infos / sizeof *kd_pass_infos;
 
-const char kd_default_pipeline[] = "inline";
+const char kd_default_pipeline[] = "inline,canonicalize,cse,licm,canonicalize,dce";
 
 /* ---- names ---- */
 
