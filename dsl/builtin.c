@@ -75,6 +75,7 @@ const char *kd_builtin_namespace(kd_str module)
         {"triton.language.core", "tl"},
         {"triton.language.standard", "tl"},
         {"triton.language.random", "tl"},
+        {"triton.language.semantic", "tl"},
         {"triton.language.math", "tl.math"},
         {"triton.language.libdevice", "libdevice"},
         {"triton.language.extra", "tl.extra"},
@@ -110,6 +111,7 @@ static kd_dval row_value(kd_lower *lw, const kd_builtin *row)
     case KD_ROW_INT: return kd_d_int((__int128)row->number);
     case KD_ROW_FLOAT: return kd_d_float(row->number);
     case KD_ROW_TYPE: return kd_d_dtype(kd_type_scalar(lw->ctx, (kd_scalar)row->data));
+    case KD_ROW_PROPERTY: return row->handler(lw, &(kd_bcall){.row = row, .name = row->name});
     default: return (kd_dval){.kind = KD_D_BUILTIN, .bound = {.builtin = row}};
     }
 }
@@ -117,6 +119,8 @@ static kd_dval row_value(kd_lower *lw, const kd_builtin *row)
 kd_dval kd_builtin_lookup(kd_lower *lw, const char *space, kd_str name, const char **out_hint)
 {
     const kd_builtin *row = find(space, name);
+    if (!row && kd_str_starts_with(kd_str_of(space), "tl.extra.")) /* whatever a vendor's module has beside libdevice */
+        row = find_in(space, kd_str_of("*"));
     *out_hint = row ? NULL : nearest(space, name);
     return row ? row_value(lw, row) : KD_D_ERR;
 }
@@ -304,6 +308,8 @@ kd_dval kd_builtin_call(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg 
     if (row->kind == KD_ROW_STD)
         return kd_call(lw, loc, kd_std_value(lw, row->target, row->name), args, n_args);
     kd_bcall c = {.loc = loc, .row = row, .name = row_name(lw, row)};
+    if (row->handler == kd_b_unsupported) /* whatever the arguments are */
+        return row->handler(lw, &c);
     if (!bind(lw, &c, args, n_args))
         return KD_D_ERR;
     return row->handler(lw, &c);

@@ -92,16 +92,23 @@ kd_dval kd_b_device_assert(kd_lower *lw, kd_bcall *c)
     return kd_d_none();
 }
 
-/* data 1: PTX, 2: NVIDIA hardware, 3: bitcode libraries, 0: not in the language. */
+/* data 1: PTX, 2: a vendor's hardware, 3: bitcode libraries, 4: descriptors made by the host, 0: not in the language. Arguments are not looked at. */
 kd_dval kd_b_unsupported(kd_lower *lw, kd_bcall *c)
 {
     static const char *const WHY[] = {"cannot be called in a kernel", "is inline PTX, which cannot be compiled for this target",
-                                      "needs NVIDIA hardware, which this target is not", "calls a library of another target's code"};
-    kd_error(lw->diags, c->loc, "'%s' %s", c->name, WHY[c->row->data]);
+                                      "is for the hardware of one vendor, which this target is not",
+                                      "calls a library of another target's code",
+                                      "needs a descriptor that the host makes for NVIDIA hardware: use tl.make_tensor_descriptor"};
+    kd_error(lw->diags, c->loc, "'%s' %s", c->row->name[0] == '*' ? "this function" : c->name, WHY[c->row->data]);
     return KD_D_ERR;
 }
 
 kd_dval kd_b_answer(kd_lower *lw, kd_bcall *c)
 {
     return kd_d_bool(c->row->data);
+}
+
+kd_dval kd_b_nothing(kd_lower *lw, kd_bcall *c)
+{
+    return kd_d_none();
 }

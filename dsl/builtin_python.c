@@ -1,5 +1,6 @@
 /* builtin_python.c - Python's own functions, as far as kernels use them; math and triton's helpers for compile-time numbers. */
 #include "dsl/builtin_impl.h"
+#include "dsl/lower_impl.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -461,12 +462,12 @@ kd_dval kd_b_py_getattr(kd_lower *lw, kd_bcall *c)
     if (!kd_arg_text(lw, c, 1, &name))
         return KD_D_ERR;
     if (!is_test && !has_default)
-        return kd_attribute(lw, c->loc, c->arg[0], name);
+        return kd_eval_attribute(lw, c->loc, c->arg[0], name);
     kd_diags *heard = lw->diags;
     lw->diags = kd_diags_create_beside(lw->arena, heard);
-    kd_dval v = kd_attribute(lw, c->loc, c->arg[0], name);
+    kd_dval v = kd_eval_attribute(lw, c->loc, c->arg[0], name);
     lw->diags = heard;
     if (is_test)
-        return kd_d_bool(!kd_d_is_error(v));
+        return kd_d_bool(!kd_d_is_error(v) && v.kind != KD_D_UNKNOWN);
     return kd_d_is_error(v) ? c->arg[2] : v;
 }

@@ -304,6 +304,8 @@ static kd_dval subscript_tile(kd_lower *lw, kd_loc loc, kd_value *v, const kd_dv
                 kd_error(lw->diags, loc, "a tensor is indexed with ':' and None only, not with %s", kd_d_describe(lw, items[i]));
             return KD_D_ERR;
         }
+        if (is_full && v->type->rank == 0) /* older versions of Triton let a scalar pass for an axis of extent 1 */
+            continue;
         if (rank == KD_MAX_RANK || (!is_none && from == v->type->rank)) {
             kd_error(lw->diags, loc, "%u indices are too many for %s", n, kd_d_type_text(lw, v->type));
             return KD_D_ERR;

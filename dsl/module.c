@@ -173,34 +173,6 @@ kd_dval kd_call_quietly(kd_lower *lw, kd_scope *scope, kd_dval callee, const kd_
 
 /* ---- imports ---- */
 
-/* Modules of Triton and Python that kdsl has built in, by the namespaces of builtins.def. */
-static const struct {
-    const char *dotted, *namespace_;
-} builtin_modules[] = {
-    {"triton", "triton"},
-    {"triton.language", "tl"},
-    {"triton.language.core", "tl"},
-    {"triton.language.standard", "tl"},
-    {"triton.language.random", "tl"},
-    {"triton.language.semantic", "tl"},
-    {"triton.language.math", "tl.math"},
-    {"triton.language.extra", "tl.extra"},
-    {"triton.language.extra.cuda", "tl.extra"},
-    {"triton.language.extra.hip", "tl.extra"},
-    {"triton.language.extra.intel", "tl.extra"},
-    {"triton.language.extra.xpu", "tl.extra"},
-    {"triton.language.extra.cpu", "tl.extra"},
-    {"math", "math"},
-};
-
-static const char *namespace_of(kd_str dotted)
-{
-    for (size_t i = 0; i < sizeof builtin_modules / sizeof *builtin_modules; i++)
-        if (kd_str_is(dotted, builtin_modules[i].dotted))
-            return builtin_modules[i].namespace_;
-    return NULL;
-}
-
 static kd_str last_part(kd_str dotted)
 {
     for (size_t i = dotted.len; i > 0; i--)
@@ -240,7 +212,7 @@ static kd_dmodule *find_module(kd_lower *lw, kd_dmodule *importer, unsigned leve
 static kd_dval whole_module(kd_lower *lw, kd_dmodule *importer, unsigned level, kd_str dotted)
 {
     if (level == 0) {
-        const char *namespace_ = namespace_of(dotted);
+        const char *namespace_ = kd_builtin_namespace(dotted);
         if (namespace_)
             return namespace_value(namespace_);
         if (is_libdevice(dotted))
@@ -461,12 +433,6 @@ kd_dval kd_module_attribute(kd_lower *lw, kd_loc loc, kd_dval module, kd_str nam
         v = kd_builtin_lookup(lw, module.mod.namespace_, name, &hint);
         if (kd_d_is_error(v) && kd_str_is(name, "libdevice"))
             return namespace_value("libdevice");
-        if (kd_d_is_error(v) && kd_str_starts_with(kd_str_of(module.mod.namespace_), "t"))
-            for (size_t i = 0; i < sizeof builtin_modules / sizeof *builtin_modules; i++) {
-                kd_str dotted = kd_str_of(builtin_modules[i].dotted);
-                if (kd_str_equal(last_part(dotted), name) && strchr(builtin_modules[i].dotted, '.'))
-                    return namespace_value(builtin_modules[i].namespace_);
-            }
     } else {
         v = kd_dmodule_lookup(lw, module.mod.module, name, &hint);
         if (kd_d_is_error(v)) {
