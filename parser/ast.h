@@ -44,12 +44,14 @@ typedef enum kd_expr_kind {
     KD_EXPR_UNSUPPORTED, /* valid Python that no kernel may use; text names it for the diagnostic: "'await'" */
 } kd_expr_kind;
 
+/* clang-format off */
 typedef enum kd_operator {
     KD_PLUS, KD_MINUS, KD_INVERT, KD_NOT,                             /* unary */
     KD_ADD, KD_SUB, KD_MUL, KD_DIV, KD_FLOORDIV, KD_MOD, KD_POW, KD_MATMUL, /* binary */
     KD_AND, KD_OR, KD_XOR, KD_SHL, KD_SHR,
     KD_LT, KD_LE, KD_GT, KD_GE, KD_EQ, KD_NE, KD_IS, KD_IS_NOT, KD_IN, KD_NOT_IN, /* comparison */
 } kd_operator;
+/* clang-format on */
 
 /* As it is spelled in Python: "+", "not in". */
 const char *kd_operator_text(kd_operator op);

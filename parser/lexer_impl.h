@@ -6,6 +6,7 @@
 
 #include "base/diag.h"
 
+/* clang-format off */
 /* KD_TOKEN(id, "as a message names it"); from AND on, keywords. */
 #define KD_TOKENS                                                                                                                \
     KD_TOKEN(EOF, "the end of the file")                                                                                         \
@@ -38,6 +39,7 @@
     KD_TOKEN(LAMBDA, "'lambda'") KD_TOKEN(NONE, "'None'") KD_TOKEN(NONLOCAL, "'nonlocal'") KD_TOKEN(NOT, "'not'")                 \
     KD_TOKEN(OR, "'or'") KD_TOKEN(PASS, "'pass'") KD_TOKEN(RAISE, "'raise'") KD_TOKEN(RETURN, "'return'")                         \
     KD_TOKEN(TRUE, "'True'") KD_TOKEN(TRY, "'try'") KD_TOKEN(WHILE, "'while'") KD_TOKEN(WITH, "'with'") KD_TOKEN(YIELD, "'yield'")
+/* clang-format on */
 
 typedef enum kd_token_kind {
 #define KD_TOKEN(id, text) KD_TOK_##id,

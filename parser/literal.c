@@ -22,8 +22,8 @@ bool kd_parse_int(kd_str text, __int128 *out_value)
     }
     __int128 value = 0;
     for (; i < text.len; i++)
-        if (text.ptr[i] != '_' &&
-            (__builtin_mul_overflow(value, (__int128)base, &value) || __builtin_add_overflow(value, digit_value(text.ptr[i]), &value)))
+        if (text.ptr[i] != '_' && (__builtin_mul_overflow(value, (__int128)base, &value) ||
+                                   __builtin_add_overflow(value, digit_value(text.ptr[i]), &value)))
             return false;
     *out_value = value;
     return true;

@@ -39,7 +39,8 @@ kd_expr *kd_expr_finish(kd_parser *parser, kd_expr *e)
     e->height = (uint16_t)(height + 1);
     e->loc.end = parser->last_end;
     if (height >= KD_MAX_EXPR_HEIGHT)
-        return kd_parser_error_at(parser, e->loc, "this expression has more than %d operations inside one another", KD_MAX_EXPR_HEIGHT);
+        return kd_parser_error_at(parser, e->loc, "this expression has more than %d operations inside one another",
+                                  KD_MAX_EXPR_HEIGHT);
     if (parser->max_nodes && parser->n_nodes > parser->max_nodes)
         return NULL;
     return e;
@@ -102,7 +103,8 @@ static kd_expr *parse_unary(kd_parser *parser)
     bool is_doubled = t.begin > 0 && parser->lexer.text[t.begin - 1] == parser->lexer.text[t.begin];
     if (parser->token.kind == KD_TOK_NEWLINE && is_doubled) {
         parser->depth--;
-        return kd_parser_error(parser, "expected an operand after %s; there is no '++' or '--', write 'x += 1'", kd_token_text(t.kind));
+        return kd_parser_error(parser, "expected an operand after %s; there is no '++' or '--', write 'x += 1'",
+                               kd_token_text(t.kind));
     }
     kd_expr *e = kd_expr_new(parser, KD_EXPR_UNARY, t.begin);
     e->op = t.kind == KD_TOK_PLUS ? KD_PLUS : t.kind == KD_TOK_MINUS ? KD_MINUS : KD_INVERT;
@@ -119,9 +121,9 @@ static unsigned binary_operator(kd_token_kind kind, kd_operator *out_op)
         kd_operator op;
         unsigned precedence;
     } OPERATORS[] = {
-        {KD_TOK_PIPE, KD_OR, 1},     {KD_TOK_CARET, KD_XOR, 2},        {KD_TOK_AMPERSAND, KD_AND, 3}, {KD_TOK_SHL, KD_SHL, 4},
-        {KD_TOK_SHR, KD_SHR, 4},     {KD_TOK_PLUS, KD_ADD, 5},         {KD_TOK_MINUS, KD_SUB, 5},     {KD_TOK_STAR, KD_MUL, 6},
-        {KD_TOK_SLASH, KD_DIV, 6},   {KD_TOK_FLOORDIV, KD_FLOORDIV, 6}, {KD_TOK_PERCENT, KD_MOD, 6},  {KD_TOK_AT, KD_MATMUL, 6},
+        {KD_TOK_PIPE, KD_OR, 1},   {KD_TOK_CARET, KD_XOR, 2},         {KD_TOK_AMPERSAND, KD_AND, 3}, {KD_TOK_SHL, KD_SHL, 4},
+        {KD_TOK_SHR, KD_SHR, 4},   {KD_TOK_PLUS, KD_ADD, 5},          {KD_TOK_MINUS, KD_SUB, 5},     {KD_TOK_STAR, KD_MUL, 6},
+        {KD_TOK_SLASH, KD_DIV, 6}, {KD_TOK_FLOORDIV, KD_FLOORDIV, 6}, {KD_TOK_PERCENT, KD_MOD, 6},   {KD_TOK_AT, KD_MATMUL, 6},
     };
     for (size_t i = 0; i < sizeof OPERATORS / sizeof *OPERATORS; i++)
         if (OPERATORS[i].kind == kind) {
@@ -144,8 +146,8 @@ static kd_expr *parse_binary(kd_parser *parser, unsigned least)
         kd_token_kind kind = parser->token.kind;
         kd_parser_advance(parser);
         if (parser->token.kind == kind && (kind == KD_TOK_AMPERSAND || kind == KD_TOK_PIPE))
-            return kd_parser_error(parser, "expected an operand, found %s; the operator on truth values is '%s'", kd_token_text(kind),
-                                   kind == KD_TOK_PIPE ? "or" : "and");
+            return kd_parser_error(parser, "expected an operand, found %s; the operator on truth values is '%s'",
+                                   kd_token_text(kind), kind == KD_TOK_PIPE ? "or" : "and");
         kd_expr *e = kd_expr_new(parser, KD_EXPR_BINARY, begin);
         e->op = op;
         e->a = left;
@@ -259,7 +261,8 @@ static kd_expr *parse_lambda(kd_parser *parser)
     function->loc = (kd_loc){parser->module->source, begin, parser->token.end};
     function->line = function->def_line = kd_loc_place(parser->diags, function->loc).line;
     kd_parser_advance(parser);
-    if (!kd_parse_params(parser, function, KD_TOK_COLON, begin) || !kd_parser_expect(parser, KD_TOK_COLON, "':' after the parameters"))
+    if (!kd_parse_params(parser, function, KD_TOK_COLON, begin) ||
+        !kd_parser_expect(parser, KD_TOK_COLON, "':' after the parameters"))
         return NULL;
     kd_stmt *stmt = kd_arena_new(parser->arena, kd_stmt);
     stmt->kind = KD_STMT_RETURN;
@@ -338,11 +341,17 @@ kd_expr *kd_parse_starred(kd_parser *parser)
 static bool at_list_end(const kd_parser *parser)
 {
     switch (parser->token.kind) {
-    case KD_TOK_NEWLINE: case KD_TOK_EOF: case KD_TOK_SEMICOLON: case KD_TOK_ASSIGN: case KD_TOK_COLON: case KD_TOK_RPAREN:
-    case KD_TOK_RBRACKET: case KD_TOK_RBRACE: case KD_TOK_IN: case KD_TOK_BANG:
-        return true;
-    default:
-        return parser->token.kind >= KD_TOK_PLUS_ASSIGN && parser->token.kind <= KD_TOK_SHR_ASSIGN;
+    case KD_TOK_NEWLINE:
+    case KD_TOK_EOF:
+    case KD_TOK_SEMICOLON:
+    case KD_TOK_ASSIGN:
+    case KD_TOK_COLON:
+    case KD_TOK_RPAREN:
+    case KD_TOK_RBRACKET:
+    case KD_TOK_RBRACE:
+    case KD_TOK_IN:
+    case KD_TOK_BANG: return true;
+    default: return parser->token.kind >= KD_TOK_PLUS_ASSIGN && parser->token.kind <= KD_TOK_SHR_ASSIGN;
     }
 }
 
@@ -369,8 +378,9 @@ static kd_expr *parse_yield(kd_parser *parser)
 {
     uint32_t begin = parser->token.begin;
     kd_parser_advance(parser);
-    bool ends = parser->token.kind == KD_TOK_RPAREN || parser->token.kind == KD_TOK_NEWLINE || parser->token.kind == KD_TOK_SEMICOLON ||
-                parser->token.kind == KD_TOK_ASSIGN || parser->token.kind == KD_TOK_RBRACE;
+    bool ends = parser->token.kind == KD_TOK_RPAREN || parser->token.kind == KD_TOK_NEWLINE ||
+                parser->token.kind == KD_TOK_SEMICOLON || parser->token.kind == KD_TOK_ASSIGN ||
+                parser->token.kind == KD_TOK_RBRACE;
     if (kd_parser_accept(parser, KD_TOK_FROM) || !ends)
         if (!parse_list_of(parser, kd_parse_starred))
             return NULL;
@@ -410,7 +420,8 @@ kd_expr *kd_parse_targets(kd_parser *parser)
 static const char *kind_name(const kd_expr *e)
 {
     switch (e->kind) {
-    case KD_EXPR_INT: case KD_EXPR_FLOAT: return "a number";
+    case KD_EXPR_INT:
+    case KD_EXPR_FLOAT: return "a number";
     case KD_EXPR_STRING: return "a string";
     case KD_EXPR_FSTRING: return "an f-string";
     case KD_EXPR_TRUE: return "True";
@@ -428,7 +439,9 @@ static const char *kind_name(const kd_expr *e)
 bool kd_check_target(kd_parser *parser, const kd_expr *target)
 {
     switch (target->kind) {
-    case KD_EXPR_NAME: case KD_EXPR_ATTRIBUTE: case KD_EXPR_SUBSCRIPT: return true;
+    case KD_EXPR_NAME:
+    case KD_EXPR_ATTRIBUTE:
+    case KD_EXPR_SUBSCRIPT: return true;
     case KD_EXPR_STAR: return kd_check_target(parser, target->a);
     case KD_EXPR_TUPLE:
     case KD_EXPR_LIST:

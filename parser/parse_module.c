@@ -459,24 +459,17 @@ static void read_line(scope *sc, uint32_t begin)
     switch (parser->token.kind) {
     case KD_TOK_AT:
     case KD_TOK_DEF:
-    case KD_TOK_CLASS:
-        read_definition(sc, &list);
-        break;
+    case KD_TOK_CLASS: read_definition(sc, &list); break;
     case KD_TOK_IF:
     case KD_TOK_TRY:
-    case KD_TOK_WITH:
-        read_compound(sc);
-        break;
+    case KD_TOK_WITH: read_compound(sc); break;
     case KD_TOK_NAME:
     case KD_TOK_LPAREN:
     case KD_TOK_LBRACKET:
     case KD_TOK_STAR:
     case KD_TOK_IMPORT:
-    case KD_TOK_FROM:
-        read_simple_line(sc);
-        break;
-    default:
-        skip_other(sc, begin);
+    case KD_TOK_FROM: read_simple_line(sc); break;
+    default: skip_other(sc, begin);
     }
 }
 
@@ -486,7 +479,8 @@ static void skip_deep_line(scope *sc, uint32_t begin)
     kd_parser *parser = sc->parser;
     begin_tokens(parser, begin, true);
     if (parser->token.kind == KD_TOK_DEF || parser->token.kind == KD_TOK_AT || parser->token.kind == KD_TOK_CLASS)
-        kd_error(parser->diags, token_loc(parser), "this definition is indented deeper than the line before it, which begins no block");
+        kd_error(parser->diags, token_loc(parser),
+                 "this definition is indented deeper than the line before it, which begins no block");
     skip_line_at(parser, begin);
     kd_lexer_skip_block(&parser->lexer, sc->indent.column, 0);
 }

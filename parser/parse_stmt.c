@@ -28,8 +28,8 @@ static kd_stmt *finish(kd_parser *parser, kd_stmt *s)
 
 static bool binary_of_assignment(kd_token_kind kind, kd_operator *out_op)
 {
-    static const kd_operator OPERATORS[] = {KD_ADD, KD_SUB, KD_MUL, KD_DIV, KD_FLOORDIV, KD_MOD, KD_POW,
-                                            KD_MATMUL, KD_AND, KD_OR, KD_XOR, KD_SHL, KD_SHR};
+    static const kd_operator OPERATORS[] = {KD_ADD,    KD_SUB, KD_MUL, KD_DIV, KD_FLOORDIV, KD_MOD, KD_POW,
+                                            KD_MATMUL, KD_AND, KD_OR,  KD_XOR, KD_SHL,      KD_SHR};
     if (kind < KD_TOK_PLUS_ASSIGN || kind > KD_TOK_SHR_ASSIGN)
         return false;
     *out_op = OPERATORS[kind - KD_TOK_PLUS_ASSIGN];
@@ -86,7 +86,8 @@ static kd_stmt *parse_assignment(kd_parser *parser)
     kd_expr *e = kd_parse_star_exprs(parser);
     if (!e)
         return NULL;
-    if (parser->token.kind == KD_TOK_COLON && (e->kind == KD_EXPR_NAME || e->kind == KD_EXPR_ATTRIBUTE || e->kind == KD_EXPR_SUBSCRIPT))
+    if (parser->token.kind == KD_TOK_COLON &&
+        (e->kind == KD_EXPR_NAME || e->kind == KD_EXPR_ATTRIBUTE || e->kind == KD_EXPR_SUBSCRIPT))
         return parse_annotated(parser, s, e);
     if (binary_of_assignment(parser->token.kind, &s->op))
         return parse_augmented(parser, s, e);
@@ -227,7 +228,8 @@ static kd_stmt *parse_with_value(kd_parser *parser, kd_stmt_kind kind)
     kd_stmt *s = stmt_new(parser, kind);
     kd_parser_advance(parser);
     if (kind == KD_STMT_ASSERT) {
-        if (!(s->value = kd_parse_expr(parser)) || (kd_parser_accept(parser, KD_TOK_COMMA) && !(s->message = kd_parse_expr(parser))))
+        if (!(s->value = kd_parse_expr(parser)) ||
+            (kd_parser_accept(parser, KD_TOK_COMMA) && !(s->message = kd_parse_expr(parser))))
             return NULL;
         return finish(parser, s);
     }
@@ -250,7 +252,8 @@ static kd_stmt *skip_statement(kd_parser *parser, const char *name)
 {
     kd_stmt *s = stmt_new(parser, KD_STMT_UNSUPPORTED);
     s->text = kd_str_of(name);
-    while (parser->token.kind != KD_TOK_BAD && (parser->lexer.n_brackets || !at_simple_end(parser)) && parser->token.kind != KD_TOK_EOF)
+    while (parser->token.kind != KD_TOK_BAD && (parser->lexer.n_brackets || !at_simple_end(parser)) &&
+           parser->token.kind != KD_TOK_EOF)
         kd_parser_advance(parser);
     return parser->token.kind == KD_TOK_BAD ? NULL : finish(parser, s);
 }
@@ -280,11 +283,9 @@ kd_stmt *kd_parse_simple(kd_parser *parser)
             return skip_statement(parser, "'type'");
         return parse_assignment(parser);
     case KD_TOK_ELSE:
-    case KD_TOK_ELIF:
-        return kd_parser_error(parser, "%s has no 'if' before it", kd_token_text(parser->token.kind));
+    case KD_TOK_ELIF: return kd_parser_error(parser, "%s has no 'if' before it", kd_token_text(parser->token.kind));
     case KD_TOK_EXCEPT:
-    case KD_TOK_FINALLY:
-        return kd_parser_error(parser, "%s has no 'try' before it", kd_token_text(parser->token.kind));
+    case KD_TOK_FINALLY: return kd_parser_error(parser, "%s has no 'try' before it", kd_token_text(parser->token.kind));
     default: return parse_assignment(parser);
     }
 }
@@ -379,8 +380,8 @@ static kd_stmt *parse_if(kd_parser *parser)
         kd_stmt *s = stmt_new(parser, KD_STMT_IF);
         kd_parser_advance(parser);
         s->value = kd_parse_expr(parser);
-        if (!s->value || !parse_suite(parser, first ? "the condition of 'elif'" : "the condition of 'if'", first ? "'elif'" : "'if'",
-                                      &s->loc, &s->body))
+        if (!s->value || !parse_suite(parser, first ? "the condition of 'elif'" : "the condition of 'if'",
+                                      first ? "'elif'" : "'if'", &s->loc, &s->body))
             return NULL;
         if (first) {
             link->stmts = kd_arena_array(parser->arena, kd_stmt *, 1);
@@ -489,8 +490,9 @@ static bool at_match_statement(kd_parser *parser)
     kd_parser saved = *parser;
     parser->lexer.quiet = true;
     kd_parser_advance(parser);
-    bool is_match = kd_parse_star_exprs(parser) && kd_parser_accept(parser, KD_TOK_COLON) && kd_parser_accept(parser, KD_TOK_NEWLINE) &&
-                    kd_parser_accept(parser, KD_TOK_INDENT) && kd_str_is(kd_parser_text(parser, parser->token), "case");
+    bool is_match = kd_parse_star_exprs(parser) && kd_parser_accept(parser, KD_TOK_COLON) &&
+                    kd_parser_accept(parser, KD_TOK_NEWLINE) && kd_parser_accept(parser, KD_TOK_INDENT) &&
+                    kd_str_is(kd_parser_text(parser, parser->token), "case");
     *parser = saved;
     return is_match;
 }
@@ -511,8 +513,15 @@ static kd_stmt *parse_compound(kd_parser *parser)
 static bool at_compound(kd_parser *parser)
 {
     switch (parser->token.kind) {
-    case KD_TOK_IF: case KD_TOK_FOR: case KD_TOK_WHILE: case KD_TOK_AT: case KD_TOK_DEF: return true;
-    case KD_TOK_WITH: case KD_TOK_TRY: case KD_TOK_CLASS: case KD_TOK_ASYNC: return kd_parser_peek(parser).kind != KD_TOK_ASSIGN;
+    case KD_TOK_IF:
+    case KD_TOK_FOR:
+    case KD_TOK_WHILE:
+    case KD_TOK_AT:
+    case KD_TOK_DEF: return true;
+    case KD_TOK_WITH:
+    case KD_TOK_TRY:
+    case KD_TOK_CLASS:
+    case KD_TOK_ASYNC: return kd_parser_peek(parser).kind != KD_TOK_ASSIGN;
     case KD_TOK_NAME: return at_match_statement(parser);
     default: return false;
     }

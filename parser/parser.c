@@ -148,10 +148,6 @@ void *kd_parser_error_at(kd_parser *parser, kd_loc loc, const char *format, ...)
 
 void *kd_parser_expected(kd_parser *parser, const char *what)
 {
-    kd_token_kind kind = parser->token.kind;
-    if (is_closing(kind) && parser->lexer.n_brackets == 0 && !parser->lexer.in_fstring)
-        return kd_parser_error(parser, "%s has no '%c' before it", kd_token_text(kind),
-                               kind == KD_TOK_RPAREN ? '(' : kind == KD_TOK_RBRACKET ? '[' : '{');
     char buffer[80];
     return kd_parser_error(parser, "expected %s, found %s", what, describe(parser, buffer, sizeof buffer));
 }

@@ -13,10 +13,11 @@ static void print_function(kd_strbuf *out, const kd_function *function, unsigned
 const char *kd_operator_text(kd_operator op)
 {
     static const char *const TEXTS[] = {
-        [KD_PLUS] = "+", [KD_MINUS] = "-", [KD_INVERT] = "~", [KD_NOT] = "not",      [KD_ADD] = "+",     [KD_SUB] = "-",  [KD_MUL] = "*",
-        [KD_DIV] = "/",  [KD_FLOORDIV] = "//", [KD_MOD] = "%", [KD_POW] = "**",      [KD_MATMUL] = "@",  [KD_AND] = "&",  [KD_OR] = "|",
-        [KD_XOR] = "^",  [KD_SHL] = "<<", [KD_SHR] = ">>",    [KD_LT] = "<",         [KD_LE] = "<=",     [KD_GT] = ">",   [KD_GE] = ">=",
-        [KD_EQ] = "==",  [KD_NE] = "!=",  [KD_IS] = "is",     [KD_IS_NOT] = "is not", [KD_IN] = "in",    [KD_NOT_IN] = "not in",
+        [KD_PLUS] = "+",        [KD_MINUS] = "-", [KD_INVERT] = "~",      [KD_NOT] = "not", [KD_ADD] = "+",  [KD_SUB] = "-",
+        [KD_MUL] = "*",         [KD_DIV] = "/",   [KD_FLOORDIV] = "//",   [KD_MOD] = "%",   [KD_POW] = "**", [KD_MATMUL] = "@",
+        [KD_AND] = "&",         [KD_OR] = "|",    [KD_XOR] = "^",         [KD_SHL] = "<<",  [KD_SHR] = ">>", [KD_LT] = "<",
+        [KD_LE] = "<=",         [KD_GT] = ">",    [KD_GE] = ">=",         [KD_EQ] = "==",   [KD_NE] = "!=",  [KD_IS] = "is",
+        [KD_IS_NOT] = "is not", [KD_IN] = "in",   [KD_NOT_IN] = "not in",
     };
     return TEXTS[op];
 }
@@ -172,8 +173,10 @@ static int binary_precedence(kd_operator op)
     case KD_OR: return P_BIT_OR;
     case KD_XOR: return P_BIT_XOR;
     case KD_AND: return P_BIT_AND;
-    case KD_SHL: case KD_SHR: return P_SHIFT;
-    case KD_ADD: case KD_SUB: return P_ADD;
+    case KD_SHL:
+    case KD_SHR: return P_SHIFT;
+    case KD_ADD:
+    case KD_SUB: return P_ADD;
     case KD_POW: return P_POW;
     default: return P_MUL;
     }
@@ -182,7 +185,8 @@ static int binary_precedence(kd_operator op)
 static int precedence(const kd_expr *e)
 {
     switch (e->kind) {
-    case KD_EXPR_TERNARY: case KD_EXPR_LAMBDA: return P_TERNARY;
+    case KD_EXPR_TERNARY:
+    case KD_EXPR_LAMBDA: return P_TERNARY;
     case KD_EXPR_OR: return P_OR;
     case KD_EXPR_AND: return P_AND;
     case KD_EXPR_COMPARE: return P_COMPARE;
@@ -260,9 +264,13 @@ static const char *unsupported_sample(kd_str name)
 static void print_bare(kd_strbuf *out, const kd_expr *e)
 {
     switch (e->kind) {
-    case KD_EXPR_NAME: case KD_EXPR_INT: case KD_EXPR_FLOAT: case KD_EXPR_TRUE: case KD_EXPR_FALSE: case KD_EXPR_NONE: case KD_EXPR_ELLIPSIS:
-        put(out, e->text);
-        break;
+    case KD_EXPR_NAME:
+    case KD_EXPR_INT:
+    case KD_EXPR_FLOAT:
+    case KD_EXPR_TRUE:
+    case KD_EXPR_FALSE:
+    case KD_EXPR_NONE:
+    case KD_EXPR_ELLIPSIS: put(out, e->text); break;
     case KD_EXPR_STRING: print_string(out, e->text); break;
     case KD_EXPR_FSTRING: print_fstring(out, e); break;
     case KD_EXPR_FORMATTED: break; /* part of its f-string */
@@ -353,7 +361,7 @@ static void print_header(kd_strbuf *out, const char *word, const kd_expr *e)
 
 static void print_if(kd_strbuf *out, const kd_stmt *s, unsigned depth)
 {
-    for (const char *word = "if "; ; word = "elif ") {
+    for (const char *word = "if ";; word = "elif ") {
         print_header(out, word, s->value);
         print_block(out, &s->body, depth + 1);
         if (s->orelse.n != 1 || s->orelse.stmts[0]->kind != KD_STMT_IF)
@@ -410,9 +418,9 @@ static void print_imports(kd_strbuf *out, const kd_stmt *s)
 static void print_unsupported(kd_strbuf *out, kd_str name, unsigned depth)
 {
     static const char *const SAMPLES[][3] = {
-        {"'global'", "global _", ""},      {"'nonlocal'", "nonlocal _", ""}, {"'del'", "del _", ""},
-        {"'type'", "type _ = ...", ""},    {"'with'", "with ...:", "pass"},  {"'try'", "try:", "pass"},
-        {"'class'", "class _:", "pass"},   {"'async'", "async def _():", "pass"}, {"'match'", "match ...:", "case _: pass"},
+        {"'global'", "global _", ""},    {"'nonlocal'", "nonlocal _", ""},      {"'del'", "del _", ""},
+        {"'type'", "type _ = ...", ""},  {"'with'", "with ...:", "pass"},       {"'try'", "try:", "pass"},
+        {"'class'", "class _:", "pass"}, {"'async'", "async def _():", "pass"}, {"'match'", "match ...:", "case _: pass"},
     };
     for (size_t i = 0; i < sizeof SAMPLES / sizeof *SAMPLES; i++) {
         if (!kd_str_is(name, SAMPLES[i][0]))
@@ -460,9 +468,13 @@ static void print_stmt(kd_strbuf *out, const kd_stmt *s, unsigned depth)
     if (s->kind != KD_STMT_FUNCTION)
         indent(out, depth);
     switch (s->kind) {
-    case KD_STMT_EXPR: case KD_STMT_ASSIGN: case KD_STMT_AUGMENTED: case KD_STMT_ANNOTATED: print_assignment(out, s); break;
+    case KD_STMT_EXPR:
+    case KD_STMT_ASSIGN:
+    case KD_STMT_AUGMENTED:
+    case KD_STMT_ANNOTATED: print_assignment(out, s); break;
     case KD_STMT_IF: print_if(out, s, depth); break;
-    case KD_STMT_FOR: case KD_STMT_WHILE: print_loop(out, s, depth); break;
+    case KD_STMT_FOR:
+    case KD_STMT_WHILE: print_loop(out, s, depth); break;
     case KD_STMT_RETURN:
         kd_strbuf_puts(out, "return");
         if (s->value)
@@ -564,7 +576,8 @@ static void print_items(kd_strbuf *out, const kd_item *first, unsigned depth)
         switch (item->kind) {
         case KD_ITEM_FUNCTION: print_function(out, item->function, item_depth); break;
         case KD_ITEM_CLASS: print_class(out, item->class_, item_depth); break;
-        case KD_ITEM_ASSIGN: case KD_ITEM_IMPORT: print_stmt(out, item->stmt, item_depth); break;
+        case KD_ITEM_ASSIGN:
+        case KD_ITEM_IMPORT: print_stmt(out, item->stmt, item_depth); break;
         case KD_ITEM_SKIPPED:
             indent(out, item_depth);
             put(out, item->name);

@@ -167,8 +167,9 @@ static bool is_package(kd_file_resolver *r, const char *folder)
 {
     struct stat st;
     bool has_slash = folder[strlen(folder) - 1] == '/';
-    return find_file(r, strcmp(folder, ".") == 0 ? "__init__.py" : kd_arena_printf(r->arena, "%s%s__init__.py", folder, has_slash ? "" : "/"),
-                     &st);
+    return find_file(
+        r, strcmp(folder, ".") == 0 ? "__init__.py" : kd_arena_printf(r->arena, "%s%s__init__.py", folder, has_slash ? "" : "/"),
+        &st);
 }
 
 /* From the importing file's folder upwards. */
@@ -253,8 +254,8 @@ static kd_module_ast *find_module(kd_resolver *interface, const kd_module_ast *i
     return module;
 }
 
-kd_file_resolver *kd_file_resolver_create(kd_arena *arena, kd_diags *diags, const char *const *include_dirs, unsigned n_include_dirs,
-                                          kd_str (*find_builtin_text)(kd_str dotted_name))
+kd_file_resolver *kd_file_resolver_create(kd_arena *arena, kd_diags *diags, const char *const *include_dirs,
+                                          unsigned n_include_dirs, kd_str (*find_builtin_text)(kd_str dotted_name))
 {
     kd_file_resolver *r = kd_arena_new(arena, kd_file_resolver);
     r->interface.find_module = find_module;

@@ -1,0 +1,29 @@
+def f(x):
+    a = 012
+    a = 0x
+    a = 0b102
+    a = 1__0
+    a = 1a
+    a = 170141183460469231731687303715884105728
+    a = 0xffffffffffffffffffffffffffffffffffffff
+    a = "unclosed
+    a = 'unclosed\'
+    a = "\x4"
+    a = "\u12"
+    a = "\U00110000"
+    a = f"{x"
+    a = f"{x + }"
+    a = f"{}"
+    a = f"{x!q}"
+    a = f"{x y}"
+    a = f"{x!r y}"
+    a = f"{x
+    a = $x
+    a = x \ y
+    a = “x”
+    a = x − 1
+    a = x × 2
+    a = x ≤ 1
+    a = x†
+    a = x
+    return x

@@ -1,0 +1,9 @@
+@triton.jit
+def kernel(x):
+    """The string has no end.
+    return x
+
+
+@triton.jit
+def other(x):
+    return x
