@@ -42,19 +42,18 @@ static void run_chain(void *user)
     dnnl_stream_wait(stream());
 }
 
-static dnnl_memory_desc_t desc(int n, const int64_t *dims, const int64_t *strides)
+/* strides NULL: row-major. */
+static dnnl_memory_desc_t desc(int n, const int64_t *extents, const int64_t *strides)
 {
     dnnl_memory_desc_t md = NULL;
-    dnnl_dims_t dense;
-    if (!strides) {
-        int64_t stride = 1;
-        for (int i = n - 1; i >= 0; i--) {
-            dense[i] = stride;
-            stride *= dims[i];
-        }
-        strides = dense;
+    dnnl_dims_t dims = {0}, steps = {0}; /* oneDNN's arrays have a fixed length */
+    int64_t stride = 1;
+    for (int i = n - 1; i >= 0; i--) {
+        dims[i] = extents[i];
+        steps[i] = strides ? strides[i] : stride;
+        stride *= extents[i];
     }
-    if (dnnl_memory_desc_create_with_strides(&md, n, dims, dnnl_f32, strides) != dnnl_success)
+    if (dnnl_memory_desc_create_with_strides(&md, n, dims, dnnl_f32, steps) != dnnl_success)
         abort();
     return md;
 }
@@ -68,9 +67,9 @@ static void bind(step *s, int argument, dnnl_memory_desc_t md, void *data)
 }
 
 /* Adds the primitive to the chain; false where oneDNN could not describe it. */
-static bool add(chain *c, dnnl_status_t status, dnnl_primitive_desc_t pd)
+static bool add(chain *c, dnnl_status_t status, const dnnl_primitive_desc_t *pd)
 {
-    return status == dnnl_success && dnnl_primitive_create(&c->steps[c->n_steps++].primitive, pd) == dnnl_success;
+    return status == dnnl_success && dnnl_primitive_create(&c->steps[c->n_steps++].primitive, *pd) == dnnl_success;
 }
 
 static bench_peer peer(const char *name, chain *c, bool ok)
@@ -83,7 +82,7 @@ bench_peer bench_dnnl_gelu(float *x, float *y, int64_t n)
     chain *c = calloc(1, sizeof *c);
     dnnl_memory_desc_t md = desc(1, (int64_t[]){n}, NULL);
     dnnl_primitive_desc_t pd;
-    bool ok = add(c, dnnl_eltwise_forward_primitive_desc_create(&pd, engine(), dnnl_forward_inference, dnnl_eltwise_gelu_tanh, md, md, 0, 0, NULL), pd);
+    bool ok = add(c, dnnl_eltwise_forward_primitive_desc_create(&pd, engine(), dnnl_forward_inference, dnnl_eltwise_gelu_tanh, md, md, 0, 0, NULL), &pd);
     bind(&c->steps[0], DNNL_ARG_SRC, md, x);
     bind(&c->steps[0], DNNL_ARG_DST, md, y);
     return peer("oneDNN gelu", c, ok);
@@ -94,7 +93,7 @@ bench_peer bench_dnnl_softmax(float *x, float *y, int64_t rows, int64_t cols)
     chain *c = calloc(1, sizeof *c);
     dnnl_memory_desc_t md = desc(2, (int64_t[]){rows, cols}, NULL);
     dnnl_primitive_desc_t pd;
-    bool ok = add(c, dnnl_softmax_forward_primitive_desc_create(&pd, engine(), dnnl_forward_inference, dnnl_softmax_accurate, md, md, 1, NULL), pd);
+    bool ok = add(c, dnnl_softmax_forward_primitive_desc_create(&pd, engine(), dnnl_forward_inference, dnnl_softmax_accurate, md, md, 1, NULL), &pd);
     bind(&c->steps[0], DNNL_ARG_SRC, md, x);
     bind(&c->steps[0], DNNL_ARG_DST, md, y);
     return peer("oneDNN softmax", c, ok);
@@ -106,7 +105,7 @@ bench_peer bench_dnnl_layer_norm(float *x, float *y, float *scale, float *shift,
     dnnl_memory_desc_t md = desc(2, (int64_t[]){rows, cols}, NULL), row = desc(1, &cols, NULL);
     dnnl_primitive_desc_t pd;
     bool ok = add(c, dnnl_layer_normalization_forward_primitive_desc_create(&pd, engine(), dnnl_forward_inference, md, md, NULL, 1e-5f,
-                                                                            dnnl_use_scale | dnnl_use_shift, NULL), pd);
+                                                                            dnnl_use_scale | dnnl_use_shift, NULL), &pd);
     bind(&c->steps[0], DNNL_ARG_SRC, md, x);
     bind(&c->steps[0], DNNL_ARG_DST, md, y);
     bind(&c->steps[0], DNNL_ARG_SCALE, row, scale);
@@ -119,7 +118,7 @@ bench_peer bench_dnnl_sum(float *x, float *y, int64_t n)
     chain *c = calloc(1, sizeof *c);
     dnnl_memory_desc_t src = desc(1, &n, NULL), dst = desc(1, (int64_t[]){1}, NULL);
     dnnl_primitive_desc_t pd;
-    bool ok = add(c, dnnl_reduction_primitive_desc_create(&pd, engine(), dnnl_reduction_sum, src, dst, 0, 0, NULL), pd);
+    bool ok = add(c, dnnl_reduction_primitive_desc_create(&pd, engine(), dnnl_reduction_sum, src, dst, 0, 0, NULL), &pd);
     bind(&c->steps[0], DNNL_ARG_SRC, src, x);
     bind(&c->steps[0], DNNL_ARG_DST, dst, y);
     return peer("oneDNN reduction", c, ok);
@@ -131,7 +130,7 @@ bench_peer bench_dnnl_transpose(float *x, float *y, int64_t rows, int64_t cols)
     int64_t dims[] = {rows, cols};
     dnnl_memory_desc_t src = desc(2, dims, NULL), dst = desc(2, dims, (int64_t[]){1, rows});
     dnnl_primitive_desc_t pd;
-    bool ok = add(c, dnnl_reorder_primitive_desc_create(&pd, src, engine(), dst, engine(), NULL), pd);
+    bool ok = add(c, dnnl_reorder_primitive_desc_create(&pd, src, engine(), dst, engine(), NULL), &pd);
     bind(&c->steps[0], DNNL_ARG_FROM, src, x);
     bind(&c->steps[0], DNNL_ARG_TO, dst, y);
     return peer("oneDNN reorder", c, ok);
@@ -142,7 +141,7 @@ bench_peer bench_dnnl_matmul(float *a, float *b, float *out, int64_t m, int64_t 
     chain *c = calloc(1, sizeof *c);
     dnnl_memory_desc_t da = desc(2, (int64_t[]){m, k}, NULL), db = desc(2, (int64_t[]){k, n}, NULL), dc = desc(2, (int64_t[]){m, n}, NULL);
     dnnl_primitive_desc_t pd;
-    bool ok = add(c, dnnl_matmul_primitive_desc_create(&pd, engine(), da, db, NULL, dc, NULL), pd);
+    bool ok = add(c, dnnl_matmul_primitive_desc_create(&pd, engine(), da, db, NULL, dc, NULL), &pd);
     bind(&c->steps[0], DNNL_ARG_SRC, da, a);
     bind(&c->steps[0], DNNL_ARG_WEIGHTS, db, b);
     bind(&c->steps[0], DNNL_ARG_DST, dc, out);
@@ -162,14 +161,14 @@ bench_peer bench_dnnl_attention(float *q, float *k, float *v, float *out, int64_
     dnnl_primitive_attr_create(&attr);
     dnnl_primitive_attr_set_post_ops(attr, post);
     dnnl_primitive_desc_t pd;
-    bool ok = scores && add(c, dnnl_matmul_primitive_desc_create(&pd, engine(), dq, dk, NULL, ds, attr), pd);
+    bool ok = scores && add(c, dnnl_matmul_primitive_desc_create(&pd, engine(), dq, dk, NULL, ds, attr), &pd);
     bind(&c->steps[0], DNNL_ARG_SRC, dq, q);
     bind(&c->steps[0], DNNL_ARG_WEIGHTS, dk, k);
     bind(&c->steps[0], DNNL_ARG_DST, ds, scores);
-    ok = ok && add(c, dnnl_softmax_forward_primitive_desc_create(&pd, engine(), dnnl_forward_inference, dnnl_softmax_accurate, ds, ds, 2, NULL), pd);
+    ok = ok && add(c, dnnl_softmax_forward_primitive_desc_create(&pd, engine(), dnnl_forward_inference, dnnl_softmax_accurate, ds, ds, 2, NULL), &pd);
     bind(&c->steps[1], DNNL_ARG_SRC, ds, scores);
     bind(&c->steps[1], DNNL_ARG_DST, ds, scores);
-    ok = ok && add(c, dnnl_matmul_primitive_desc_create(&pd, engine(), ds, dq, NULL, dq, NULL), pd);
+    ok = ok && add(c, dnnl_matmul_primitive_desc_create(&pd, engine(), ds, dq, NULL, dq, NULL), &pd);
     bind(&c->steps[2], DNNL_ARG_SRC, ds, scores);
     bind(&c->steps[2], DNNL_ARG_WEIGHTS, dq, v);
     bind(&c->steps[2], DNNL_ARG_DST, dq, out);
