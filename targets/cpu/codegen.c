@@ -83,7 +83,7 @@ static kd_status lower(kd_module *module, const char *kernel, const kd_machine *
     double since = now_ms();
     kd_pipeline_options passes = {.print_after = options->print_after, .time_passes = options->time_passes, .log = options->log};
     kd_failure why = {0};
-    kd_status status = kd_pipeline_run(module, "default", &passes, diags, &why);
+    kd_status status = kd_pipeline_run(module, "inline,lower-block-access,default", &passes, diags, &why);
     if (status != KD_OK)
         return status;
     report_time(options, "kd passes", &since);
