@@ -358,6 +358,12 @@ static bool is_useful(kd_dval v)
     return v.kind != KD_D_UNKNOWN && v.kind != KD_D_NONE && v.kind != KD_D_ERROR;
 }
 
+/* Where the jit function is missing, files define a Python function that raises, or gives None. */
+static bool is_stand_in(kd_dval v)
+{
+    return v.kind == KD_D_FUNCTION && v.fn.is_python && !v.fn.function->n_decorators;
+}
+
 static kd_dval global_value(kd_lower *lw, kd_dmodule *m, kd_global *g, kd_str name)
 {
     kd_dval last = KD_D_ERR;
@@ -366,12 +372,10 @@ static kd_dval global_value(kd_lower *lw, kd_dmodule *m, kd_global *g, kd_str na
         if (!may_count(lw, m, d.item))
             continue;
         kd_dval v = definition_value(lw, m, d, name);
-        if (is_useful(v))
+        if (is_useful(v) && !is_stand_in(v))
             return v;
-        if (kd_d_is_error(last))
+        if (kd_d_is_error(last) || (is_useful(v) && !is_useful(last)))
             last = v;
-        if (v.kind == KD_D_NONE && d.item->kind == KD_ITEM_ASSIGN && !d.item->condition && g->definitions.n == 1)
-            break;
     }
     return last;
 }

@@ -150,12 +150,10 @@ static void lower_annotated(kd_lower *lw, const kd_stmt *s)
         return;
     }
     const kd_binding *old = kd_scope_find(lw->scope, target->text);
-    if (old && old->state == KD_NAME_SET && !lw->scope->is_python) {
+    bool again = lw->scope->n_loops || lw->scope->n_static_loops || lw->scope->is_python; /* each time round a loop it is a name anew */
+    if (old && old->state == KD_NAME_SET && !again) {
         kd_error(lw->diags, target->loc, "'%.*s' has a value already, and cannot be declared tl.constexpr again", KD_STR_ARG(target->text));
         kd_note(lw->diags, old->loc, "it is set here");
-        value = KD_D_ERR;
-    } else if (lw->scope->n_loops && !lw->scope->is_python) {
-        kd_error(lw->diags, target->loc, "'%.*s' is declared tl.constexpr inside a loop, where it would be set more than once", KD_STR_ARG(target->text));
         value = KD_D_ERR;
     } else if (!kd_d_is_error(value) && !kd_d_is_static(value)) {
         kd_error(lw->diags, s->value->loc, "'%.*s' is declared tl.constexpr, but this is %s, known at run time only", KD_STR_ARG(target->text),
@@ -206,6 +204,8 @@ static void lower_assert(kd_lower *lw, const kd_stmt *s)
 {
     kd_dval cond = kd_eval(lw, s->value);
     if (kd_d_is_error(cond))
+        return;
+    if (!lw->debug && !lw->scope->is_python) /* as in Triton */
         return;
     if (kd_d_is_static(cond)) {
         bool truth;
