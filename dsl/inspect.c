@@ -12,6 +12,9 @@ typedef struct inspector {
     kd_map called; /* names that some function of the file calls */
 } inspector;
 
+typedef KD_VEC(kd_kernel_info) kd_kernel_list;
+typedef KD_VEC(const kd_function *) kd_function_list;
+
 static const char *expr_text(inspector *in, const kd_expr *e)
 {
     kd_strbuf text = kd_strbuf_in(in->arena);
@@ -264,26 +267,34 @@ static const char *first_line(inspector *in, kd_str doc)
     return doc.len ? c_str(in, doc) : NULL;
 }
 
-const kd_file_info *kd_inspect_module(kd_arena *arena, kd_diags *diags, const kd_module_ast *module)
+/* Of a file, or of a class in it. */
+static void inspect_items(inspector *in, const kd_item *items, kd_kernel_list *kernels, kd_function_list *functions)
 {
-    inspector in = {arena, diags, module, kd_map_in(arena)};
-    KD_VEC(kd_kernel_info) kernels = {0};
-    KD_VEC(const kd_function *) functions = {0};
-    for (const kd_item *item = module->items; item; item = item->next) {
+    for (const kd_item *item = items; item; item = item->next) {
+        if (item->kind == KD_ITEM_CLASS)
+            inspect_items(in, item->class_->items, kernels, functions);
         const kd_function *f = item->kind == KD_ITEM_FUNCTION ? item->function : NULL;
         const kd_expr *jit = f ? decorator_named(f, "jit") : NULL;
         if (!jit)
             continue;
-        kd_kernel_info info = {.name = c_str(&in, f->name), .line = f->line};
-        kd_function_parse_body(item->function, diags);
-        info.is_kernel = !scan_block(&in, &f->body);
-        info.doc = first_line(&in, f->docstring);
-        inspect_params(&in, f, jit, &info);
-        inspect_configs(&in, f, &info);
-        inspect_heuristics(&in, f, &info);
-        kd_vec_push(arena, &kernels, info);
-        kd_vec_push(arena, &functions, f);
+        kd_kernel_info info = {.name = c_str(in, f->name), .line = f->line};
+        kd_function_parse_body(item->function, in->diags);
+        info.is_kernel = !scan_block(in, &f->body);
+        info.doc = first_line(in, f->docstring);
+        inspect_params(in, f, jit, &info);
+        inspect_configs(in, f, &info);
+        inspect_heuristics(in, f, &info);
+        kd_vec_push(in->arena, kernels, info);
+        kd_vec_push(in->arena, functions, f);
     }
+}
+
+const kd_file_info *kd_inspect_module(kd_arena *arena, kd_diags *diags, const kd_module_ast *module)
+{
+    inspector in = {arena, diags, module, kd_map_in(arena)};
+    kd_kernel_list kernels = {0};
+    kd_function_list functions = {0};
+    inspect_items(&in, module->items, &kernels, &functions);
     for (unsigned i = 0; i < kernels.n; i++)
         if (kd_map_get(&in.called, functions.data[i]->name))
             kernels.data[i].is_kernel = false;

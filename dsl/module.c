@@ -222,18 +222,26 @@ static kd_dval whole_module(kd_lower *lw, kd_dmodule *importer, unsigned level, 
     return m ? (kd_dval){.kind = KD_D_MODULE, .mod = {.module = m}} : KD_D_ERR;
 }
 
+/* A module of Python's world that kernel files import for their host code. */
+static bool is_host_module(kd_str dotted)
+{
+    static const char *const host[] = {"torch", "numpy", "os", "sys", "typing", "functools", "itertools", "dataclasses", "enum", "collections", "importlib",
+                                       "warnings", "logging", "packaging", "einops", "transformers", "contextlib", "inspect", "time", "abc", "operator", "copy"};
+    for (size_t i = 0; i < sizeof host / sizeof *host; i++) {
+        size_t n = strlen(host[i]);
+        if (kd_str_starts_with(dotted, host[i]) && (dotted.len == n || dotted.ptr[n] == '.'))
+            return true;
+    }
+    return false;
+}
+
 static kd_dval missing_module(kd_lower *lw, const kd_import *import)
 {
-    static const char *const host[] = {"torch", "numpy", "os", "sys", "typing", "functools", "itertools", "dataclasses", "enum", "collections",
-                                       "warnings", "logging", "packaging", "einops", "transformers", "contextlib", "inspect", "time"};
-    for (size_t i = 0; i < sizeof host / sizeof *host; i++) {
-        kd_str m = import->module;
-        size_t n = strlen(host[i]);
-        if (kd_str_starts_with(m, host[i]) && (m.len == n || m.ptr[n] == '.'))
-            return unknown(lw, import->loc, kd_arena_printf(lw->arena, "belongs to Python's module '%.*s', which kernels cannot use", KD_STR_ARG(m)));
-    }
+    kd_str m = import->module;
+    if (!import->level && is_host_module(m))
+        return unknown(lw, import->loc, kd_arena_printf(lw->arena, "belongs to Python's module '%.*s', which kernels cannot use", KD_STR_ARG(m)));
     return unknown(lw, import->loc, kd_arena_printf(lw->arena, "comes from the module '%.*s%.*s', which is not found; -I DIR names the folder that holds it",
-                                                    (int)import->level, "................", KD_STR_ARG(import->module)));
+                                                    (int)import->level, "................", KD_STR_ARG(m)));
 }
 
 static kd_dval import_value(kd_lower *lw, kd_dmodule *m, const kd_import *import)
@@ -255,7 +263,7 @@ static kd_dval import_value(kd_lower *lw, kd_dmodule *m, const kd_import *import
     v = whole_module(lw, m, import->level, dotted);
     if (!kd_d_is_error(v))
         return v;
-    if (kd_d_is_error(from))
+    if (kd_d_is_error(from) || (from.mod.namespace_ && is_host_module(import->module)))
         return missing_module(lw, import);
     return unknown(lw, import->loc, kd_arena_printf(lw->arena, "is imported from '%.*s', which has no such name", KD_STR_ARG(import->module)));
 }
