@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "cli/common.h"
 
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,19 +46,6 @@ static kd_exit write_out(const char *path, const void *bytes, size_t n_bytes)
     return status == KD_OK ? KD_EXIT_OK : KD_EXIT_WORLD;
 }
 
-static kd_exit compile_and_write(kd_compiler *compiler, const kd_compile_request *request, const char *path)
-{
-    kd_compiled *compiled;
-    kd_exit status = kd_cli_compile_kernel(compiler, request, &compiled);
-    if (status != KD_EXIT_OK)
-        return status;
-    size_t n_bytes;
-    const void *bytes = kd_compiled_bytes(compiled, &n_bytes);
-    status = write_out(path, bytes, n_bytes);
-    kd_compiled_destroy(compiled);
-    return status;
-}
-
 /* Where the header of an object goes: beside it, with another suffix. NULL: the object goes to a pipe or a device, and there is none. */
 static const char *header_path(kd_arena *arena, const char *object)
 {
@@ -67,6 +55,37 @@ static const char *header_path(kd_arena *arena, const char *object)
     const char *dot = strrchr(object, '.');
     size_t n = dot && !strchr(dot, '/') ? (size_t)(dot - object) : strlen(object);
     return kd_arena_printf(arena, "%.*s.h", (int)n, object);
+}
+
+static kd_exit write_header(const kd_compiled *compiled, const kd_compile_request *request, const char *path)
+{
+    char *text = kd_compiled_header(compiled, request->file, request->signature);
+    if (!text) {
+        kd_cli_error("out of memory");
+        return KD_EXIT_WORLD;
+    }
+    kd_exit status = write_out(path, text, strlen(text));
+    free(text);
+    return status;
+}
+
+/* header: where an object's header goes, or NULL. */
+static kd_exit compile_and_write(kd_compiler *compiler, const kd_compile_request *request, const char *path, const char *header)
+{
+    kd_compiled *compiled;
+    kd_exit status = kd_cli_compile_kernel(compiler, request, &compiled);
+    if (status != KD_EXIT_OK)
+        return status;
+    size_t n_bytes;
+    const void *bytes = kd_compiled_bytes(compiled, &n_bytes);
+    status = write_out(path, bytes, n_bytes);
+    if (status == KD_EXIT_OK && header) {
+        status = write_header(compiled, request, header);
+        if (status != KD_EXIT_OK)
+            unlink(path); /* not one without the other */
+    }
+    kd_compiled_destroy(compiled);
+    return status;
 }
 
 static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_list *words, kd_arena *arena)
@@ -95,21 +114,11 @@ static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_
         kd_cli_error("--signature is missing: the types of the parameters, as in --signature '*fp32:16, i32, BLOCK=1024'");
         return KD_EXIT_USAGE;
     }
-    if (!object)
-        return compile_and_write(compiler, &request, o->out);
-    if (!o->out && isatty(STDOUT_FILENO)) {
+    if (object && !o->out && isatty(STDOUT_FILENO)) {
         kd_cli_error("an object is nothing to read; -o FILE says where it goes");
         return KD_EXIT_USAGE;
     }
-    status = compile_and_write(compiler, &request, o->out);
-    const char *header = o->out && status == KD_EXIT_OK ? header_path(arena, o->out) : NULL;
-    if (!header)
-        return status;
-    request.emit = "header";
-    status = compile_and_write(compiler, &request, header);
-    if (status != KD_EXIT_OK)
-        unlink(o->out); /* not one without the other */
-    return status;
+    return compile_and_write(compiler, &request, o->out, object && o->out ? header_path(arena, o->out) : NULL);
 }
 
 int kd_cli_compile(const kd_command *command, int argc, char **argv)

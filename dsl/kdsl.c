@@ -211,6 +211,24 @@ bool kd_compiled_from_cache(const kd_compiled *k)
     return k->store != NULL;
 }
 
+static void jump(void *user)
+{
+    longjmp(*(jmp_buf *)user, 1);
+}
+
+char *kd_compiled_header(const kd_compiled *k, const char *source_name, const char *signature)
+{
+    jmp_buf exhausted;
+    kd_budget budget = {.on_exhausted = jump, .user = &exhausted};
+    if (setjmp(exhausted))
+        return NULL;
+    kd_arena *arena = kd_arena_create(&budget);
+    kd_str text = kd_write_header(arena, &k->desc, source_name, signature);
+    char *copy = strndup(text.ptr, text.len);
+    kd_arena_destroy(arena);
+    return copy;
+}
+
 void kd_compiled_destroy(kd_compiled *k)
 {
     if (!k)

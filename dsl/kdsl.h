@@ -57,6 +57,9 @@ const kd_kernel_desc *kd_compiled_desc(const kd_compiled *compiled);
 /* The object or text that was asked for. */
 const void *kd_compiled_bytes(const kd_compiled *compiled, size_t *out_n_bytes);
 bool kd_compiled_from_cache(const kd_compiled *compiled);
+/* The C header that goes with an object: prototype, argument struct, launch loop. source_name and signature stand in its first comment.
+ * For free(); NULL: memory ran out. */
+char *kd_compiled_header(const kd_compiled *compiled, const char *source_name, const char *signature);
 void kd_compiled_destroy(kd_compiled *compiled);
 
 const char *kd_version(void);
