@@ -34,18 +34,21 @@ enum {
     WAKE_AT_ONCE = 2, /* each woken worker wakes as many again: waking all costs the caller a call for each */
     WORKER_STACK_BYTES = 2 << 20,
 };
-/* Nanoseconds. Measured on a 2-core EPYC (KVM): see the commit that introduced them. */
+/* Nanoseconds. Measured on 2 cores of an EPYC in a virtual machine, where a wake-up is slow; the commits that set them have figures. */
 enum {
-    MIN_CHUNK_NS = 5000,    /* claiming a chunk costs 20 to 200 ns */
-    ALONE_NS = 15000,       /* a grid that takes less is not worth waking somebody */
+    MIN_CHUNK_NS = 5000, /* claiming a chunk costs 20 to 200 ns */
+    ALONE_NS = 8000, /* a grid that takes less is not worth another thread's help */
+    ALONE_ASLEEP_NS =
+        45000, /* nor one that takes less than this where all are asleep: waking takes 20000, 7000 of them the caller's */
+    BUSY_NS = 50000, /* but where the last kernel ended less than this ago, more will follow, and workers stay awake */
     WORKER_SPIN_NS = 20000, /* how long a worker without work looks for more before it sleeps */
-    CALLER_SPIN_NS = 5000,  /* how long the caller watches the last chunks before it sleeps */
+    CALLER_SPIN_NS = 5000, /* how long the caller watches the last chunks before it sleeps */
 };
 #define DEFAULT_MXCSR 0x1f80u /* round to nearest, subnormals kept, no exceptions: what kernels are compiled for */
 
 typedef struct slot {
-    _Alignas(64) _Atomic uint64_t state;  /* generation << CHUNK_BITS | chunks that nobody claimed */
-    _Atomic size_t scratch_bytes;         /* read before claiming: a worker without memory does not claim */
+    _Alignas(64) _Atomic uint64_t state; /* generation << CHUNK_BITS | chunks that nobody claimed */
+    _Atomic size_t scratch_bytes; /* read before claiming: a worker without memory does not claim */
     _Alignas(64) _Atomic uint32_t n_done; /* chunks; the caller sleeps on it */
     _Atomic uint32_t caller_sleeps;
     _Atomic uint32_t failed;
@@ -61,15 +64,17 @@ typedef struct slot {
 typedef struct worker {
     kd_pool *pool;
     pthread_t thread;
+    _Atomic int cpu; /* where it fell asleep */
     kd_scratch scratch;
 } worker;
 
 struct kd_pool {
     slot slots[N_SLOTS];
-    _Alignas(64) _Atomic uint64_t used;  /* slots that have a caller */
-    _Atomic uint64_t shared;             /* those of them that workers may look at */
+    _Alignas(64) _Atomic uint64_t used; /* slots that have a caller */
+    _Atomic uint64_t shared; /* those of them that workers may look at */
     _Alignas(64) _Atomic uint32_t epoch; /* counts what workers should look at; they sleep on it */
     _Atomic uint32_t n_sleeping, stop;
+    _Atomic uint64_t last_end_ns; /* of the last kernel */
     _Atomic int caller_cpu; /* where the last caller ran: a worker there takes its time if it spins */
     _Atomic uint32_t n_workers, is_growing;
     unsigned n_threads;
@@ -177,17 +182,33 @@ static bool help_all(kd_pool *pool, kd_scratch *scratch)
 }
 
 /* The system often wakes a worker on the processor of the thread that woke it (Linux does not look for an idle one when the others
- * were busy a moment ago), where it takes the time that it should save. Such a worker leaves that processor to the caller, for this
- * launch and those that follow from there. */
-static void keep_out_of_the_way(kd_pool *pool)
+ * were busy a moment ago), where it takes the time that it should save. So a worker that finds itself there leaves that processor to the
+ * caller, for this launch and those that follow from there. */
+static void send_away(kd_pool *pool, pthread_t thread, int cpu)
 {
-    int cpu = atomic_load_explicit(&pool->caller_cpu, memory_order_relaxed);
-    if (cpu != sched_getcpu() || !pool->has_processors || cpu < 0 || cpu >= CPU_SETSIZE)
-        return;
     cpu_set_t others = pool->processors;
     CPU_CLR(cpu, &others);
-    if (CPU_COUNT(&others) > 0)
-        sched_setaffinity(0, sizeof others, &others);
+    if (pool->has_processors && CPU_COUNT(&others) > 0)
+        pthread_setaffinity_np(thread, sizeof others, &others);
+}
+
+static int keep_out_of_the_way(kd_pool *pool)
+{
+    int cpu = sched_getcpu();
+    if (cpu >= 0 && cpu < CPU_SETSIZE && cpu == atomic_load_explicit(&pool->caller_cpu, memory_order_relaxed))
+        send_away(pool, pthread_self(), cpu);
+    return cpu;
+}
+
+/* And a caller that has moved to where a worker sleeps, and may only run there now, sends it away before it wakes. */
+static void take_processor(kd_pool *pool)
+{
+    int cpu = sched_getcpu();
+    if (cpu < 0 || cpu >= CPU_SETSIZE || atomic_exchange_explicit(&pool->caller_cpu, cpu, memory_order_relaxed) == cpu)
+        return;
+    for (unsigned i = 0; i < atomic_load(&pool->n_workers); i++)
+        if (atomic_load_explicit(&pool->workers[i].cpu, memory_order_relaxed) == cpu)
+            send_away(pool, pool->workers[i].thread, cpu);
 }
 
 static void *worker_main(void *user)
@@ -197,9 +218,10 @@ static void *worker_main(void *user)
     _mm_setcsr(DEFAULT_MXCSR);
     while (!atomic_load(&pool->stop)) {
         uint32_t epoch = atomic_load(&pool->epoch);
-        keep_out_of_the_way(pool);
+        int cpu = keep_out_of_the_way(pool);
         if (help_all(pool, &w->scratch) || spin_while(&pool->epoch, epoch, WORKER_SPIN_NS))
             continue;
+        atomic_store_explicit(&w->cpu, cpu, memory_order_relaxed);
         atomic_fetch_add(&pool->n_sleeping, 1);
         if (!atomic_load(&pool->stop))
             futex_wait(&pool->epoch, epoch); /* returns at once where there is news since */
@@ -238,6 +260,7 @@ static void grow(kd_pool *pool, unsigned n)
     for (unsigned i = atomic_load(&pool->n_workers); i < n; i++) {
         worker *w = &pool->workers[i];
         w->pool = pool;
+        atomic_store(&w->cpu, -1);
         if (pthread_create(&w->thread, has_attr ? &attr : NULL, worker_main, w))
             break;
         pthread_setname_np(w->thread, "kdsl");
@@ -271,6 +294,7 @@ kd_status kd_pool_create(unsigned n_threads, kd_pool **out_pool)
         return KD_ERR_MEMORY;
     memset(pool, 0, sizeof *pool);
     pool->n_threads = n_threads;
+    atomic_store(&pool->caller_cpu, -1);
     pool->workers = calloc(n_threads, sizeof *pool->workers);
     set_up_life(pool);
     if (!pool->workers || !pool->life) {
@@ -367,7 +391,8 @@ static void slot_give_back(kd_pool *pool, slot *s)
 
 /* What one launch of a kernel has learnt about its speed. */
 typedef struct pace {
-    uint64_t n_programs, time_ns;
+    uint64_t n_programs, time_ns; /* of the calling thread */
+    uint64_t end_ns; /* when it had no more to do */
 } pace;
 
 /* Runs program instances on the calling thread only, from *first on, until all are done, one fails, or time is up. The steps grow,
@@ -381,7 +406,8 @@ static bool run_alone(const kd_pool_work *work, void *scratch, uint64_t limit_ns
         failed = work->entry(work->args, work->grid, *first, *first + n, scratch) != 0;
         *first += n;
         pace->n_programs += n;
-        pace->time_ns = now_ns() - begin_ns;
+        pace->end_ns = now_ns();
+        pace->time_ns = pace->end_ns - begin_ns;
         step *= 2;
     }
     return failed;
@@ -425,7 +451,7 @@ static bool run_shared(kd_pool *pool, slot *s, const kd_pool_work *work, uint64_
     atomic_store_explicit(&s->scratch_bytes, work->scratch_bytes, memory_order_relaxed);
     atomic_store_explicit(&s->n_done, 0, memory_order_relaxed);
     atomic_store_explicit(&s->failed, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->caller_cpu, sched_getcpu(), memory_order_relaxed);
+    take_processor(pool);
     grow(pool, s->n_chunks - 1);
     uint32_t number = s->n_chunks; /* the caller's first: it always learns how long one takes */
     atomic_store_explicit(&s->state, (generation + 1) << CHUNK_BITS | (number - 1), memory_order_release);
@@ -438,7 +464,8 @@ static bool run_shared(kd_pool *pool, slot *s, const kd_pool_work *work, uint64_
         n_programs += run_chunk(s, number, &s->scratch);
     while ((number = claim(s, &s->scratch)));
     pace->n_programs += n_programs;
-    pace->time_ns += now_ns() - begin_ns;
+    pace->end_ns = now_ns();
+    pace->time_ns += pace->end_ns - begin_ns;
     wait_for_workers(s);
     atomic_fetch_and(&pool->shared, ~bit);
     return atomic_load(&s->failed) != 0;
@@ -457,12 +484,23 @@ static kd_status run_without_slot(const kd_pool_work *work, bool *out_failed)
     return KD_OK;
 }
 
-static bool is_worth_sharing(const kd_pool *pool, const kd_pool_work *work)
+/* Whether other threads are worth calling for a kernel that is expected to take time_ps on one. */
+static bool is_worth_sharing(kd_pool *pool, uint64_t time_ps)
 {
-    if (pool->n_threads == 1 || work->n_programs == 1)
+    if (time_ps < ALONE_NS * 1000ull)
         return false;
-    uint64_t all_ps;
-    return !work->program_ps || __builtin_mul_overflow(work->program_ps, work->n_programs, &all_ps) || all_ps > ALONE_NS * 1000ull;
+    bool all_sleep = atomic_load_explicit(&pool->n_sleeping, memory_order_relaxed) >=
+                     atomic_load_explicit(&pool->n_workers, memory_order_relaxed);
+    if (!all_sleep || time_ps >= ALONE_ASLEEP_NS * 1000ull)
+        return true;
+    return now_ns() - atomic_load_explicit(&pool->last_end_ns, memory_order_relaxed) < BUSY_NS;
+}
+
+static uint64_t expected_ps(const kd_pool_work *work)
+{
+    uint64_t ps;
+    bool unknown = !work->program_ps || __builtin_mul_overflow(work->program_ps, work->n_programs, &ps);
+    return unknown ? UINT64_MAX : ps;
 }
 
 static kd_status run_in_slot(kd_pool *pool, slot *s, kd_pool_work *work, bool *out_failed)
@@ -472,14 +510,15 @@ static kd_status run_in_slot(kd_pool *pool, slot *s, kd_pool_work *work, bool *o
     pace pace = {0};
     uint64_t first = 0;
     bool failed = false, may_share = pool->n_threads > 1 && work->n_programs > 1;
-    if (!is_worth_sharing(pool, work))
-        failed = run_alone(work, s->scratch.data, may_share ? 2 * ALONE_NS : UINT64_MAX, &first, &pace);
+    if (!may_share || !is_worth_sharing(pool, expected_ps(work)))
+        failed = run_alone(work, s->scratch.data, may_share ? 2 * ALONE_ASLEEP_NS : UINT64_MAX, &first, &pace);
     if (!failed && first < work->n_programs)
         failed = run_shared(pool, s, work, first, &pace);
     if (pace.n_programs && !failed) {
         uint64_t ps = (uint64_t)((double)pace.time_ns * 1000 / (double)pace.n_programs);
         work->program_ps = ps ? ps : 1;
     }
+    atomic_store_explicit(&pool->last_end_ns, pace.end_ns, memory_order_relaxed);
     *out_failed = failed;
     return KD_OK;
 }

@@ -59,24 +59,15 @@ extern void nobody_has_this(void) __attribute__((weak));
 __attribute__((noinline)) static int choose(int x)
 {
     switch (x) { /* a jump table */
-    case 0:
-        return 10;
-    case 1:
-        return near_function(x);
-    case 2:
-        return 33;
-    case 3:
-        return zeros[5] + 1;
-    case 4:
-        return (int)strlen(names[2]);
-    case 5:
-        return 77;
-    case 6:
-        return twice(x);
-    case 7:
-        return abs(-9) + counter;
-    default:
-        return -1;
+    case 0: return 10;
+    case 1: return near_function(x);
+    case 2: return 33;
+    case 3: return zeros[5] + 1;
+    case 4: return (int)strlen(names[2]);
+    case 5: return 77;
+    case 6: return twice(x);
+    case 7: return abs(-9) + counter;
+    default: return -1;
     }
 }
 
