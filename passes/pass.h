@@ -20,6 +20,7 @@ typedef struct kd_pass_ctx {
     kd_module *module;
     kd_arena *scratch; /* gone when the pass returns */
     kd_diags *diags;
+    kd_strbuf *log;   /* for passes that print what an analysis found; may be NULL */
     unsigned max_ops; /* passes that copy ops stop with an error before the module has more */
 } kd_pass_ctx;
 

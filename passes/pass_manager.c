@@ -19,7 +19,7 @@ const kd_pass_info kd_pass_infos[] = {
 };
 const unsigned kd_n_passes = sizeof kd_pass_infos / sizeof *kd_pass_infos;
 
-const char kd_default_pipeline[] = "inline,canonicalize,cse,licm,canonicalize,dce";
+const char kd_default_pipeline[] = "inline,canonicalize,unroll,canonicalize,cse,licm,dce";
 
 /* ---- names ---- */
 
@@ -245,7 +245,8 @@ kd_status kd_pipeline_run(kd_module *module, const char *passes, const kd_pipeli
         if (asked[i] && strcmp(asked[i], "all") != 0 && !find_pass(options, kd_str_of(asked[i])))
             return unknown_pass(options, names, kd_str_of(asked[i]), out_why);
     kd_arena *own = options->scratch ? NULL : kd_arena_create(NULL);
-    kd_pass_ctx px = {module, options->scratch ? options->scratch : own, diags, options->max_ops ? options->max_ops : KD_DEFAULT_MAX_OPS};
+    kd_pass_ctx px = {module, options->scratch ? options->scratch : own, diags, options->log,
+                      options->max_ops ? options->max_ops : KD_DEFAULT_MAX_OPS};
     status = run_list(&px, &list, options);
     kd_arena_destroy(own);
     return status;
