@@ -106,10 +106,11 @@ static void block(const product *p, kd_lanes row, kd_lanes column)
     }
     n->loc = p->op->loc;
     bool loop = p->k > 1;
-    kd_value *step = loop ? kd_nest_open(n, p->k, 1, acc, p->rows * p->vectors) : NULL; /* changes the depth */
-    kd_lanes k = loop ? kd_lanes_uniform(step, n->depth) : kd_nest_const(n, n->l->i64, 0);
-    if (loop)
-        k.depth = n->depth;
+    kd_lanes k = kd_nest_const(n, n->l->i64, 0);
+    if (loop) {
+        kd_value *counter = kd_nest_open(n, p->k, 1, acc, p->rows * p->vectors);
+        k = kd_lanes_uniform(counter, n->depth);
+    }
     multiply_step(p, row, column, k, acc);
     if (loop)
         kd_nest_close(n, acc, p->rows * p->vectors);

@@ -55,6 +55,8 @@ static int order_of(const kd_action *a)
         return KD_ANY_ORDER;
     const kd_type *shape = shape_of(a);
     int axis = (int)kd_reduce_axis(a->op);
+    if (shape->shape[axis] == 1)
+        return axis; /* nothing to fold: the lanes belong to other axes */
     for (unsigned i = (unsigned)axis + 1; i < shape->rank; i++)
         if (shape->shape[i] > 1)
             return axis;

@@ -40,8 +40,8 @@ static void fold_lines(kd_nest *n, const kd_op *op, kd_lanes *idx, unsigned axis
     for (unsigned k = 0; k < n_values && !is_reduce; k++)
         write_element(n, op, k, idx, kd_lanes_uniform(acc[k], n->depth), false, axis);
     if (extent > 1) {
-        kd_value *step = kd_nest_open(n, extent - 1, 1, acc, n_values); /* changes the depth */
-        kd_lanes at = kd_lanes_uniform(step, n->depth);
+        kd_value *counter = kd_nest_open(n, extent - 1, 1, acc, n_values);
+        kd_lanes at = kd_lanes_uniform(counter, n->depth);
         if (reverse)
             idx[axis] = kd_nest_binary(n, KD_OP_sub, kd_nest_const(n, n->l->i64, extent - 2), at);
         else

@@ -116,7 +116,9 @@ static LLVMValueRef f16_to_f32(kd_emitter *e, LLVMValueRef v)
     }
     LLVMValueRef code = LLVMBuildZExt(e->b, v, kd_emit_like(v, e->i32), "");
     LLVMValueRef bits = widen(e, code, 15, 10, 15);
-    bits = choose(e, above(e, and32(e, code, 0x7fff), 0x7bff), or32(e, bits, 0x7f800000), bits);
+    LLVMValueRef size = and32(e, code, 0x7fff);
+    bits = choose(e, above(e, size, 0x7bff), or32(e, bits, 0x7f800000), bits);
+    bits = choose(e, above(e, size, 0x7c00), or32(e, bits, 0x00400000), bits); /* NaN becomes quiet, as F16C does it */
     return as_f32(e, with_sign(e, bits, code, 15));
 }
 
@@ -192,7 +194,7 @@ static LLVMValueRef f32_to_f16(kd_emitter *e, LLVMValueRef v, kd_rounding roundi
     uint32_t most = rounding == KD_ROUND_NEAREST_EVEN ? 0x7c00 : 0x7bff;
     code = choose(e, above(e, code, most), k32(e, code, most), code);
     code = choose(e, above(e, magnitude, 0x7f7fffff), k32(e, code, 0x7c00), code);
-    code = choose(e, above(e, magnitude, 0x7f800000), k32(e, code, 0x7e00), code);
+    code = choose(e, above(e, magnitude, 0x7f800000), or32(e, and32(e, shr32(e, bits, 13), 0x1ff), 0x7e00), code);
     return narrow(e, LLVMBuildOr(e->b, code, and32(e, shr32(e, bits, 16), 0x8000), ""), e->i16);
 }
 

@@ -61,6 +61,11 @@ ENTRY = C.CFUNCTYPE(C.c_int32, C.c_void_p, C.c_void_p, C.c_uint64, C.c_uint64, C
 SCALARS = {0: "?", 1: "b", 2: "h", 3: "i", 4: "q", 5: "B", 6: "H", 7: "I", 8: "Q", 14: "e", 16: "f", 17: "d"}
 
 
+# By path: ld alone does not know where gcc would look.
+LIBRARIES = [next(str(p) for p in map(Path, (f"/usr/lib/x86_64-linux-gnu/{n}", f"/usr/lib64/{n}", f"/lib/x86_64-linux-gnu/{n}")) if p.exists())
+             for n in ("libmvec.so.1", "libm.so.6", "libc.so.6")]
+
+
 class CompileError(Exception):
     pass
 
@@ -99,7 +104,7 @@ class Kernel:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "k.o"
             path.write_bytes(code)
-            subprocess.run(["gcc", "-shared", "-Wl,-z,defs", "-o", f"{folder}/k.so", path, "-lmvec", "-lm"], check=True)
+            subprocess.run(["ld", "-shared", "-z", "defs", "-o", f"{folder}/k.so", path, *LIBRARIES], check=True)
             self.library = C.CDLL(f"{folder}/k.so")
         self.entry = ENTRY((kernel, self.library))
         self.scratch = np.zeros(self.desc["scratch"] + 64, np.uint8)
