@@ -186,18 +186,19 @@ kd_lanes kd_nest_eval(kd_nest *n, kd_value *value, const kd_lanes *idx)
     unsigned rank = value->type->rank;
     struct {
         const kd_value *value;
+        uint64_t width;
         struct {
             kd_value *v;
             int64_t step;
         } idx[KD_MAX_RANK];
     } key;
-    memset(&key, 0, sizeof key.value);
     key.value = value;
+    key.width = n->width;
     for (unsigned i = 0; i < rank; i++) {
         key.idx[i].v = idx[i].v;
         key.idx[i].step = idx[i].step;
     }
-    kd_str text = {(const char *)&key, sizeof key.value + rank * sizeof key.idx[0]};
+    kd_str text = {(const char *)&key, sizeof key.value + sizeof key.width + rank * sizeof key.idx[0]};
     kd_lanes out;
     if (kd_nest_recall(n, text, &out))
         return out;

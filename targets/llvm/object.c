@@ -105,14 +105,12 @@ bool kd_object_emit(kd_emitter *e, const kd_op *func, const uint32_t *arg_offset
     kd_emit_init_types(e);
     kd_emit_entry(e, func, arg_offsets);
     bool ok = true;
-#ifdef KD_VERIFY
-    char *message = NULL;
+    char *message = NULL; /* wrong IR would abort the process in the backend */
     if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &message)) {
         kd_strbuf_puts(why, message);
         ok = false;
     }
     LLVMDisposeMessage(message);
-#endif
     ok = ok && optimize(e, machine, opt_level, why);
     if (ok && kind == KD_OBJECT_LLVM) {
         char *text = LLVMPrintModuleToString(e->module);

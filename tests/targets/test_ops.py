@@ -299,11 +299,13 @@ def reduce_text(f, operands, shape, elem, axis, combine):
     out = [d for i, d in enumerate(shape) if i != axis]
     types = ", ".join([tile(out, e) for e in elem])
     names = [f.fresh() for _ in operands]
-    args = ", ".join([f"%l{i}: {e}" for i, e in enumerate(elem)] + [f"%r{i}: {e}" for i, e in enumerate(elem)])
+    f.count += 1
+    own = lambda text: re.sub(r"%([a-z]+\d?)\b", rf"%\1_{f.count}", text)  # names are unique in a function
+    args = own(", ".join([f"%l{i}: {e}" for i, e in enumerate(elem)] + [f"%r{i}: {e}" for i, e in enumerate(elem)]))
     f.line(f"{', '.join(names)} = kd.reduce {', '.join(operands)} {{axis = {axis}}} : {types} {{")
     f.line(f"^({args}):")
     for line in combine:
-        f.line("  " + line)
+        f.line("  " + own(line))
     f.line("}")
     return names
 
