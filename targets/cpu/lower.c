@@ -196,6 +196,8 @@ bool kd_lower_to_loops(kd_module *module, kd_op *func, const kd_machine *machine
                     .tiles = kd_map_in(arena), .func = func, .i1 = kd_type_scalar(ctx, KD_I1), .i32 = kd_type_scalar(ctx, KD_I32),
                     .i64 = kd_type_scalar(ctx, KD_I64), .f32 = kd_type_scalar(ctx, KD_F32), .f64 = kd_type_scalar(ctx, KD_F64)};
     kd_op_walk(func, widen_dots, l);
+    if (l->fuse)
+        kd_lower_induction(l, kd_op_region(func, 0));
     kd_lower_plan(l, func);
     kd_builder b = kd_builder_before(module, func);
     kd_op *fresh = kd_build_op(&b, KD_OP_func, func->loc, NULL, 0, NULL, 0, func->attrs);

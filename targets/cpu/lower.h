@@ -93,6 +93,9 @@ kd_value *kd_lower_new_buffer(kd_lower *l, const kd_type *tile);
 void kd_lower_ops(kd_lower *l, kd_block *block);
 void kd_lower_control(kd_lower *l, kd_op *op); /* control.c: for, while, if */
 
+/* ---- induction.c ---- */
+void kd_lower_induction(kd_lower *l, kd_block *block);
+
 /* ---- plan.c ---- */
 void kd_lower_plan(kd_lower *l, kd_op *func);
 bool kd_lower_is_action(const kd_op *op); /* runs at its place, in loops of its own, whatever the plan */

@@ -56,7 +56,7 @@ static unsigned own_cost(const kd_op *op)
         return 2;
     case KD_OP_div:
     case KD_OP_rem:
-        return kd_type_is_float_like(kd_op_result(op, 0)->type) && op->code == KD_OP_div ? 6 : 10;
+        return kd_type_is_float_like(kd_op_result(op, 0)->type) && op->code == KD_OP_div ? 6 : 20;
     case KD_OP_gather:
         return 8;
     case KD_OP_math:
@@ -97,7 +97,8 @@ static void estimate(kd_lower *l, kd_op *op)
         if (!is_tile(v))
             continue;
         const kd_tile *t = kd_lower_tile(l, v);
-        bool kept_anyway = t->cost > DEAR && v->def && !kd_value_has_one_use(v);
+        /* What a broadcast repeats is kept, or hoisted, in its smaller shape. */
+        bool kept_anyway = t->cost > DEAR && v->def && (!kd_value_has_one_use(v) || op->code == KD_OP_broadcast);
         cost += kept_anyway ? 1 : t->cost;
         height = t->height > height ? t->height : height;
     }

@@ -144,6 +144,37 @@ static LLVMValueRef end_guard(kd_emitter *e, LLVMBasicBlockRef before, LLVMBasic
     return phi;
 }
 
+/* A gather that finds its addresses consecutive (a column index modulo a size, say) loads them as a vector. */
+static LLVMValueRef gather(kd_emitter *e, LLVMTypeRef mem, LLVMValueRef ptrs, LLVMValueRef mask, LLVMValueRef other, unsigned bytes)
+{
+    unsigned lanes = LLVMGetVectorSize(mem);
+    if (lanes < 4)
+        return masked_load(e, mem, ptrs, mask, other, bytes);
+    LLVMBasicBlockRef blocks[2], ends[2], join = LLVMAppendBasicBlockInContext(e->llvm, e->func, "");
+    LLVMTypeRef wide = LLVMVectorType(e->i64, lanes);
+    LLVMValueRef first = LLVMBuildExtractElement(e->b, ptrs, LLVMConstInt(e->i32, 0, false), "");
+    LLVMValueRef steps[256], values[2];
+    for (unsigned i = 0; i < lanes; i++)
+        steps[i] = LLVMConstInt(e->i64, (uint64_t)i * bytes, false);
+    LLVMValueRef expected = LLVMBuildAdd(e->b, kd_emit_splat(e, LLVMBuildPtrToInt(e->b, first, e->i64, ""), lanes), LLVMConstVector(steps, lanes), "");
+    LLVMValueRef differs = LLVMBuildICmp(e->b, LLVMIntNE, LLVMBuildPtrToInt(e->b, ptrs, wide, ""), expected, "");
+    LLVMTypeRef masks = LLVMTypeOf(differs);
+    LLVMValueRef any = kd_emit_intrinsic(e, "llvm.vector.reduce.or", &masks, 1, &differs, 1);
+    for (unsigned i = 0; i < 2; i++)
+        blocks[i] = LLVMAppendBasicBlockInContext(e->llvm, e->func, "");
+    LLVMBuildCondBr(e->b, any, blocks[0], blocks[1]);
+    for (unsigned i = 0; i < 2; i++) {
+        LLVMPositionBuilderAtEnd(e->b, blocks[i]);
+        values[i] = masked_load(e, mem, i ? first : ptrs, mask, other, bytes);
+        ends[i] = LLVMGetInsertBlock(e->b);
+        LLVMBuildBr(e->b, join);
+    }
+    LLVMPositionBuilderAtEnd(e->b, join);
+    LLVMValueRef phi = LLVMBuildPhi(e->b, mem, "");
+    LLVMAddIncoming(phi, values, ends, 2);
+    return phi;
+}
+
 static void emit_load(kd_emitter *e, const kd_op *op)
 {
     bool wide = op->code == KD_OP_cpu_load;
@@ -154,8 +185,10 @@ static void emit_load(kd_emitter *e, const kd_op *op)
     LLVMValueRef ptr = kd_emit_get(e, kd_op_operand(op, 0)), v;
     LLVMTypeRef mem = kd_emit_wide(memory_elem(e, type), lanes);
     LLVMValueRef instead = other ? to_memory(e, kd_emit_get(e, other), type) : LLVMConstNull(mem);
-    if (lanes && (mask || !wide)) {
-        v = masked_load(e, mem, ptr, mask ? kd_emit_get(e, mask) : all_lanes(e, lanes), instead, align);
+    if (lanes && !wide) {
+        v = gather(e, mem, ptr, mask ? kd_emit_get(e, mask) : all_lanes(e, lanes), instead, align);
+    } else if (lanes && mask) {
+        v = masked_load(e, mem, ptr, kd_emit_get(e, mask), instead, align);
     } else if (mask) {
         LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), join = begin_guard(e, kd_emit_get(e, mask));
         v = end_guard(e, before, join, plain_load(e, mem, ptr, align, is_volatile), instead);
