@@ -106,6 +106,63 @@ static bool bases_may_meet(const kd_lower *l, const kd_op *a, const kd_op *b)
     return !x || !y || x == y || !l->disjoint;
 }
 
+static bool is_uniform(const kd_value *v, unsigned depth)
+{
+    const kd_op *op = v->def;
+    if (!kd_type_is_tile(v->type) || v->type->n_elems == 1)
+        return true;
+    if (!op || depth > 16)
+        return false;
+    switch (op->code) {
+    case KD_OP_splat:
+    case KD_OP_constant: return true;
+    case KD_OP_broadcast:
+    case KD_OP_reshape:
+    case KD_OP_hint:
+    case KD_OP_cast: return is_uniform(kd_op_operand(op, 0), depth + 1);
+    case KD_OP_add:
+    case KD_OP_sub:
+    case KD_OP_mul:
+    case KD_OP_addptr: return is_uniform(kd_op_operand(op, 0), depth + 1) && is_uniform(kd_op_operand(op, 1), depth + 1);
+    default: return false;
+    }
+}
+
+/* Whether no two elements are equal, as far as that shows: consecutive numbers, moved and scaled. Strides that are known only at run time
+ * show nothing, since they may be 0. */
+static bool is_injective(const kd_value *v, unsigned depth)
+{
+    const kd_op *op = v->def;
+    int64_t factor;
+    if (v->type->n_elems == 1)
+        return true;
+    if (!op || depth > 16)
+        return false;
+    switch (op->code) {
+    case KD_OP_arange: return true;
+    case KD_OP_reshape:
+    case KD_OP_permute:
+    case KD_OP_hint: return is_injective(kd_op_operand(op, 0), depth + 1);
+    case KD_OP_cast:
+        return kd_type_is_int_like(kd_cast_value(op)->type) && kd_type_elem_bits(v->type) >= kd_type_elem_bits(kd_cast_value(op)->type) &&
+               is_injective(kd_cast_value(op), depth + 1);
+    case KD_OP_mul:
+        return kd_value_constant_int(kd_mul_b(op), &factor) && factor != 0 && is_injective(kd_mul_a(op), depth + 1);
+    case KD_OP_add:
+    case KD_OP_sub:
+    case KD_OP_addptr:
+        return (is_uniform(kd_op_operand(op, 0), depth + 1) && is_injective(kd_op_operand(op, 1), depth + 1)) ||
+               (is_injective(kd_op_operand(op, 0), depth + 1) && is_uniform(kd_op_operand(op, 1), depth + 1));
+    default: return false;
+    }
+}
+
+/* Both access the same place at an index, and no other index does: then each element may be read just before it is written. */
+static bool is_element_on_element(const kd_op *a, const kd_op *b)
+{
+    return is_access(a) && is_access(b) && kd_op_operand(a, 0) == kd_op_operand(b, 0) && is_injective(kd_op_operand(a, 0), 0);
+}
+
 static bool reads_by_identity(const kd_lower *l, const kd_op *op)
 {
     if (op->code != KD_OP_load)
@@ -116,7 +173,7 @@ static bool reads_by_identity(const kd_lower *l, const kd_op *op)
 
 bool kd_lower_may_meet(const kd_lower *l, const kd_op *a, const kd_op *b)
 {
-    if (is_access(a) && is_access(b) && kd_op_operand(a, 0) == kd_op_operand(b, 0) && reads_by_identity(l, a) && reads_by_identity(l, b))
+    if (is_element_on_element(a, b) && reads_by_identity(l, a) && reads_by_identity(l, b))
         return false;
     return bases_may_meet(l, a, b);
 }
@@ -130,8 +187,8 @@ bool kd_lower_may_change(const kd_lower *l, const kd_op *load, unsigned first, u
         if (w->mark <= first || w->mark > last)
             continue;
         bool reader = tile->reader == w && !tile->many && !tile->path && w->block == load->block && w->mark == last;
-        if (reader && is_access(w) && kd_op_operand(w, 0) == kd_op_operand(load, 0))
-            continue; /* each element is read just before it is written */
+        if (reader && is_element_on_element(w, load))
+            continue;
         if (++checked > 64 || bases_may_meet(l, load, w))
             return true;
     }
