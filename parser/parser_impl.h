@@ -10,7 +10,7 @@
 #include "parser/lexer_impl.h"
 #include "parser/parser.h"
 
-enum { KD_MAX_DEPTH = 200, KD_MAX_ELIFS = 500 };
+enum { KD_MAX_DEPTH = 220, KD_MAX_ELIFS = 500 };
 
 typedef KD_VEC(kd_expr *) kd_expr_vec;
 typedef KD_VEC(kd_stmt *) kd_stmt_vec;
