@@ -412,15 +412,18 @@ static kd_token close_bracket(kd_lexer *lexer, const byte *start, const byte *p,
     }
     uint32_t at = innermost_bracket(lexer);
     char open = lexer->text[at];
-    lexer->n_brackets--;
-    if (open == opener || lexer->n_brackets >= KD_MAX_BRACKETS)
+    if (open == opener || lexer->n_brackets > KD_MAX_BRACKETS) {
+        lexer->n_brackets--;
         return t;
+    }
     kd_lexer_error(lexer, t.begin, t.end, "expected '%c' to close '%c', found '%c'", open == '(' ? ')' : open == '[' ? ']' : '}', open,
                    *start);
     kd_lexer_note(lexer, at, at + 1, "'%c' is opened here", open);
-    while (lexer->n_brackets > 0 && lexer->text[innermost_bracket(lexer)] != opener)
-        lexer->n_brackets--;
-    lexer->n_brackets -= lexer->n_brackets > 0;
+    for (unsigned n = lexer->n_brackets; n-- > 0;) /* it closes the last one of its kind; if there is none it closes nothing */
+        if (lexer->text[lexer->brackets[n]] == opener) {
+            lexer->n_brackets = n;
+            break;
+        }
     t.kind = KD_TOK_BAD;
     return t;
 }

@@ -248,14 +248,21 @@ static kd_stmt *parse_word(kd_parser *parser, kd_stmt_kind kind)
 }
 
 /* A statement that no kernel may use, up to its end in the line; its blocks are the caller's. */
-static kd_stmt *skip_statement(kd_parser *parser, const char *name)
+static kd_stmt *skip_statement(kd_parser *parser, const char *name, bool has_block)
 {
     kd_stmt *s = stmt_new(parser, KD_STMT_UNSUPPORTED);
+    bool has_colon = false;
     s->text = kd_str_of(name);
-    while (parser->token.kind != KD_TOK_BAD && (parser->lexer.n_brackets || !at_simple_end(parser)) &&
-           parser->token.kind != KD_TOK_EOF)
-        kd_parser_advance(parser);
-    return parser->token.kind == KD_TOK_BAD ? NULL : finish(parser, s);
+    for (; parser->lexer.n_brackets || !at_simple_end(parser); kd_parser_advance(parser)) {
+        if (parser->token.kind == KD_TOK_EOF)
+            return kd_parser_expected(parser, "the end of the statement"); /* in brackets */
+        if (parser->token.kind == KD_TOK_BAD)
+            return NULL;
+        has_colon |= parser->token.kind == KD_TOK_COLON && parser->lexer.n_brackets == 0;
+    }
+    if (has_block && !has_colon)
+        return kd_parser_expected(parser, "':' after the header of the statement");
+    return finish(parser, s);
 }
 
 /* 'type X = ...': two names in a row. */
@@ -275,12 +282,12 @@ kd_stmt *kd_parse_simple(kd_parser *parser)
     case KD_TOK_CONTINUE: return parse_word(parser, KD_STMT_CONTINUE);
     case KD_TOK_IMPORT: return parse_import(parser);
     case KD_TOK_FROM: return parse_from_import(parser);
-    case KD_TOK_GLOBAL: return skip_statement(parser, "'global'");
-    case KD_TOK_NONLOCAL: return skip_statement(parser, "'nonlocal'");
-    case KD_TOK_DEL: return skip_statement(parser, "'del'");
+    case KD_TOK_GLOBAL: return skip_statement(parser, "'global'", false);
+    case KD_TOK_NONLOCAL: return skip_statement(parser, "'nonlocal'", false);
+    case KD_TOK_DEL: return skip_statement(parser, "'del'", false);
     case KD_TOK_NAME:
         if (at_type_statement(parser))
-            return skip_statement(parser, "'type'");
+            return skip_statement(parser, "'type'", false);
         return parse_assignment(parser);
     case KD_TOK_ELSE:
     case KD_TOK_ELIF: return kd_parser_error(parser, "%s has no 'if' before it", kd_token_text(parser->token.kind));
@@ -433,15 +440,15 @@ static void skip_indented(kd_parser *parser)
 
 static kd_stmt *skip_compound(kd_parser *parser, const char *name)
 {
-    kd_stmt *s = skip_statement(parser, name);
+    kd_stmt *s = skip_statement(parser, name, true);
     if (!s)
         return NULL;
     while (kd_parser_accept(parser, KD_TOK_SEMICOLON)) /* 'with a: b; c' */
-        if (!skip_statement(parser, name))
+        if (!skip_statement(parser, name, false))
             return NULL;
     skip_indented(parser);
     while (parser->token.kind == KD_TOK_EXCEPT || parser->token.kind == KD_TOK_ELSE || parser->token.kind == KD_TOK_FINALLY) {
-        if (!skip_statement(parser, name))
+        if (!skip_statement(parser, name, true))
             return NULL;
         skip_indented(parser);
     }
@@ -527,6 +534,23 @@ static bool at_compound(kd_parser *parser)
     }
 }
 
+/* After an error in a compound statement: what still belongs to it is checked, not missed an 'if' in. */
+static void drop_clauses(kd_parser *parser)
+{
+    recover(parser);
+    for (;;) {
+        kd_block_ast dropped;
+        kd_loc loc = token_loc(parser);
+        bool is_elif = kd_parser_accept(parser, KD_TOK_ELIF), is_except = !is_elif && kd_parser_accept(parser, KD_TOK_EXCEPT);
+        if (!is_elif && !is_except && !kd_parser_accept(parser, KD_TOK_ELSE) && !kd_parser_accept(parser, KD_TOK_FINALLY))
+            return;
+        while (is_except && parser->token.kind != KD_TOK_COLON && !at_simple_end(parser) && parser->token.kind != KD_TOK_BAD)
+            kd_parser_advance(parser);
+        if ((is_elif && !kd_parse_expr(parser)) || !parse_suite(parser, "the header", "the header", &loc, &dropped))
+            recover(parser);
+    }
+}
+
 /* The statements of one logical line, or a compound one with its blocks. */
 static void parse_line(kd_parser *parser, kd_stmt_vec *out)
 {
@@ -537,7 +561,7 @@ static void parse_line(kd_parser *parser, kd_stmt_vec *out)
         if (s)
             kd_vec_push(parser->arena, out, s);
         else
-            recover(parser);
+            drop_clauses(parser);
         return;
     }
     do {

@@ -227,8 +227,8 @@ static double time_of(const char *piece, size_t n)
 static void time_is_linear(void **state)
 {
     static const char *const PIECES[] = {
-        "@triton.jit\ndef f(x, y: tl.constexpr = 1):\n    \"\"\"doc\"\"\"\n    for i in range(10):\n        x = tl.load(x + i, "
-        "mask=i < y)\n    return x\n\n\n",
+        "@triton.jit\ndef f(x, y: tl.constexpr = 1):\n    \"\"\"doc\"\"\"\n    for i in range(10):\n        x = x + (i < y)\n    "
+        "return x\n\n\n",
         "def host(x):\n    y = {'a': [1, 2, (3)]}\n    return f'{x}'\n",
         "x = (\n",
         "@(\n",
@@ -238,6 +238,7 @@ static void time_is_linear(void **state)
         "x = f'{'{'{'\n",
         "def f(x\n",
         "elif x:\n y = 1\n",
+        "match (x,\n",
         "x, ",
         "'",
         "'''",

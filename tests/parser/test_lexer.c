@@ -126,7 +126,7 @@ static void fstrings(void **state)
 static void brackets(void **state)
 {
     check("(a\n  b\n)\nc", "LPAREN NAME NAME RPAREN NEWLINE NAME NEWLINE ");
-    check("(]", "LPAREN BAD NEWLINE | expected ')' to close '(', found ']'; '(' is opened here");
+    check("(]", "LPAREN BAD | expected ')' to close '(', found ']'; '(' is opened here");
     check("[(]", "LBRACKET LPAREN BAD NEWLINE | expected ')' to close '(', found ']'; '(' is opened here");
     check(")", "BAD NEWLINE | ')' has no '(' before it");
     check("(a\nreturn", "LPAREN NAME BAD NEWLINE RETURN NEWLINE | '(' is never closed");

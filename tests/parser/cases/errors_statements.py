@@ -23,6 +23,14 @@ def f(x, y):
         a = 1
     finally:
         a = 1
+    x = 1
+    elif x:
+        a = 1
+    x = 2
+    finally:
+        a = 1
+    x = 3
+    else: x = 4
     x + 1 = 2
     f(x) = 2
     1 = x

@@ -32,3 +32,19 @@ def f(x, y):
     @x
     y = 1
     return x
+
+
+def unsupported(x):
+    with x
+        y = 1
+    try
+        y = 1
+    except x: pass
+    finally
+        y = 1
+    class C(x)
+        y = 1
+    with x(
+        y = 1
+    del x[
+    return x
