@@ -370,6 +370,8 @@ static bool simplify_cast(kd_simplifier *s, kd_op *op)
                        kd_scalar_bits(to) <= kd_scalar_bits(middle);
     if (!is_low_bits && !contains(middle, from))
         return false;
+    if (from == to && to == KD_F8E5) /* back to f8e5, infinity becomes the largest number */
+        return false;
     /* Integers are rounded to nearest, and targets make 16-bit floats from them through f32. */
     if (!kd_scalar_is_float(from) && kd_scalar_is_float(to) &&
         (kd_cast_rounding(op) != KD_ROUND_NEAREST_EVEN || (kd_scalar_bits(to) < 32 && !contains(KD_F32, from))))

@@ -267,6 +267,18 @@ static LLVMValueRef float_to_float(kd_emitter *e, LLVMValueRef v, kd_scalar from
 
 /* ---- integers ---- */
 
+/* An i64 or u64 that f64 holds exactly and that rounds to 16 bits or fewer as v does: where v is large, one bit stands for all low ones. */
+static LLVMValueRef sticky_int(kd_emitter *e, LLVMValueRef v, bool uns)
+{
+    LLVMValueRef half = kd_emit_int_like(v, e->i64, INT64_C(1) << 53), none = LLVMConstNull(LLVMTypeOf(v));
+    LLVMValueRef small = uns ? LLVMBuildICmp(e->b, LLVMIntULE, v, half, "")
+                             : LLVMBuildICmp(e->b, LLVMIntULE, LLVMBuildAdd(e->b, v, half, ""), kd_emit_int_like(v, e->i64, INT64_C(1) << 54), "");
+    LLVMValueRef low = LLVMBuildAnd(e->b, v, kd_emit_int_like(v, e->i64, 0x7ff), ""), high = LLVMBuildXor(e->b, v, low, "");
+    LLVMValueRef odd = LLVMBuildOr(e->b, high, kd_emit_int_like(v, e->i64, 0x800), "");
+    LLVMValueRef large = choose(e, LLVMBuildICmp(e->b, LLVMIntEQ, low, none, ""), v, odd);
+    return choose(e, small, v, large);
+}
+
 static LLVMValueRef int_to_float(kd_emitter *e, LLVMValueRef v, kd_scalar from, kd_scalar to, kd_rounding rounding)
 {
     bool uns = kd_scalar_is_unsigned(from);
@@ -277,6 +289,8 @@ static LLVMValueRef int_to_float(kd_emitter *e, LLVMValueRef v, kd_scalar from, 
         uns = false;
     }
     bool direct = to == KD_F32 || to == KD_F64, exact = bits < 32;
+    if (bits == 64 && !direct)
+        v = sticky_int(e, v, uns);
     LLVMTypeRef first = kd_emit_like(v, to == KD_F32 || (exact && !direct) ? e->f32 : e->f64);
     LLVMValueRef f = uns ? LLVMBuildUIToFP(e->b, v, first, "") : LLVMBuildSIToFP(e->b, v, first, "");
     return direct ? f : float_to_float(e, f, exact ? KD_F32 : KD_F64, to, rounding);
