@@ -145,8 +145,12 @@ static void give_syntax(kd_job *job, const kd_compile_request *request, kd_compi
     const kd_function *f = info ? function_at(job->ast->items, info) : NULL;
     if (f && kd_function_parse_body((kd_function *)f, job->diags))
         kd_ast_print_function(f, &text);
-    else if (!request->kernel)
+    else if (!request->kernel) {
+        for (const kd_item *item = job->ast->items; item; item = item->next)
+            if (item->kind == KD_ITEM_FUNCTION && kd_function_is_jit(item->function))
+                kd_function_parse_body(item->function, job->diags);
         kd_ast_print_module(job->ast, &text);
+    }
     give_bytes(out, kd_strbuf_text(&text), text.len);
 }
 
