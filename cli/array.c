@@ -216,6 +216,32 @@ static kd_status unknown_type(kd_str text, kd_failure *out_why)
     return kd_fail(out_why, KD_ERR_ARGUMENT, "'%.*s' is not an element type; expected f32, f16, bf16, i32, i64, u8, fp8e4nv ...", KD_STR_ARG(text));
 }
 
+static kd_status copy_npy(const kd_npy *npy, kd_array *out, kd_failure *out_why)
+{
+    kd_array array = {.type = npy->type, .n_dims = npy->n_dims, .n_elems = npy->n_elems, .n_bytes = npy->n_bytes};
+    memcpy(array.shape, npy->shape, npy->n_dims * sizeof *npy->shape);
+    kd_status status = allocate(&array, out_why);
+    if (status != KD_OK)
+        return status;
+    memcpy(array.data, npy->data, npy->n_bytes);
+    *out = array;
+    return KD_OK;
+}
+
+kd_status kd_array_read(const char *path, kd_scalar type, kd_array *out, kd_failure *out_why)
+{
+    kd_npy npy;
+    kd_status status = kd_npy_read(path, &npy, out_why);
+    if (status != KD_OK)
+        return status;
+    if (!npy.has_type)
+        status = kd_npy_retype(&npy, type, out_why);
+    if (status == KD_OK)
+        status = copy_npy(&npy, out, out_why);
+    kd_npy_release(&npy);
+    return status;
+}
+
 static kd_status from_file(const char *path, kd_array *out, kd_failure *out_why)
 {
     size_t n = strlen(path);
@@ -241,13 +267,8 @@ static kd_status from_file(const char *path, kd_array *out, kd_failure *out_why)
     else if (!npy.has_type)
         status = kd_fail(out_why, KD_ERR_ARGUMENT, "'%s' has raw elements of %u bytes; say what they are: @%s:%s", path, npy.item_bytes, path,
                          npy.item_bytes == 2 ? "bf16" : "fp8e4nv");
-    if (status == KD_OK) {
-        *out = (kd_array){.type = npy.type, .n_dims = npy.n_dims, .n_elems = npy.n_elems, .n_bytes = npy.n_bytes};
-        memcpy(out->shape, npy.shape, npy.n_dims * sizeof *npy.shape);
-        status = allocate(out, out_why);
-        if (status == KD_OK)
-            memcpy(out->data, npy.data, npy.n_bytes);
-    }
+    if (status == KD_OK)
+        status = copy_npy(&npy, out, out_why);
     kd_npy_release(&npy);
     return status;
 }
@@ -305,43 +326,68 @@ kd_status kd_array_make(const char *text, uint64_t seed, kd_array_eval *eval, vo
 
 enum { EDGE_ITEMS = 3, MAX_SHOWN = 1000 };
 
-static void print_number(const kd_array *array, uint64_t i, FILE *out)
+typedef char number_text[32];
+
+static int write_number(const kd_array *array, uint64_t i, number_text out)
 {
+    double v = kd_array_get(array, i);
+    size_t n = sizeof(number_text);
     if (array->type == KD_I1)
-        fputs(kd_array_get(array, i) != 0 ? "True" : "False", out);
-    else if (kd_scalar_is_float(array->type))
-        fprintf(out, array->type == KD_F64 ? "%.10g" : "%.6g", kd_array_get(array, i));
-    else if (array->type == KD_U64)
-        fprintf(out, "%llu", (unsigned long long)((const uint64_t *)array->data)[i]);
-    else if (array->type == KD_I64)
-        fprintf(out, "%lld", (long long)((const int64_t *)array->data)[i]);
-    else
-        fprintf(out, "%.0f", kd_array_get(array, i));
+        return snprintf(out, n, "%s", v != 0 ? "True" : "False");
+    if (isnan(v))
+        return snprintf(out, n, "nan"); /* printf shows the sign */
+    if (kd_scalar_is_float(array->type))
+        return snprintf(out, n, array->type == KD_F64 ? "%.10g" : "%.6g", v);
+    if (array->type == KD_U64)
+        return snprintf(out, n, "%llu", (unsigned long long)((const uint64_t *)array->data)[i]);
+    if (array->type == KD_I64)
+        return snprintf(out, n, "%lld", (long long)((const int64_t *)array->data)[i]);
+    return snprintf(out, n, "%.0f", v);
 }
 
-static void print_axis(const kd_array *array, unsigned axis, uint64_t at, uint64_t stride, bool shorten, FILE *out)
+typedef struct printing {
+    const kd_array *array;
+    bool shorten;
+    int width; /* of the widest number that is shown, where there are several rows; 0: measuring */
+    FILE *out; /* NULL: measuring */
+} printing;
+
+static void print_number(printing *p, uint64_t i)
 {
-    if (axis == array->n_dims) {
-        print_number(array, at, out);
+    number_text text;
+    int n = write_number(p->array, i, text);
+    if (p->out)
+        fprintf(p->out, "%*s", p->array->n_dims > 1 ? p->width : 0, text);
+    else if (n > p->width)
+        p->width = n;
+}
+
+static void print_text(printing *p, const char *text, unsigned indent)
+{
+    if (p->out)
+        fprintf(p->out, "%s%*s", text, (int)indent, "");
+}
+
+static void print_axis(printing *p, unsigned axis, uint64_t at, uint64_t stride)
+{
+    if (axis == p->array->n_dims) {
+        print_number(p, at);
         return;
     }
-    uint64_t n = array->shape[axis];
-    bool inner = axis + 1 == array->n_dims;
-    fputc('[', out);
+    uint64_t n = p->array->shape[axis];
+    bool inner = axis + 1 == p->array->n_dims;
+    print_text(p, "[", 0);
     for (uint64_t i = 0; i < n; i++) {
-        if (i && inner)
-            fputs(", ", out);
-        else if (i)
-            fprintf(out, "\n%*s", (int)axis + 1, "");
-        if (shorten && i == EDGE_ITEMS && n > 2 * EDGE_ITEMS) {
-            fputs("...", out);
+        if (i)
+            print_text(p, inner ? ", " : "\n", inner ? 0 : axis + 1);
+        if (p->shorten && i == EDGE_ITEMS && n > 2 * EDGE_ITEMS) {
+            print_text(p, "...", 0);
             i = n - EDGE_ITEMS - 1;
             continue;
         }
-        uint64_t inner_stride = stride / n;
-        print_axis(array, axis + 1, at + i * inner_stride, inner_stride, shorten, out);
+        print_axis(p, axis + 1, at + i * (stride / n), stride / n);
     }
-    fputc(']', out);
+    print_text(p, "]", 0);
 }
 
 void kd_array_print(const kd_array *array, const char *name, FILE *out)
@@ -350,7 +396,14 @@ void kd_array_print(const kd_array *array, const char *name, FILE *out)
     for (unsigned i = 0; i < array->n_dims; i++)
         fprintf(out, "%s%llu", i ? ", " : "", (unsigned long long)array->shape[i]);
     fputs("]\n", out);
-    print_axis(array, 0, 0, array->n_elems, array->n_elems > MAX_SHOWN, out);
+    printing p = {.array = array, .shorten = array->n_elems > MAX_SHOWN};
+    if (array->n_elems) {
+        print_axis(&p, 0, 0, array->n_elems);
+        p.out = out;
+        print_axis(&p, 0, 0, array->n_elems);
+    } else {
+        fputs("[]", out);
+    }
     fputc('\n', out);
 }
 

@@ -34,6 +34,9 @@ typedef bool kd_array_eval(void *user, kd_str text, double *out);
  * makes no sense; statuses of kd_npy_read for files; KD_ERR_REPORTED where eval reported. */
 kd_status kd_array_make(const char *text, uint64_t seed, kd_array_eval *eval, void *user, kd_array *out, kd_failure *out_why);
 
+/* An .npy file. type: what raw bytes of its width are, where the file does not say. */
+kd_status kd_array_read(const char *path, kd_scalar type, kd_array *out, kd_failure *out_why);
+
 /* An element as a number (floats decoded), for people and comparisons. */
 double kd_array_get(const kd_array *array, uint64_t i);
 

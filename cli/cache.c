@@ -99,7 +99,7 @@ static int clear(kd_cache *cache)
         kd_cli_error("%s", why.text);
         return KD_EXIT_WORLD;
     }
-    printf("%llu removed\n", (unsigned long long)n);
+    printf("removed %llu %s\n", (unsigned long long)n, n == 1 ? "kernel" : "kernels");
     return KD_EXIT_OK;
 }
 

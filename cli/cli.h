@@ -58,6 +58,9 @@ extern const unsigned kd_n_commands;
 int kd_options_parse(const kd_command *command, const kd_option *options, unsigned n_options, int argc, char **argv, kd_arena *arena,
                      kd_text_list *out_words);
 
+/* Of a command that takes options only: -1, or the exit status where a word was given and has been reported. */
+int kd_options_no_words(const kd_command *command, const kd_text_list *words);
+
 /* ---- talking to people ---- */
 
 /* "kdsl: error: ..." on standard error. */

@@ -1,17 +1,20 @@
 /* common.c - what the commands that take a kernel file share. */
 #include "cli/common.h"
 
+#include <stdlib.h>
+
 void kd_common_options_rows(kd_common_options *common, kd_option *out)
 {
     *common = (kd_common_options){.opt_level = 3, .config = -1};
     const kd_option rows[KD_N_COMMON_OPTIONS] = {
         {"-I", KD_OPTION_LIST, &common->include_dirs, "DIR", "where imports are looked for, beside the file's own folder", 0, 0},
         {"--device", KD_OPTION_TEXT, &common->device, "NAME", "cpu", 0, 0},
-        {"--num-warps", KD_OPTION_NUMBER, &common->num_warps, "N", "as in Triton; the CPU does not care", 1, 64},
-        {"--num-stages", KD_OPTION_NUMBER, &common->num_stages, "N", "as in Triton; the CPU does not care", 1, 64},
+        {"--num-warps -w", KD_OPTION_NUMBER, &common->num_warps, "N", "as in Triton; the CPU does not care", 1, 64},
+        {"--num-stages -ns", KD_OPTION_NUMBER, &common->num_stages, "N", "as in Triton; the CPU does not care", 1, 64},
         {"--config", KD_OPTION_NUMBER, &common->config, "N", "take the values of the N-th triton.Config in the file, from 0", 0, 9999},
         {"-O", KD_OPTION_NUMBER, &common->opt_level, "N", "optimize: 0 to 3 (3)", 0, 3},
         {"--no-cache", KD_OPTION_FLAG, &common->no_cache, NULL, "compile even where a compiled kernel is in the cache", 0, 0},
+        {"--debug", KD_OPTION_FLAG, &common->debug, NULL, "assert and tl.device_assert check, as with TRITON_DEBUG=1", 0, 0},
         {"--no-fusion", KD_OPTION_FLAG, &common->no_fusion, NULL, "a loop for each tile operation: slow, for tracking down differences", 0, 0},
         {"--print-after", KD_OPTION_TEXT, &common->print_after, "PASS", "show the IR after a pass, or after 'all'", 0, 0},
         {"--time-passes", KD_OPTION_FLAG, &common->time_passes, NULL, "show how long each pass took", 0, 0},
@@ -20,6 +23,8 @@ void kd_common_options_rows(kd_common_options *common, kd_option *out)
         {"--threads-per-warp", KD_OPTION_NUMBER, &common->threads_per_warp, "N", NULL, 0, 0}, /* of Triton's compile.py: no effect here */
     };
     memcpy(out, rows, sizeof rows);
+    const char *triton_debug = getenv("TRITON_DEBUG");
+    common->debug = triton_debug && *triton_debug && strcmp(triton_debug, "0") != 0;
 }
 
 kd_exit kd_common_options_check(const kd_common_options *common)
@@ -34,7 +39,7 @@ kd_exit kd_common_options_check(const kd_common_options *common)
     }
     if (common->device && strcmp(common->device, "cpu") != 0) {
         kd_cli_error("there is no device '%s'; 'kdsl devices' lists them", common->device);
-        return KD_EXIT_WORLD;
+        return KD_EXIT_USAGE;
     }
     return KD_EXIT_OK;
 }
@@ -64,6 +69,7 @@ kd_compile_request kd_common_request(const kd_common_options *common, const char
         .opt_level = (unsigned)common->opt_level,
         .set_opt_level = true,
         .no_fusion = common->no_fusion,
+        .debug = common->debug,
         .no_cache = common->no_cache,
         .print_after = common->print_after,
         .time_passes = common->time_passes,
@@ -73,9 +79,18 @@ kd_compile_request kd_common_request(const kd_common_options *common, const char
 kd_exit kd_cli_report(kd_compiler *compiler, kd_status status)
 {
     const char *text = kd_compiler_messages(compiler);
-    if (status != KD_OK && !*text)
-        kd_cli_error("%s", kd_status_text(status));
-    fputs(text, stderr);
+    fflush(stdout);
+    if (status == KD_OK || status == KD_ERR_REPORTED || strstr(text, ": error: ")) {
+        fputs(text, stderr);
+        return kd_cli_exit_of(status);
+    }
+    /* The last line is a sentence without a place: a file, a target, memory. */
+    size_t n = strlen(text), begin = n;
+    n -= n && text[n - 1] == '\n';
+    for (begin = n; begin && text[begin - 1] != '\n';)
+        begin--;
+    fwrite(text, 1, begin, stderr);
+    kd_cli_error("%.*s", (int)(n - begin), n > begin ? text + begin : kd_status_text(status));
     return kd_cli_exit_of(status);
 }
 

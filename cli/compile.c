@@ -22,7 +22,7 @@ static kd_exit check_emit(const char *emit)
             return KD_EXIT_OK;
     if (strcmp(emit, "spirv") == 0 || strcmp(emit, "spirv-asm") == 0 || strcmp(emit, "gpu") == 0) {
         kd_cli_error("--emit %s: SPIR-V is not supported yet", emit);
-        return KD_EXIT_WORLD;
+        return KD_EXIT_USAGE;
     }
     const char *near = kd_cli_nearest(emit, EMITS, N_EMITS);
     if (near)
@@ -103,6 +103,10 @@ static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_
         status = check_emit(o->emit);
     if (status != KD_EXIT_OK)
         return status;
+    if (o->target && strncmp(o->target, "spirv:", 6) == 0) {
+        kd_cli_error("--target %s: SPIR-V is not supported yet", o->target);
+        return KD_EXIT_USAGE;
+    }
     const char *file, *kernel;
     kd_split_file_kernel(arena, words->data[0], &file, &kernel);
     kd_compile_request request = kd_common_request(&o->common, file, o->kernel ? o->kernel : kernel);
@@ -114,6 +118,8 @@ static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_
         kd_cli_error("--signature is missing: the types of the parameters, as in --signature '*fp32:16, i32, BLOCK=1024'");
         return KD_EXIT_USAGE;
     }
+    if (o->out_name && strcmp(o->out_name, o->kernel ? o->kernel : kernel ? kernel : o->out_name) != 0)
+        kd_cli_note("--out-name has no effect: the C function is named like the kernel");
     if (object && !o->out && isatty(STDOUT_FILENO)) {
         kd_cli_error("an object is nothing to read; -o FILE says where it goes");
         return KD_EXIT_USAGE;
@@ -132,7 +138,7 @@ int kd_cli_compile(const kd_command *command, int argc, char **argv)
         {"--target -t", KD_OPTION_TEXT, &o.target, "T", "cpu (this machine), or cpu:x86-64-v2, -v3, -v4, cpu:znver4 ...", 0, 0},
         {"--kernel --kernel-name -n", KD_OPTION_TEXT, &o.kernel, "NAME", "the kernel, where it is not behind the file's name", 0, 0},
         {"--assume-disjoint", KD_OPTION_FLAG, &o.assume_disjoint, NULL, "rely on it that written arrays overlap no other: faster code", 0, 0},
-        {"--out-name", KD_OPTION_TEXT, &o.out_name, "NAME", NULL, 0, 0}, /* of Triton's compile.py; the symbol keeps the kernel's name */
+        {"--out-name -on", KD_OPTION_TEXT, &o.out_name, "NAME", NULL, 0, 0}, /* of Triton's compile.py; the symbol keeps the kernel's name */
         {"--grid", KD_OPTION_TEXT, &o.grid, "G", NULL, 0, 0},            /* likewise; the launch loop takes the grid */
     };
     kd_common_options_rows(&o.common, options + 8);

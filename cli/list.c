@@ -23,15 +23,40 @@ static const char *param_text(kd_arena *arena, const kd_param_info *p)
     return kd_strbuf_text(&text);
 }
 
+enum { MAX_COLUMN = 100 };
+
+/* A word of an indented list, on a new line where the line would become too long. Returns the column behind it. */
+static unsigned put_word(const char *word, bool more, unsigned column)
+{
+    unsigned n = (unsigned)strlen(word) + more;
+    if (!column || column + 1 + n > MAX_COLUMN) {
+        fputs(column ? "\n    " : "    ", stdout);
+        column = 4;
+    } else {
+        putchar(' ');
+        column++;
+    }
+    printf("%s%s", word, more ? "," : "");
+    return column + n;
+}
+
 static void show_kernel(kd_arena *arena, const kd_kernel_info *k)
 {
     bool colored = kd_cli_color(stdout);
     printf("%s%s%s%s  line %u%s\n", colored ? "\033[1m" : "", k->name, colored ? "\033[0m" : "", k->is_kernel ? "" : " (helper)", k->line,
-           k->n_configs ? kd_arena_printf(arena, ", %u configs", k->n_configs) : k->has_other_configs ? ", configs made by Python" : "");
+           k->has_other_configs ? ", configs made by Python" : "");
     if (k->doc)
         printf("    %s\n", k->doc);
+    unsigned column = 0;
     for (unsigned i = 0; i < k->n_params; i++)
-        printf("    %s\n", param_text(arena, &k->params[i]));
+        column = put_word(param_text(arena, &k->params[i]), i + 1 < k->n_params, column);
+    putchar('\n');
+    for (unsigned i = 0; i < k->n_configs; i++) {
+        printf("    config %u ", i);
+        for (unsigned v = 0; v < k->configs[i].n; v++)
+            printf(" %s=%s", k->configs[i].names[v], k->configs[i].values[v]);
+        putchar('\n');
+    }
 }
 
 static void add_json(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *file, const kd_kernel_info *k)
@@ -70,7 +95,9 @@ static kd_exit list_files(kd_compiler *compiler, const list_options *o, const kd
         const kd_file_info *info;
         kd_status status = kd_compiler_inspect(compiler, &request, false, &info);
         if (status != KD_OK) {
-            worst = kd_cli_report(compiler, status);
+            kd_exit found = kd_cli_report(compiler, status);
+            if (found > worst)
+                worst = found;
             continue;
         }
         unsigned shown = 0;
@@ -86,7 +113,7 @@ static kd_exit list_files(kd_compiler *compiler, const list_options *o, const kd
             shown++;
         }
         if (!shown && !o->json)
-            fprintf(stderr, "kdsl: %s has no kernels%s\n", words->data[i], info->n_kernels ? ", only helpers (--all shows them)" : "");
+            kd_cli_note("'%s' has no kernels%s", words->data[i], info->n_kernels ? ", only helpers (--all shows them)" : "");
     }
     if (o->json) {
         yyjson_mut_val *root = yyjson_mut_obj(doc);
@@ -141,7 +168,7 @@ static int on_files(const kd_command *command, int argc, char **argv, bool is_li
     if (status < 0) {
         kd_compiler *compiler = NULL;
         if (!words.n) {
-            kd_cli_error("which files?");
+            kd_cli_error("which files? Expected FILE ...");
             status = KD_EXIT_USAGE;
         } else if (kd_compiler_create(&(kd_compiler_options){0}, &compiler) != KD_OK) {
             kd_cli_error("out of memory");

@@ -1,7 +1,5 @@
 /* main.c - the kdsl command: finds the command that was asked for. */
 #include "cli/cli.h"
-#include "dsl/kdsl.h"
-
 
 const kd_command kd_commands[] = {
     {"run", "FILE[:KERNEL] [NAME=VALUE ...] --grid G", "compile a kernel and run it on arrays",
@@ -10,7 +8,9 @@ const kd_command kd_commands[] = {
      "  x=zeros:f32[64,32]    also ones, empty, arange, rand, randn, randint(lo,hi); randn(seed=1):f32[8] is repeatable\n"
      "or an expression in Python's spelling over the other arguments\n"
      "  n=x.numel  M=x.shape[0]  sx=x.stride(0)  BLOCK=next_power_of_2(n)  act='relu'  bias=None  ty=tl.float16  n=96:i64\n"
-     "The grid is an expression too: --grid 'cdiv(n, BLOCK), 2'.\n"
+     "  fn=relu               a jit function of the file\n"
+     "  y=x                   the same array; t=(x, 3, 1.5) is a tuple\n"
+     "A name that is no parameter is a value for the others to use. The grid is an expression too: --grid 'cdiv(n, BLOCK), 2'.\n"
      "\n"
      "example:\n"
      "  kdsl run softmax.py:softmax_kernel x=randn:f32[96,781] out=empty:f32[96,781] n=781 \\\n"

@@ -31,6 +31,8 @@ static void print_option(const kd_option *o, FILE *out)
     size_t first = strcspn(o->name, " ");
     const char *second = o->name[first] ? o->name + first + 1 : NULL;
     bool short_second = second && second[0] == '-' && second[1] != '-';
+    if (short_second && second[2] && second[2] != ' ') /* "-ns": Triton's, not ours to teach */
+        short_second = false;
     if (short_second)
         snprintf(left, sizeof left, "%.2s, %.*s%s%s", second, (int)first, o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
     else
@@ -57,6 +59,14 @@ static int usage_error(const kd_command *command)
 {
     kd_cli_note("'kdsl %s --help' shows what it takes", command->name);
     return KD_EXIT_USAGE;
+}
+
+int kd_options_no_words(const kd_command *command, const kd_text_list *words)
+{
+    if (!words->n)
+        return -1;
+    kd_cli_error("'kdsl %s' takes no words, but found '%s'", command->name, words->data[0]);
+    return usage_error(command);
 }
 
 static int unknown_option(const kd_command *command, const kd_option *options, unsigned n, const char *word, size_t len)

@@ -1,11 +1,10 @@
 /* run.c - 'kdsl run': one kernel, on arrays. */
-#include "base/npy.h"
-#include "base/vec.h"
 #include "cli/common.h"
 #include "cli/run_impl.h"
 
-#include <math.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <yyjson.h>
 
 typedef struct run_options {
@@ -25,15 +24,6 @@ typedef struct run_state {
     kd_queue *queue;
 } run_state;
 
-typedef struct run_result {
-    double compile_seconds;
-    bool from_cache;
-    double median, low, high; /* seconds a launch */
-    unsigned n_runs;
-    double n_bytes;           /* of all arrays: what a kernel that touches each once moves */
-    uint32_t grid[3];
-} run_result;
-
 static void device_failed(run_state *st)
 {
     kd_cli_error("%s", kd_device_error(st->device));
@@ -45,7 +35,7 @@ static run_arg *named_array(run_args *args, const char *option, const char *word
 {
     const char *name = kd_arena_strndup(args->arena, word, n);
     run_arg *arg = run_args_find(args, name);
-    if (arg && arg->is_array)
+    if (arg && run_arg_array(arg))
         return arg;
     const char *near = kd_cli_nearest(name, args->names, args->n);
     if (arg)
@@ -93,27 +83,32 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Copies of the arrays that the kernel writes, so that each timed run starts from the same state. */
-static bool snapshot(run_args *args, const kd_kernel_desc *desc, void **copies)
+static bool snapshot(const kd_kernel_desc *desc, kd_array **arrays, void **copies)
 {
     for (unsigned i = 0; i < desc->n_args; i++) {
-        run_arg *arg = run_args_find(args, desc->args[i].name);
-        if (!desc->args[i].is_written || !arg->is_array)
+        if (!desc->args[i].is_written || !arrays[i])
             continue;
-        copies[i] = malloc(arg->array.n_bytes + 1);
+        copies[i] = malloc(arrays[i]->n_bytes + 1);
         if (!copies[i])
             return false;
-        memcpy(copies[i], arg->array.data, arg->array.n_bytes);
+        memcpy(copies[i], arrays[i]->data, arrays[i]->n_bytes);
     }
     return true;
 }
 
-static void restore(run_args *args, const kd_kernel_desc *desc, void **copies)
+static void restore(const kd_kernel_desc *desc, kd_array **arrays, void **copies)
 {
     for (unsigned i = 0; i < desc->n_args; i++)
-        if (copies[i]) {
-            run_arg *arg = run_args_find(args, desc->args[i].name);
-            memcpy(arg->array.data, copies[i], arg->array.n_bytes);
-        }
+        if (copies[i])
+            memcpy(arrays[i]->data, copies[i], arrays[i]->n_bytes);
+}
+
+/* Lets standard output go elsewhere for a while. */
+static void point_stdout_to(int fd)
+{
+    fflush(stdout);
+    if (fd >= 0)
+        dup2(fd, STDOUT_FILENO);
 }
 
 static kd_status launch_once(run_state *st, kd_kernel *kernel, const uint32_t grid[3], const kd_arg *packed, double *out_seconds)
@@ -127,28 +122,35 @@ static kd_status launch_once(run_state *st, kd_kernel *kernel, const uint32_t gr
 }
 
 /* The first run counts for the results; more only where time is asked for. Without --repeat, until 0.2 s or 100 runs are over. */
-static kd_exit launch_repeatedly(run_state *st, kd_kernel *kernel, const kd_arg *packed, run_result *result)
+static kd_exit launch_repeatedly(run_state *st, kd_kernel *kernel, const kd_arg *packed, kd_array **arrays, run_result *result)
 {
-    enum { MAX_RUNS = 100000 };
     const kd_kernel_desc *desc = kd_kernel_get_desc(kernel);
-    bool timed = st->options.time || st->options.tune || st->options.json || st->options.repeat > 0;
+    bool timed = st->options.time || st->options.tune || st->options.repeat > 0;
     unsigned limit = !timed ? 1 : st->options.repeat > 0 ? (unsigned)st->options.repeat : 100;
     double *times = kd_arena_array(st->args.arena, double, limit);
     void **copies = kd_arena_array(st->args.arena, void *, desc->n_args);
-    if (limit > 1 && !snapshot(&st->args, desc, copies)) {
+    if (limit > 1 && !snapshot(desc, arrays, copies)) {
         kd_cli_error("out of memory");
         return KD_EXIT_WORLD;
     }
     kd_status status = KD_OK;
+    int own_stdout = dup(STDOUT_FILENO), nowhere = limit > 1 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    if (st->options.json) /* there standard output is for the answer alone */
+        point_stdout_to(STDERR_FILENO);
     double begin = kd_cli_now();
     for (unsigned n = 0; n < limit && status == KD_OK; n++) {
+        if (n == 1) /* what the kernel prints is wanted once */
+            point_stdout_to(nowhere);
         if (n)
-            restore(&st->args, desc, copies);
+            restore(desc, arrays, copies);
         status = launch_once(st, kernel, result->grid, packed, &times[n]);
         result->n_runs = n + 1;
         if (!st->options.repeat && n >= 2 && kd_cli_now() - begin > 0.2)
             break;
     }
+    point_stdout_to(own_stdout);
+    close(own_stdout);
+    close(nowhere);
     for (unsigned i = 0; i < desc->n_args; i++)
         free(copies[i]);
     if (status != KD_OK) {
@@ -162,78 +164,54 @@ static kd_exit launch_repeatedly(run_state *st, kd_kernel *kernel, const kd_arg 
     return KD_EXIT_OK;
 }
 
-static kd_exit compile_and_launch(run_state *st, const kd_compile_request *request, run_result *result)
+static kd_exit compile_for_run(run_state *st, const kd_compile_request *request, bool disjoint, run_result *result, kd_compiled **out)
 {
-    kd_compiled *compiled = NULL;
     kd_compile_request r = *request;
     r.signature = run_args_signature(&st->args);
-    r.assume_disjoint = true; /* every array has memory of its own */
+    r.assume_disjoint = disjoint;
     double start = kd_cli_now();
-    kd_exit status = kd_cli_compile_kernel(st->args.compiler, &r, &compiled);
-    if (status != KD_EXIT_OK)
-        return status;
-    result->compile_seconds = kd_cli_now() - start;
-    result->from_cache = kd_compiled_from_cache(compiled);
-    size_t n_bytes;
-    const void *bytes = kd_compiled_bytes(compiled, &n_bytes);
-    const kd_kernel_desc *desc = kd_compiled_desc(compiled);
-    kd_kernel *kernel = NULL;
-    kd_arg *packed = NULL;
-    if (kd_kernel_load(st->device, desc, bytes, n_bytes, &kernel) != KD_OK) {
-        device_failed(st);
-        status = KD_EXIT_WORLD;
+    kd_exit status = kd_cli_compile_kernel(st->args.compiler, &r, out);
+    if (status == KD_EXIT_OK) {
+        result->compile_seconds = kd_cli_now() - start;
+        result->from_cache = kd_compiled_from_cache(*out);
     }
-    if (status == KD_EXIT_OK)
-        status = run_args_pack(&st->args, desc, &packed);
-    if (status == KD_EXIT_OK)
-        status = launch_repeatedly(st, kernel, packed, result);
-    kd_kernel_destroy(kernel);
-    kd_compiled_destroy(compiled);
     return status;
 }
 
-/* ---- results ---- */
-
-static kd_exit check_expected(run_state *st, const run_arg *arg)
+static kd_exit load_and_launch(run_state *st, const kd_compiled *compiled, const kd_arg *packed, kd_array **arrays, run_result *result)
 {
-    kd_array expected = {0};
-    kd_failure why = {0};
-    kd_status status = kd_array_make(kd_arena_printf(st->args.arena, "@%s", arg->expect_path), 0, NULL, NULL, &expected, &why);
-    kd_array_difference d = {0};
-    if (status == KD_OK)
-        status = kd_array_compare(&arg->array, &expected, st->options.rtol, st->options.atol, &d, &why);
-    kd_array_release(&expected);
-    if (status != KD_OK) {
-        kd_cli_error("--expect %s=%s: %s", arg->name, arg->expect_path, why.text);
-        return kd_cli_exit_of(status);
+    size_t n_bytes;
+    const void *bytes = kd_compiled_bytes(compiled, &n_bytes);
+    kd_kernel *kernel = NULL;
+    if (kd_kernel_load(st->device, kd_compiled_desc(compiled), bytes, n_bytes, &kernel) != KD_OK) {
+        device_failed(st);
+        return KD_EXIT_WORLD;
     }
-    if (!d.n_different)
-        return KD_EXIT_OK;
-    kd_cli_error("%s differs from '%s' in %llu of %llu elements; the first at %s: %.9g instead of %.9g; largest error %.3g", arg->name,
-                 arg->expect_path, (unsigned long long)d.n_different, (unsigned long long)arg->array.n_elems,
-                 kd_array_index_text(st->args.arena, &arg->array, d.first), d.got, d.expected, d.max_error);
-    return KD_EXIT_DIFFERS;
+    kd_exit status = launch_repeatedly(st, kernel, packed, arrays, result);
+    kd_kernel_destroy(kernel);
+    return status;
 }
 
-static kd_exit deliver(run_state *st)
+/* Every array has memory of its own, so the code may rely on that; unless one array is two arguments, and the kernel writes to it. */
+static kd_exit compile_and_launch(run_state *st, const kd_compile_request *request, run_result *result)
 {
-    kd_exit status = KD_EXIT_OK;
-    for (unsigned i = 0; i < st->args.n; i++) {
-        run_arg *arg = &st->args.data[i];
-        kd_failure why = {0};
-        if (arg->print)
-            kd_array_print(&arg->array, arg->name, stdout);
-        if (arg->save_path &&
-            kd_npy_write(arg->save_path, arg->array.type, arg->array.n_dims, arg->array.shape, arg->array.data, &why) != KD_OK) {
-            kd_cli_error("--save %s: %s", arg->name, why.text);
-            return KD_EXIT_WORLD;
-        }
-        if (arg->expect_path) {
-            kd_exit found = check_expected(st, arg);
-            if (found != KD_EXIT_OK && status == KD_EXIT_OK)
-                status = found;
-        }
+    kd_compiled *compiled = NULL;
+    kd_arg *packed;
+    kd_array **arrays;
+    kd_exit status = compile_for_run(st, request, true, result, &compiled);
+    if (status == KD_EXIT_OK)
+        status = run_args_pack(&st->args, kd_compiled_desc(compiled), &packed, &arrays);
+    if (status == KD_EXIT_OK && run_args_share(&st->args) &&
+        kd_kernel_args_alias(kd_compiled_desc(compiled), packed, kd_compiled_desc(compiled)->n_args) != KD_ALIAS_NONE) {
+        kd_compiled_destroy(compiled);
+        compiled = NULL;
+        status = compile_for_run(st, request, false, result, &compiled);
+        if (status == KD_EXIT_OK)
+            status = run_args_pack(&st->args, kd_compiled_desc(compiled), &packed, &arrays);
     }
+    if (status == KD_EXIT_OK)
+        status = load_and_launch(st, compiled, packed, arrays, result);
+    kd_compiled_destroy(compiled);
     return status;
 }
 
@@ -243,36 +221,6 @@ static double bytes_of_arrays(const run_args *args)
     for (unsigned i = 0; i < args->n; i++)
         n += (double)args->data[i].array.n_bytes;
     return n;
-}
-
-static void show_time(run_state *st, const run_result *r)
-{
-    kd_arena *arena = st->args.arena;
-    printf("compile  %s%s\n", kd_cli_time_text(arena, r->compile_seconds), r->from_cache ? " (from the cache)" : "");
-    printf("run      %s", kd_cli_time_text(arena, r->median));
-    if (r->n_runs > 1)
-        printf(" (median of %u; %s to %s)", r->n_runs, kd_cli_time_text(arena, r->low), kd_cli_time_text(arena, r->high));
-    printf("\narrays   %s, %.2f GB/s if each is touched once\n", kd_cli_bytes_text(arena, r->n_bytes), r->n_bytes / r->median * 1e-9);
-}
-
-static int show_json(run_state *st, const run_result *r)
-{
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    yyjson_mut_val *root = yyjson_mut_obj(doc), *grid = yyjson_mut_arr(doc);
-    yyjson_mut_doc_set_root(doc, root);
-    yyjson_mut_obj_add_str(doc, root, "kernel", st->args.kernel->name);
-    yyjson_mut_obj_add_str(doc, root, "signature", run_args_signature(&st->args));
-    yyjson_mut_obj_add_val(doc, root, "grid", grid);
-    for (unsigned i = 0; i < 3; i++)
-        yyjson_mut_arr_add_uint(doc, grid, r->grid[i]);
-    yyjson_mut_obj_add_real(doc, root, "compile_s", r->compile_seconds);
-    yyjson_mut_obj_add_bool(doc, root, "from_cache", r->from_cache);
-    yyjson_mut_obj_add_real(doc, root, "median_s", r->median);
-    yyjson_mut_obj_add_real(doc, root, "low_s", r->low);
-    yyjson_mut_obj_add_real(doc, root, "high_s", r->high);
-    yyjson_mut_obj_add_uint(doc, root, "runs", r->n_runs);
-    yyjson_mut_obj_add_real(doc, root, "array_bytes", r->n_bytes);
-    return kd_cli_json_print(doc);
 }
 
 /* ---- one run, and one for each config ---- */
@@ -300,14 +248,6 @@ static kd_exit run_values(run_state *st, const kd_text_list *words, const kd_con
     return compile_and_launch(st, request, result);
 }
 
-static const char *config_text(kd_arena *arena, const kd_config_info *config)
-{
-    kd_strbuf text = kd_strbuf_in(arena);
-    for (unsigned i = 0; i < config->n; i++)
-        kd_strbuf_printf(&text, "%s%s=%s", i ? " " : "", config->names[i], config->values[i]);
-    return kd_strbuf_text(&text);
-}
-
 static kd_exit tune(run_state *st, const kd_text_list *words, const kd_compile_request *request)
 {
     const kd_kernel_info *kernel = st->args.kernel;
@@ -315,11 +255,12 @@ static kd_exit tune(run_state *st, const kd_text_list *words, const kd_compile_r
         kd_cli_error("kernel '%s' has no triton.Config written out in its file, so there is nothing to tune", kernel->name);
         return KD_EXIT_USAGE;
     }
-    const char *headings[] = {">config", "values", ">compile", ">median", ">fastest", ">ratio"};
-    kd_table *table = kd_table_create(st->args.arena, headings, 6);
+    if (st->options.saves.n || st->options.expects.n || st->options.prints.n) {
+        kd_cli_error("--tune only measures: --save, --print and --expect do not go with it");
+        return KD_EXIT_USAGE;
+    }
     run_result *results = kd_arena_array(st->args.arena, run_result, kernel->n_configs);
     kd_exit *exits = kd_arena_array(st->args.arena, kd_exit, kernel->n_configs);
-    double best = INFINITY;
     run_args fresh = st->args;
     kd_exit status = KD_EXIT_OK;
     for (unsigned i = 0; i < kernel->n_configs; i++) {
@@ -335,24 +276,33 @@ static kd_exit tune(run_state *st, const kd_text_list *words, const kd_compile_r
             status = exits[i];
             break;
         }
-        if (exits[i] == KD_EXIT_OK && results[i].median < best)
-            best = results[i].median;
     }
     if (kd_cli_color(stderr))
         fputs("\r\033[K", stderr);
-    if (status != KD_EXIT_OK)
-        return status;
-    kd_arena *arena = st->args.arena;
-    for (unsigned i = 0; i < kernel->n_configs; i++) {
-        bool ok = exits[i] == KD_EXIT_OK;
-        kd_table_row(table, (const char *[]){kd_arena_printf(arena, "%u", i), config_text(arena, &kernel->configs[i]),
-                                             ok ? kd_cli_time_text(arena, results[i].compile_seconds) : NULL,
-                                             ok ? kd_cli_time_text(arena, results[i].median) : "failed",
-                                             ok ? kd_cli_time_text(arena, results[i].low) : NULL,
-                                             ok ? kd_arena_printf(arena, "%.2f%s", results[i].median / best, results[i].median == best ? " best" : "") : NULL});
-    }
-    kd_table_print(table, stdout);
-    return best < INFINITY ? KD_EXIT_OK : KD_EXIT_KERNEL;
+    return status == KD_EXIT_OK ? run_show_tuning(st->args.arena, kernel, results, exits, st->options.json) : status;
+}
+
+static kd_exit show_json(run_state *st, const run_result *result)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    yyjson_mut_obj_add_str(doc, root, "kernel", st->args.kernel->name);
+    yyjson_mut_obj_add_str(doc, root, "signature", run_args_signature(&st->args));
+    run_add_json(doc, root, result);
+    kd_exit status = run_deliver(&st->args, (run_tolerance){st->options.rtol, st->options.atol}, doc, root);
+    kd_exit printed = kd_cli_json_print(doc);
+    return printed == KD_EXIT_OK ? status : printed;
+}
+
+static kd_exit show_results(run_state *st, const run_result *result)
+{
+    if (st->options.json)
+        return show_json(st, result);
+    kd_exit status = run_deliver(&st->args, (run_tolerance){st->options.rtol, st->options.atol}, NULL, NULL);
+    if ((status == KD_EXIT_OK || status == KD_EXIT_DIFFERS) && st->options.time)
+        run_show_time(st->args.arena, result);
+    return status;
 }
 
 static kd_exit run_kernel(run_state *st, const char *word, const kd_text_list *values)
@@ -376,20 +326,16 @@ static kd_exit run_kernel(run_state *st, const char *word, const kd_text_list *v
         return tune(st, values, &request);
     long config = st->options.common.config;
     if (config >= (long)kernel->n_configs) {
-        kd_cli_error("--config %ld: kernel '%s' has %u literal configs%s", config, kernel->name, kernel->n_configs,
-                     kernel->n_configs ? ", counted from 0" : "");
+        if (kernel->n_configs)
+            kd_cli_error("--config %ld: kernel '%s' has configs 0 to %u", config, kernel->name, kernel->n_configs - 1);
+        else
+            kd_cli_error("--config %ld: kernel '%s' has no triton.Config written out in its file", config, kernel->name);
         return KD_EXIT_USAGE;
     }
     request.config = -1;
     run_result result = {0};
     kd_exit done = run_values(st, values, config >= 0 ? &kernel->configs[config] : NULL, &request, &result);
-    if (done == KD_EXIT_OK)
-        done = deliver(st);
-    if ((done == KD_EXIT_OK || done == KD_EXIT_DIFFERS) && st->options.json)
-        show_json(st, &result);
-    else if ((done == KD_EXIT_OK || done == KD_EXIT_DIFFERS) && st->options.time)
-        show_time(st, &result);
-    return done;
+    return done == KD_EXIT_OK ? show_results(st, &result) : done;
 }
 
 static kd_exit open_and_run(run_state *st, const kd_text_list *words)
@@ -442,7 +388,7 @@ int kd_cli_run(const kd_command *command, int argc, char **argv)
         {"--tune", KD_OPTION_FLAG, &o->tune, NULL, "measure every triton.Config that the file writes out", 0, 0},
         {"--threads", KD_OPTION_NUMBER, &o->threads, "N", "threads to run on (KDSL_NUM_THREADS, or all processors)", 1, 4096},
         {"--seed", KD_OPTION_NUMBER, &o->seed, "N", "for rand, randn and randint without a seed of their own (0)", 0, 0},
-        {"--json", KD_OPTION_FLAG, &o->json, NULL, "times as JSON", 0, 0},
+        {"--json", KD_OPTION_FLAG, &o->json, NULL, "the answer as JSON: arrays of --print, differences of --expect, times", 0, 0},
     };
     kd_common_options_rows(&o->common, options + 12);
     kd_text_list words = {0};

@@ -16,6 +16,7 @@ bool kd_cli_color(FILE *stream)
 static void say(const char *kind, const char *color, const char *format, va_list args)
 {
     bool colored = kd_cli_color(stderr);
+    fflush(stdout); /* where both go to one place, in the order in which they were written */
     fprintf(stderr, "%skdsl: %s%s:%s ", colored ? "\033[1m" : "", colored ? color : "", kind, colored ? "\033[0m" : "");
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
@@ -49,9 +50,12 @@ kd_exit kd_cli_exit_of(kd_status status)
 
 const char *kd_cli_nearest(const char *written, const char *const *names, unsigned n)
 {
-    unsigned limit = strlen(written) < 4 ? 1 : strlen(written) < 9 ? 2 : 3, best = limit + 1;
+    /* Of one or two letters any other is "near": only the case may differ. */
+    unsigned limit = strlen(written) < 3 ? 0 : strlen(written) < 4 ? 1 : strlen(written) < 9 ? 2 : 3, best = limit + 1;
     const char *found = NULL;
     for (unsigned i = 0; i < n; i++) {
+        if (strcasecmp(written, names[i]) == 0)
+            return names[i];
         unsigned distance = kd_str_distance(kd_str_of(written), kd_str_of(names[i]), limit);
         if (distance < best) {
             best = distance;

@@ -1,5 +1,6 @@
 /* version.c - 'kdsl version' and 'kdsl devices'. */
 #include "cli/cli.h"
+#include "dsl/codegen_open.h"
 #include "dsl/kdsl.h"
 #include "runtime/runtime.h"
 
@@ -19,6 +20,29 @@ int kd_cli_json_print(yyjson_mut_doc *doc)
     return KD_EXIT_OK;
 }
 
+/* Loads LLVM, which nothing else here needs. */
+static int show_version(kd_arena *arena, bool json)
+{
+    const kd_codegen *codegen = kd_codegen_open(NULL);
+    const char *target = codegen ? codegen->target_name("cpu", arena) : NULL;
+    if (!json) {
+        printf("kdsl %s", kd_version());
+        if (codegen)
+            printf(" (LLVM %s, %s)", codegen->llvm_version, target);
+        putchar('\n');
+        return KD_EXIT_OK;
+    }
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    yyjson_mut_obj_add_str(doc, root, "version", kd_version());
+    if (codegen) {
+        yyjson_mut_obj_add_str(doc, root, "llvm", codegen->llvm_version);
+        yyjson_mut_obj_add_str(doc, root, "target", target);
+    }
+    return kd_cli_json_print(doc);
+}
+
 int kd_cli_version(const kd_command *command, int argc, char **argv)
 {
     kd_arena *arena = kd_arena_create(NULL);
@@ -26,18 +50,10 @@ int kd_cli_version(const kd_command *command, int argc, char **argv)
     const kd_option options[] = {{"--json", KD_OPTION_FLAG, &json, NULL, "as JSON", 0, 0}};
     kd_text_list words = {0};
     int status = kd_options_parse(command, options, 1, argc, argv, arena, &words);
-    if (status < 0) {
-        status = KD_EXIT_OK;
-        if (json) {
-            yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-            yyjson_mut_val *root = yyjson_mut_obj(doc);
-            yyjson_mut_doc_set_root(doc, root);
-            yyjson_mut_obj_add_str(doc, root, "version", kd_version());
-            status = kd_cli_json_print(doc);
-        } else {
-            printf("kdsl %s\n", kd_version());
-        }
-    }
+    if (status < 0)
+        status = kd_options_no_words(command, &words);
+    if (status < 0)
+        status = show_version(arena, json);
     kd_arena_destroy(arena);
     return status;
 }
@@ -67,6 +83,8 @@ int kd_cli_devices(const kd_command *command, int argc, char **argv)
     const kd_option options[] = {{"--json", KD_OPTION_FLAG, &json, NULL, "as JSON", 0, 0}};
     kd_text_list words = {0};
     int status = kd_options_parse(command, options, 1, argc, argv, arena, &words);
+    if (status < 0)
+        status = kd_options_no_words(command, &words);
     if (status < 0) {
         kd_device_info infos[MAX_DEVICES];
         unsigned n = kd_device_list(infos, MAX_DEVICES);
@@ -80,7 +98,8 @@ int kd_cli_devices(const kd_command *command, int argc, char **argv)
                 kd_table_row(table, (const char *[]){infos[i].name, infos[i].description, kd_arena_printf(arena, "%u", infos[i].n_threads),
                                                      kd_cli_bytes_text(arena, (double)infos[i].memory_bytes)});
             kd_table_print(table, stdout);
-            printf("\nGPUs through Level Zero are not supported yet.\n");
+            if (kd_cli_color(stdout))
+                printf("\nGPUs through Level Zero are not supported yet.\n");
         }
     }
     kd_arena_destroy(arena);

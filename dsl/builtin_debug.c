@@ -36,6 +36,17 @@ kd_dval kd_b_static_print(kd_lower *lw, kd_bcall *c)
     return kd_d_none();
 }
 
+/* Triton's semantic.device_print makes a prefix before values end with ": "; the space in front of it is the target's. */
+static kd_str print_prefix(kd_lower *lw, kd_str prefix)
+{
+    while (prefix.len && prefix.ptr[0] == ' ')
+        prefix = (kd_str){prefix.ptr + 1, prefix.len - 1};
+    while (prefix.len && prefix.ptr[prefix.len - 1] == ' ')
+        prefix.len--;
+    bool has_colon = prefix.len && prefix.ptr[prefix.len - 1] == ':';
+    return kd_str_of(kd_arena_printf(lw->arena, "%.*s%s", KD_STR_ARG(prefix), has_colon ? " " : prefix.len ? ": " : ""));
+}
+
 static kd_dval print_values(kd_lower *lw, kd_loc loc, kd_str prefix, const kd_darg *args, unsigned n, bool hex)
 {
     kd_value **values = kd_arena_array(lw->arena, kd_value *, n);
@@ -45,7 +56,7 @@ static kd_dval print_values(kd_lower *lw, kd_loc loc, kd_str prefix, const kd_da
             return v;
         values[i] = v.value;
     }
-    kd_build_print(&lw->b, (kd_print_args){.loc = loc, .inputs = values, .n_inputs = n, .prefix = prefix, .hex = hex});
+    kd_build_print(&lw->b, (kd_print_args){.loc = loc, .inputs = values, .n_inputs = n, .prefix = n ? print_prefix(lw, prefix) : prefix, .hex = hex});
     return kd_d_none();
 }
 

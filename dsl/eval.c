@@ -1,14 +1,17 @@
 /* eval.c - the value of an expression on a command line: Python's arithmetic over names that the caller knows. */
 #include "dsl/dsl_impl.h"
 #include "dsl/inspect_impl.h"
+#include "dsl/lower_impl.h"
 
 #include <math.h>
 #include <stdio.h>
 
-/* A compile-time value, or an object of the caller's. */
+/* A compile-time value, an object of the caller's, or a tuple with such objects in it. */
 typedef struct result {
     kd_dval v;
     void *object;
+    const struct result *items; /* where not NULL: the tuple, and v is nothing */
+    unsigned n_items;
 } result;
 
 typedef struct evaluator {
@@ -18,23 +21,35 @@ typedef struct evaluator {
 } evaluator;
 
 static result eval(evaluator *ev, const kd_expr *e);
+static bool need_number(evaluator *ev, kd_loc loc, result r);
 
 static result fail(evaluator *ev)
 {
     ev->failed = true;
-    return (result){KD_D_ERR, NULL};
+    return (result){.v = KD_D_ERR};
 }
 
 static result of(evaluator *ev, kd_dval v)
 {
     if (kd_d_is_error(v))
         ev->failed = true;
-    return (result){v, NULL};
+    return (result){.v = v};
 }
 
 static const char *c_str(evaluator *ev, kd_str s)
 {
     return kd_arena_strndup(ev->lw.arena, s.ptr, s.len);
+}
+
+static result tuple_of(evaluator *ev, const result *items, unsigned n)
+{
+    kd_dval *values = kd_arena_array(ev->lw.arena, kd_dval, n);
+    for (unsigned i = 0; i < n; i++) {
+        if (items[i].object || items[i].items)
+            return (result){.v = KD_D_ERR, .items = items, .n_items = n};
+        values[i] = items[i].v;
+    }
+    return of(ev, kd_d_tuple(&ev->lw, values, n));
 }
 
 /* ---- between the caller's values and ours ---- */
@@ -48,13 +63,28 @@ static result import_value(evaluator *ev, const kd_eval_value *from)
     case KD_EVAL_FLOAT: return of(ev, kd_d_float(from->real));
     case KD_EVAL_STRING: return of(ev, kd_d_string(kd_str_of(from->text)));
     case KD_EVAL_DTYPE: return of(ev, kd_d_dtype(kd_type_scalar(ev->lw.ctx, from->dtype)));
-    case KD_EVAL_OBJECT: return (result){KD_D_ERR, from->object};
+    case KD_EVAL_OBJECT: return (result){.v = KD_D_ERR, .object = from->object};
     case KD_EVAL_TUPLE: break;
     }
-    kd_dval *items = kd_arena_array(ev->lw.arena, kd_dval, from->tuple.n);
+    result *items = kd_arena_array(ev->lw.arena, result, from->tuple.n);
     for (unsigned i = 0; i < from->tuple.n; i++)
-        items[i] = import_value(ev, &from->tuple.items[i]).v;
-    return of(ev, kd_d_tuple(&ev->lw, items, from->tuple.n));
+        items[i] = import_value(ev, &from->tuple.items[i]);
+    return tuple_of(ev, items, from->tuple.n);
+}
+
+static bool export_value(evaluator *ev, kd_loc loc, result from, kd_eval_value *out);
+
+static bool export_tuple(evaluator *ev, kd_loc loc, result from, kd_eval_value *out)
+{
+    unsigned n = from.items ? from.n_items : from.v.tuple.n;
+    kd_eval_value *items = kd_arena_array(ev->lw.arena, kd_eval_value, n);
+    for (unsigned i = 0; i < n; i++)
+        if (!export_value(ev, loc, from.items ? from.items[i] : (result){.v = from.v.tuple.items[i]}, &items[i]))
+            return false;
+    out->kind = KD_EVAL_TUPLE;
+    out->tuple.items = items;
+    out->tuple.n = n;
+    return true;
 }
 
 static bool export_value(evaluator *ev, kd_loc loc, result from, kd_eval_value *out)
@@ -65,6 +95,8 @@ static bool export_value(evaluator *ev, kd_loc loc, result from, kd_eval_value *
         out->object = from.object;
         return true;
     }
+    if (from.items)
+        return export_tuple(ev, loc, from, out);
     switch (from.v.kind) {
     case KD_D_NONE: out->kind = KD_EVAL_NONE; return true;
     case KD_D_BOOL:
@@ -86,16 +118,7 @@ static bool export_value(evaluator *ev, kd_loc loc, result from, kd_eval_value *
         out->kind = KD_EVAL_DTYPE;
         out->dtype = from.v.type->scalar;
         return true;
-    case KD_D_TUPLE: {
-        kd_eval_value *items = kd_arena_array(ev->lw.arena, kd_eval_value, from.v.tuple.n);
-        for (unsigned i = 0; i < from.v.tuple.n; i++)
-            if (!export_value(ev, loc, (result){from.v.tuple.items[i], NULL}, &items[i]))
-                return false;
-        out->kind = KD_EVAL_TUPLE;
-        out->tuple.items = items;
-        out->tuple.n = from.v.tuple.n;
-        return true;
-    }
+    case KD_D_TUPLE: return export_tuple(ev, loc, from, out);
     default: break;
     }
     if (from.v.kind != KD_D_ERROR)
@@ -107,19 +130,10 @@ static bool export_value(evaluator *ev, kd_loc loc, result from, kd_eval_value *
 
 static result unknown_name(evaluator *ev, kd_loc loc, kd_str name)
 {
-    const char *best = NULL;
-    unsigned limit = name.len < 4 ? 1 : 2, nearest = limit + 1;
-    for (unsigned i = 0; i < ev->scope->n_names; i++) {
-        unsigned distance = kd_str_distance(name, kd_str_of(ev->scope->names[i]), limit);
-        if (distance < nearest) {
-            nearest = distance;
-            best = ev->scope->names[i];
-        }
-    }
-    if (best)
-        kd_error(ev->lw.diags, loc, "'%.*s' has no value here; did you mean '%s'?", KD_STR_ARG(name), best);
-    else
-        kd_error(ev->lw.diags, loc, "'%.*s' has no value here", KD_STR_ARG(name));
+    kd_nearest nearest = kd_nearest_to(name);
+    for (unsigned i = 0; i < ev->scope->n_names; i++)
+        kd_nearest_try(&nearest, kd_str_of(ev->scope->names[i]));
+    kd_error(ev->lw.diags, loc, "'%.*s' has no value here%s", KD_STR_ARG(name), kd_nearest_hint(&ev->lw, &nearest));
     return fail(ev);
 }
 
@@ -165,7 +179,7 @@ static result eval_attribute(evaluator *ev, const kd_expr *e)
         kd_error(ev->lw.diags, e->text_loc, "an array has no '%.*s'; expected numel, shape, ndim, dtype, strides or stride(axis)", KD_STR_ARG(e->text));
         return fail(ev);
     }
-    return of(ev, kd_attribute(&ev->lw, e->text_loc, base.v, e->text));
+    return need_number(ev, e->a->loc, base) ? of(ev, kd_attribute(&ev->lw, e->text_loc, base.v, e->text)) : fail(ev);
 }
 
 static result call_method(evaluator *ev, const kd_expr *e, void *object)
@@ -183,6 +197,15 @@ static result call_method(evaluator *ev, const kd_expr *e, void *object)
     return fail(ev);
 }
 
+static bool need_number(evaluator *ev, kd_loc loc, result r)
+{
+    if ((r.object || r.items) && !ev->failed) {
+        kd_error(ev->lw.diags, loc, "expected a number, not %s", r.object ? "an array" : "a tuple of arrays");
+        ev->failed = true;
+    }
+    return !ev->failed;
+}
+
 static result eval_call(evaluator *ev, const kd_expr *e)
 {
     if (e->a->kind == KD_EXPR_ATTRIBUTE && !(e->a->a->kind == KD_EXPR_NAME && is_namespace(e->a->a->text))) {
@@ -195,7 +218,7 @@ static result eval_call(evaluator *ev, const kd_expr *e)
     result callee = eval(ev, e->a);
     if (ev->failed)
         return callee;
-    if (callee.object || callee.v.kind != KD_D_BUILTIN) {
+    if (callee.object || callee.items || callee.v.kind != KD_D_BUILTIN) {
         kd_error(ev->lw.diags, e->a->loc, "this cannot be called here");
         return fail(ev);
     }
@@ -203,10 +226,8 @@ static result eval_call(evaluator *ev, const kd_expr *e)
     for (unsigned i = 0; i < e->n_items + e->n_keywords; i++) {
         const kd_expr *item = i < e->n_items ? e->items[i] : e->keywords[i - e->n_items].value;
         result arg = eval(ev, item);
-        if (arg.object) {
-            kd_error(ev->lw.diags, item->loc, "expected a number, not an array");
+        if (!need_number(ev, item->loc, arg))
             return fail(ev);
-        }
         args[i] = (kd_darg){.value = arg.v, .loc = item->loc};
         if (i >= e->n_items)
             args[i].keyword = e->keywords[i - e->n_items].name;
@@ -218,7 +239,7 @@ static result eval_call(evaluator *ev, const kd_expr *e)
 
 static bool truth(evaluator *ev, kd_loc loc, result r, bool *out)
 {
-    if (r.object) {
+    if (r.object || r.items) {
         *out = true;
         return true;
     }
@@ -241,15 +262,6 @@ static result eval_bool_op(evaluator *ev, const kd_expr *e)
     return r;
 }
 
-static bool need_number(evaluator *ev, kd_loc loc, result r)
-{
-    if (r.object && !ev->failed) {
-        kd_error(ev->lw.diags, loc, "expected a number, not an array");
-        ev->failed = true;
-    }
-    return !ev->failed;
-}
-
 static result eval_compare(evaluator *ev, const kd_expr *e)
 {
     result left = eval(ev, e->items[0]);
@@ -259,10 +271,10 @@ static result eval_compare(evaluator *ev, const kd_expr *e)
         bool holds;
         if (ev->failed)
             break;
-        if (left.object || right.object) { /* x is None, x is not None */
-            if (op != KD_IS && op != KD_IS_NOT && !need_number(ev, e->loc, left.object ? left : right))
+        if (left.object || right.object || left.items || right.items) { /* x is None, x is not None */
+            if (op != KD_IS && op != KD_IS_NOT && (!need_number(ev, e->loc, left) || !need_number(ev, e->loc, right)))
                 break;
-            holds = (left.object == right.object) == (op == KD_IS);
+            holds = (left.object == right.object && left.items == right.items) == (op == KD_IS);
         } else {
             result r = of(ev, kd_const_compare(&ev->lw, e->loc, op, left.v, right.v));
             if (ev->failed || !truth(ev, e->loc, r, &holds))
@@ -277,14 +289,13 @@ static result eval_compare(evaluator *ev, const kd_expr *e)
 
 static result eval_sequence(evaluator *ev, const kd_expr *e)
 {
-    kd_dval *items = kd_arena_array(ev->lw.arena, kd_dval, e->n_items);
+    result *items = kd_arena_array(ev->lw.arena, result, e->n_items);
     for (unsigned i = 0; i < e->n_items; i++) {
-        result r = eval(ev, e->items[i]);
-        if (!need_number(ev, e->items[i]->loc, r))
+        items[i] = eval(ev, e->items[i]);
+        if (ev->failed)
             return fail(ev);
-        items[i] = r.v;
     }
-    return of(ev, kd_d_tuple(&ev->lw, items, e->n_items));
+    return tuple_of(ev, items, e->n_items);
 }
 
 static result eval_subscript(evaluator *ev, const kd_expr *e)
@@ -294,18 +305,20 @@ static result eval_subscript(evaluator *ev, const kd_expr *e)
     if (dict && e->a->kind == KD_EXPR_NAME && kd_str_is(e->a->text, dict) && index->kind == KD_EXPR_STRING)
         return eval_name(ev, index->loc, index->text);
     result base = eval(ev, e->a), at = eval(ev, index);
-    if (!need_number(ev, e->a->loc, base) || !need_number(ev, index->loc, at))
+    if (ev->failed || !need_number(ev, index->loc, at))
         return fail(ev);
-    if (base.v.kind != KD_D_TUPLE || !kd_d_is_int(at.v)) {
+    bool is_tuple = base.items || (!base.object && base.v.kind == KD_D_TUPLE);
+    unsigned n = base.items ? base.n_items : base.v.tuple.n;
+    if (!is_tuple || !kd_d_is_int(at.v)) {
         kd_error(ev->lw.diags, e->loc, "only a tuple has elements here, by a whole number");
         return fail(ev);
     }
-    __int128 i = at.v.integer < 0 ? at.v.integer + base.v.tuple.n : at.v.integer;
-    if (i < 0 || i >= base.v.tuple.n) {
-        kd_error(ev->lw.diags, index->loc, "index %lld of a tuple of %u", (long long)at.v.integer, base.v.tuple.n);
+    __int128 i = at.v.integer < 0 ? at.v.integer + n : at.v.integer;
+    if (i < 0 || i >= n) {
+        kd_error(ev->lw.diags, index->loc, "index %lld of a tuple of %u", (long long)at.v.integer, n);
         return fail(ev);
     }
-    return of(ev, base.v.tuple.items[i]);
+    return base.items ? base.items[i] : of(ev, base.v.tuple.items[i]);
 }
 
 static result eval_ternary(evaluator *ev, const kd_expr *e)

@@ -81,19 +81,21 @@ static kd_lower *lower_create(kd_job *job, const kd_compile_request *request, co
     lw->module = kd_module_create(lw->ctx, job->arena);
     lw->resolver = kd_file_resolver_interface(job->resolver);
     lw->static_prints = &job->log;
+    lw->debug = request->debug;
     lw->num_warps = request->num_warps ? request->num_warps : config && config->num_warps ? config->num_warps : 4;
     lw->num_stages = request->num_stages ? request->num_stages : config && config->num_stages ? config->num_stages : 3;
     return lw;
 }
 
-static kd_op *lower_kernel(kd_job *job, const kd_compile_request *request, kd_lower **out_lw)
+/* KD_ERR_ARGUMENT: the kernel's name, the config or the signature is wrong, which has been reported. */
+static kd_status lower_kernel(kd_job *job, const kd_compile_request *request, kd_lower **out_lw)
 {
     char here;
     kd_diags *quiet = kd_diags_create_beside(job->arena, job->diags);
     const kd_file_info *info = kd_inspect_module(job->arena, quiet, job->ast);
     const kd_kernel_info *kernel_info = kd_inspect_find(job->arena, job->diags, info, job->ast->path, request->kernel);
     if (!kernel_info)
-        return NULL;
+        return KD_ERR_ARGUMENT;
     const kd_function *kernel = function_at(job->ast->items, kernel_info);
     const kd_config_info *config = chosen_config(job, request, kernel_info, kernel);
     kd_lower *lw = *out_lw = lower_create(job, request, config);
@@ -102,11 +104,11 @@ static kd_op *lower_kernel(kd_job *job, const kd_compile_request *request, kd_lo
     kd_signature signature;
     if (kd_diags_n_errors(job->diags) || !kd_signature_parse(lw, module, kernel, request->signature, &signature) ||
         !apply_config(lw, module, kernel, kernel_info, config, &signature))
-        return NULL;
+        return KD_ERR_ARGUMENT;
     kd_signature_apply_heuristics(lw, module, kernel, &signature);
     if (!kd_signature_complete(lw, module, kernel, &signature))
-        return NULL;
-    return kd_lower_kernel(lw, module, kernel, &signature);
+        return KD_ERR_ARGUMENT;
+    return kd_lower_kernel(lw, module, kernel, &signature) && kd_verify_module(lw->module, job->diags) ? KD_OK : KD_ERR_REPORTED;
 }
 
 /* ---- results ---- */
@@ -175,7 +177,7 @@ static kd_status run_codegen(kd_job *job, const kd_compile_request *request, kd_
     const char *name = kd_arena_strndup(job->arena, kd_func_name(kernel).ptr, kd_func_name(kernel).len);
     kd_status status = codegen->compile(lw->module, name, &options, kind, job->diags, job->arena, &result);
     if (status == KD_ERR_UNSUPPORTED && !job->why.text[0])
-        return kd_fail(&job->why, status, "there is no target '%s'", options.target);
+        return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no target '%s'; expected cpu, cpu:x86-64-v3, cpu:znver4 ...", options.target);
     if (status != KD_OK)
         return status;
     give_desc(out, &result.desc);
@@ -213,11 +215,9 @@ kd_status kd_job_compile(kd_job *job, const kd_compile_request *request, kd_comp
         return kd_diags_n_errors(job->diags) ? KD_ERR_REPORTED : KD_OK;
     }
     kd_lower *lw = NULL;
-    kd_op *kernel = lower_kernel(job, request, &lw);
-    if (!kernel)
-        return KD_ERR_REPORTED;
-    if (!kd_verify_module(lw->module, job->diags))
-        return KD_ERR_REPORTED;
+    status = lower_kernel(job, request, &lw);
+    if (status != KD_OK)
+        return status;
     if (strcmp(emit, "kd") == 0) {
         kd_strbuf text = kd_strbuf_in(job->arena);
         kd_print_module(lw->module, &text);

@@ -36,6 +36,7 @@ typedef struct kd_compile_request {
     unsigned opt_level;       /* 0 to 3; zero-initialized requests get 3 unless set_opt_level */
     bool set_opt_level;
     bool no_fusion, assume_disjoint;
+    bool debug;               /* assert and tl.device_assert check, as where TRITON_DEBUG=1 is set */
     bool no_cache; /* compile even where the store has the object; the result is kept there */
     const char *print_after;  /* a pass, or "all": IR text in kd_compiler_messages */
     bool time_passes;
@@ -48,7 +49,8 @@ typedef struct kd_compiler_options {
 
 kd_status kd_compiler_create(const kd_compiler_options *options, kd_compiler **out);
 void kd_compiler_destroy(kd_compiler *compiler);
-/* Compiles. *out is written on KD_OK only and freed with kd_compiled_destroy. */
+/* Compiles. *out is written on KD_OK only and freed with kd_compiled_destroy. KD_ERR_REPORTED: the kernel is wrong; KD_ERR_ARGUMENT: the request
+ * is (no such kernel or target, a signature that does not fit the kernel); KD_ERR_MEMORY, and whatever keeps a file from being read. */
 kd_status kd_compile(kd_compiler *compiler, const kd_compile_request *request, kd_compiled **out);
 /* What the last kd_compile reported: diagnostics, or the reason of another failure. Never NULL; valid until the next call. */
 const char *kd_compiler_messages(const kd_compiler *compiler);

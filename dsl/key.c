@@ -91,7 +91,7 @@ bool kd_request_key(const kd_compile_request *request, kd_hash *out)
     for (unsigned i = 0; i < request->n_include_dirs; i++)
         add_path(&key, request->include_dirs[i]);
     const uint64_t numbers[] = {request->num_warps, request->num_stages, (uint64_t)(int64_t)request->config,
-                                request->set_opt_level ? request->opt_level : 3, request->no_fusion, request->assume_disjoint};
+                                request->set_opt_level ? request->opt_level : 3, request->no_fusion, request->assume_disjoint, request->debug};
     kd_hash_add(&key, numbers, sizeof numbers);
     add_processor(&key);
     add_compiler(&key);

@@ -61,14 +61,16 @@ void kd_names_restore(kd_scope *scope, kd_names saved)
 
 kd_nearest kd_nearest_to(kd_str wanted)
 {
-    return (kd_nearest){.wanted = wanted, .distance = wanted.len < 4 ? 2 : wanted.len < 8 ? 3 : 4};
+    /* Of one or two letters any other is near: only the case may differ. */
+    return (kd_nearest){.wanted = wanted, .distance = wanted.len < 3 ? 1 : wanted.len < 4 ? 2 : wanted.len < 8 ? 3 : 4};
 }
 
 void kd_nearest_try(kd_nearest *nearest, kd_str candidate)
 {
     if (!candidate.len || candidate.ptr[0] == '$')
         return;
-    unsigned d = kd_str_distance(nearest->wanted, candidate, nearest->distance);
+    bool same_letters = candidate.len == nearest->wanted.len && strncasecmp(candidate.ptr, nearest->wanted.ptr, candidate.len) == 0;
+    unsigned d = same_letters ? 0 : kd_str_distance(nearest->wanted, candidate, nearest->distance);
     if (d < nearest->distance) {
         nearest->distance = d;
         nearest->best = candidate;

@@ -1,0 +1,182 @@
+/* run_report.c - what 'kdsl run' tells about a run: arrays, differences, times; as text or as JSON. */
+#include "base/npy.h"
+#include "base/scalar.h"
+#include "cli/run_impl.h"
+
+#include <math.h>
+#include <yyjson.h>
+
+/* ---- arrays ---- */
+
+/* JSON has no numbers that are not finite: they are text. 64-bit integers keep all their digits. */
+static yyjson_mut_val *json_number(yyjson_mut_doc *doc, const kd_array *array, uint64_t i)
+{
+    double v = kd_array_get(array, i);
+    if (array->type == KD_I1)
+        return yyjson_mut_bool(doc, v != 0);
+    if (array->type == KD_U64)
+        return yyjson_mut_uint(doc, ((const uint64_t *)array->data)[i]);
+    if (kd_scalar_is_int(array->type))
+        return yyjson_mut_sint(doc, array->type == KD_I64 ? ((const int64_t *)array->data)[i] : (int64_t)v);
+    if (!isfinite(v))
+        return yyjson_mut_str(doc, isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+    return yyjson_mut_real(doc, v);
+}
+
+static void print_json(yyjson_mut_doc *doc, yyjson_mut_val *json, const run_arg *arg, const kd_array *array)
+{
+    yyjson_mut_val *arrays = yyjson_mut_obj_get(json, "arrays");
+    if (!arrays)
+        arrays = yyjson_mut_obj_add_obj(doc, json, "arrays");
+    yyjson_mut_val *o = yyjson_mut_obj_add_obj(doc, arrays, arg->name);
+    yyjson_mut_obj_add_str(doc, o, "type", kd_scalar_name(array->type));
+    yyjson_mut_val *shape = yyjson_mut_obj_add_arr(doc, o, "shape");
+    for (unsigned i = 0; i < array->n_dims; i++)
+        yyjson_mut_arr_add_uint(doc, shape, array->shape[i]);
+    yyjson_mut_val *values = yyjson_mut_obj_add_arr(doc, o, "values");
+    for (uint64_t i = 0; i < array->n_elems; i++)
+        yyjson_mut_arr_append(values, json_number(doc, array, i));
+}
+
+static void difference_json(yyjson_mut_doc *doc, yyjson_mut_val *json, const run_arg *arg, const kd_array_difference *d)
+{
+    yyjson_mut_val *list = yyjson_mut_obj_get(json, "expect");
+    if (!list)
+        list = yyjson_mut_obj_add_arr(doc, json, "expect");
+    yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, list);
+    yyjson_mut_obj_add_str(doc, o, "name", arg->name);
+    yyjson_mut_obj_add_str(doc, o, "file", arg->expect_path);
+    yyjson_mut_obj_add_uint(doc, o, "different", d->n_different);
+    if (isfinite(d->max_error))
+        yyjson_mut_obj_add_real(doc, o, "max_error", d->max_error);
+}
+
+static kd_exit check_expected(run_args *args, run_tolerance tolerance, run_arg *arg, kd_array_difference *out)
+{
+    kd_array expected = {0}, *got = run_arg_array(arg);
+    kd_failure why = {0};
+    /* A saved array of a type that NumPy lacks comes back as raw bytes, and is what it is compared with. */
+    kd_status status = kd_array_read(arg->expect_path, got->type, &expected, &why);
+    kd_array_difference d = {0};
+    if (status == KD_OK)
+        status = kd_array_compare(got, &expected, tolerance.rtol, tolerance.atol, &d, &why);
+    kd_array_release(&expected);
+    if (status != KD_OK) {
+        kd_cli_error("--expect %s=%s: %s", arg->name, arg->expect_path, why.text);
+        return kd_cli_exit_of(status);
+    }
+    *out = d;
+    if (!d.n_different)
+        return KD_EXIT_OK;
+    kd_cli_error("'%s' differs from '%s' in %llu of %llu elements; the first at %s: %.9g instead of %.9g; largest error %.3g", arg->name,
+                 arg->expect_path, (unsigned long long)d.n_different, (unsigned long long)got->n_elems,
+                 kd_array_index_text(args->arena, got, d.first), d.got, d.expected, d.max_error);
+    return KD_EXIT_DIFFERS;
+}
+
+kd_exit run_deliver(run_args *args, run_tolerance tolerance, yyjson_mut_doc *doc, yyjson_mut_val *json)
+{
+    kd_exit status = KD_EXIT_OK;
+    for (unsigned i = 0; i < args->n; i++) {
+        run_arg *arg = &args->data[i];
+        const kd_array *array = run_arg_array(arg);
+        kd_failure why = {0};
+        if (arg->print && json)
+            print_json(doc, json, arg, array);
+        else if (arg->print)
+            kd_array_print(array, arg->name, stdout);
+        if (arg->save_path && kd_npy_write(arg->save_path, array->type, array->n_dims, array->shape, array->data, &why) != KD_OK) {
+            kd_cli_error("--save %s: %s", arg->name, why.text);
+            return KD_EXIT_WORLD;
+        }
+        kd_array_difference d = {0};
+        kd_exit found = arg->expect_path ? check_expected(args, tolerance, arg, &d) : KD_EXIT_OK;
+        if (found != KD_EXIT_OK && found != KD_EXIT_DIFFERS)
+            return found;
+        if (arg->expect_path && json)
+            difference_json(doc, json, arg, &d);
+        if (found != KD_EXIT_OK)
+            status = found;
+    }
+    return status;
+}
+
+/* ---- times ---- */
+
+void run_show_time(kd_arena *arena, const run_result *r)
+{
+    printf("compile  %s%s\n", kd_cli_time_text(arena, r->compile_seconds), r->from_cache ? " (from the cache)" : "");
+    printf("run      %s", kd_cli_time_text(arena, r->median));
+    if (r->n_runs > 1)
+        printf(" (median of %u; %s to %s)", r->n_runs, kd_cli_time_text(arena, r->low), kd_cli_time_text(arena, r->high));
+    putchar('\n');
+    if (r->n_bytes > 0)
+        printf("arrays   %s, %.3g GB/s if each is touched once\n", kd_cli_bytes_text(arena, r->n_bytes), r->n_bytes / r->median * 1e-9);
+}
+
+void run_add_json(yyjson_mut_doc *doc, yyjson_mut_val *json, const run_result *r)
+{
+    yyjson_mut_val *grid = yyjson_mut_obj_add_arr(doc, json, "grid");
+    for (unsigned i = 0; i < 3; i++)
+        yyjson_mut_arr_add_uint(doc, grid, r->grid[i]);
+    yyjson_mut_obj_add_real(doc, json, "compile_s", r->compile_seconds);
+    yyjson_mut_obj_add_bool(doc, json, "from_cache", r->from_cache);
+    yyjson_mut_obj_add_real(doc, json, "median_s", r->median);
+    yyjson_mut_obj_add_real(doc, json, "low_s", r->low);
+    yyjson_mut_obj_add_real(doc, json, "high_s", r->high);
+    yyjson_mut_obj_add_uint(doc, json, "runs", r->n_runs);
+    yyjson_mut_obj_add_uint(doc, json, "array_bytes", (uint64_t)r->n_bytes);
+}
+
+/* ---- tuning ---- */
+
+static const char *config_text(kd_arena *arena, const kd_config_info *config)
+{
+    kd_strbuf text = kd_strbuf_in(arena);
+    for (unsigned i = 0; i < config->n; i++)
+        kd_strbuf_printf(&text, "%s%s=%s", i ? " " : "", config->names[i], config->values[i]);
+    return kd_strbuf_text(&text);
+}
+
+static kd_exit tuning_json(const kd_kernel_info *kernel, const run_result *results, const kd_exit *exits, int best)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    yyjson_mut_obj_add_str(doc, root, "kernel", kernel->name);
+    if (best >= 0)
+        yyjson_mut_obj_add_int(doc, root, "best", best);
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "configs");
+    for (unsigned i = 0; i < kernel->n_configs; i++) {
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, list), *values = yyjson_mut_obj_add_obj(doc, o, "values");
+        for (unsigned v = 0; v < kernel->configs[i].n; v++)
+            yyjson_mut_obj_add_str(doc, values, kernel->configs[i].names[v], kernel->configs[i].values[v]);
+        yyjson_mut_obj_add_bool(doc, o, "ok", exits[i] == KD_EXIT_OK);
+        if (exits[i] == KD_EXIT_OK)
+            run_add_json(doc, o, &results[i]);
+    }
+    kd_exit printed = kd_cli_json_print(doc);
+    return printed != KD_EXIT_OK ? printed : best >= 0 ? KD_EXIT_OK : KD_EXIT_KERNEL;
+}
+
+kd_exit run_show_tuning(kd_arena *arena, const kd_kernel_info *kernel, const run_result *results, const kd_exit *exits, bool json)
+{
+    int best = -1;
+    for (unsigned i = 0; i < kernel->n_configs; i++)
+        if (exits[i] == KD_EXIT_OK && (best < 0 || results[i].median < results[best].median))
+            best = (int)i;
+    if (json)
+        return tuning_json(kernel, results, exits, best);
+    const char *headings[] = {">config", "values", ">compile", ">median", ">fastest", ">ratio", ""};
+    kd_table *table = kd_table_create(arena, headings, 7);
+    for (unsigned i = 0; i < kernel->n_configs; i++) {
+        const run_result *r = exits[i] == KD_EXIT_OK ? &results[i] : NULL;
+        kd_table_row(table, (const char *[]){kd_arena_printf(arena, "%u", i), config_text(arena, &kernel->configs[i]),
+                                             r ? kd_cli_time_text(arena, r->compile_seconds) : NULL,
+                                             r ? kd_cli_time_text(arena, r->median) : "failed", r ? kd_cli_time_text(arena, r->low) : NULL,
+                                             r ? kd_arena_printf(arena, "%.2f", r->median / results[best].median) : NULL,
+                                             (int)i == best ? "best" : NULL});
+    }
+    kd_table_print(table, stdout);
+    return best >= 0 ? KD_EXIT_OK : KD_EXIT_KERNEL;
+}
