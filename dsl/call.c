@@ -196,12 +196,14 @@ static kd_dval call_instance(kd_lower *lw, kd_loc loc, const kd_instance *inst, 
         kd_vec_push(lw->arena, &types, kd_op_operand(ret, i)->type);
     kd_op *call = kd_build_call(&lw->b, (kd_call_args){.loc = loc, .inputs = inputs.data, .n_inputs = inputs.n, .types = types.data, .n_types = types.n,
                                                        .callee = kd_func_name(inst->func)});
-    for (unsigned i = 0; i < inst->n_results; i++)
-        kd_vec_push(lw->arena, &results, kd_op_result(call, i));
+    for (unsigned i = 0; i < inst->n_results; i++) { /* what a function hands through is the caller's own value */
+        kd_value *v = kd_op_operand(ret, i);
+        kd_vec_push(lw->arena, &results, v->owner == kd_op_region(inst->func, 0) ? inputs.data[v->index] : kd_op_result(call, i));
+    }
     return kd_d_rebuild(lw, inst->ret, results.data);
 }
 
-static kd_dval call_by_instance(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_dval *values)
+static kd_dval call_by_instance(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_dval *values, bool *out_recursive)
 {
     if (!lw->instances.arena)
         lw->instances = kd_map_in(lw->arena);
@@ -209,6 +211,7 @@ static kd_dval call_by_instance(kd_lower *lw, kd_loc loc, kd_dval callee, const 
     kd_instance *inst = kd_map_get(&lw->instances, key);
     if (inst && inst->in_progress) {
         kd_error(lw->diags, loc, "%s calls itself, which a kernel cannot do", function_name(lw, callee.fn.function));
+        *out_recursive = true;
         return KD_D_ERR;
     }
     if (!inst) {
@@ -254,12 +257,14 @@ static kd_dval call_function(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_
     unsigned n_errors = kd_diags_n_errors(lw->diags);
     if (!bind_args(lw, loc, callee, args, n_args, values))
         return KD_D_ERR;
+    bool recursive = false;
     lw->call_depth++;
     kd_dval v = in_place || must_inline(lw, callee, values) ? kd_lower_body(lw, scope_with(lw, callee, values), f)
-                                                           : call_by_instance(lw, loc, callee, values);
+                                                           : call_by_instance(lw, loc, callee, values, &recursive);
     lw->call_depth--;
     if (kd_diags_n_errors(lw->diags) > n_errors) {
-        kd_note(lw->diags, loc, "in this call of %s", function_name(lw, f));
+        if (!recursive)
+            kd_note(lw->diags, loc, "in this call of %s", function_name(lw, f));
         return KD_D_ERR;
     }
     return v;

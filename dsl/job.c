@@ -106,8 +106,12 @@ static kd_status lower_kernel(kd_job *job, const kd_compile_request *request, kd
         !apply_config(lw, module, kernel, kernel_info, config, &signature))
         return KD_ERR_ARGUMENT;
     kd_signature_apply_heuristics(lw, module, kernel, &signature);
-    if (!kd_signature_complete(lw, module, kernel, &signature))
+    if (!kd_signature_complete(lw, module, kernel, &signature)) {
+        if (!config && kernel_info->n_configs)
+            kd_note(job->diags, kernel->loc, "%u triton.Config%s of the file give%s values; --config N chooses one", kernel_info->n_configs,
+                    kernel_info->n_configs == 1 ? "" : "s", kernel_info->n_configs == 1 ? "s" : "");
         return KD_ERR_ARGUMENT;
+    }
     return kd_lower_kernel(lw, module, kernel, &signature) && kd_verify_module(lw->module, job->diags) ? KD_OK : KD_ERR_REPORTED;
 }
 

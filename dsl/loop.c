@@ -63,6 +63,7 @@ static void names_of_block(kd_lower *lw, const kd_block_ast *block, kd_name_list
 typedef struct kd_carry {
     kd_str name;
     kd_dval init;
+    kd_loc loc; /* where it got that */
     unsigned n_leaves;
 } kd_carry;
 
@@ -80,7 +81,7 @@ static void find_carries(kd_lower *lw, const kd_name_list *set, kd_carries *out)
             continue;
         unsigned before = out->inits.n;
         kd_d_leaves(lw, b->value, &out->inits);
-        kd_vec_push(lw->arena, &out->names, (kd_carry){b->name, b->value, out->inits.n - before});
+        kd_vec_push(lw->arena, &out->names, (kd_carry){b->name, b->value, b->loc, out->inits.n - before});
     }
     for (unsigned i = 0; i < out->inits.n; i++)
         kd_vec_push(lw->arena, &out->types, out->inits.data[i]->type);
@@ -120,8 +121,8 @@ static void report_changed(kd_lower *lw, kd_loc loop, const kd_carry *carry, con
     }
     kd_error(lw->diags, now->loc.source ? now->loc : loop, "'%.*s' is %s before the loop, but %s at the end of its body; a loop cannot change that",
              KD_STR_ARG(carry->name), kd_d_describe(lw, carry->init), after);
-    if (carry->init.loc.source)
-        kd_note(lw->diags, carry->init.loc, "'%.*s' gets its first value here", KD_STR_ARG(carry->name));
+    if (carry->loc.source)
+        kd_note(lw->diags, carry->loc, "'%.*s' gets its first value here", KD_STR_ARG(carry->name));
 }
 
 /* What the names mean at the end of a body, as the loop's next values. Reports names whose type has changed, and keeps the old values. */

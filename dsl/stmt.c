@@ -156,7 +156,7 @@ static void lower_annotated(kd_lower *lw, const kd_stmt *s)
         kd_note(lw->diags, old->loc, "it is set here");
         value = KD_D_ERR;
     } else if (!kd_d_is_error(value) && !kd_d_is_static(value)) {
-        kd_error(lw->diags, s->value->loc, "'%.*s' is declared tl.constexpr, but this is %s, known at run time only", KD_STR_ARG(target->text),
+        kd_error(lw->diags, s->value->loc, "'%.*s' is declared tl.constexpr, but this is %s", KD_STR_ARG(target->text),
                  kd_d_describe(lw, value));
         value = KD_D_ERR;
     }
