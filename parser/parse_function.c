@@ -54,6 +54,10 @@ bool kd_parse_params(kd_parser *parser, kd_function *function, kd_token_kind end
     kd_param_kind kind = KD_PARAM_PLAIN;
     bool has_annotations = end != KD_TOK_COLON;
     while (parser->token.kind != end) {
+        if (params.n >= KD_MAX_PARAMS) {
+            kd_parser_error(parser, "more than %d parameters", KD_MAX_PARAMS);
+            return false;
+        }
         if (kd_parser_accept(parser, KD_TOK_STAR)) {
             if (parser->token.kind != KD_TOK_COMMA && !parse_param(parser, &params, has_annotations, KD_PARAM_STAR))
                 return false;

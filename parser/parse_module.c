@@ -6,7 +6,8 @@
 
 enum {
     MAX_GUESS_NODES = 20000,    /* of one assignment: tables of data are not constants of kernels */
-    MAX_MODULE_NODES = 1000000, /* of all: what comes after is skipped */
+    MAX_MODULE_NODES = 1000000, /* of all guesses: what comes after is skipped */
+    MAX_ITEMS = 100000,
     MAX_CONDITIONS = 16,        /* joined by AND */
 };
 
@@ -30,7 +31,12 @@ static void read_lines(scope *sc);
 
 static kd_item *add_item(scope *sc, kd_item_kind kind, kd_loc loc)
 {
-    kd_item *item = kd_arena_new(sc->parser->arena, kd_item);
+    kd_parser *parser = sc->parser;
+    if (parser->n_items++ == MAX_ITEMS) {
+        kd_error(parser->diags, loc, "this file has more than %d definitions at its top level", MAX_ITEMS);
+        parser->lexer.limit = parser->lexer.cursor; /* reads no further */
+    }
+    kd_item *item = kd_arena_new(parser->arena, kd_item);
     item->kind = kind;
     item->loc = loc;
     item->condition = sc->condition;
@@ -168,7 +174,7 @@ static void read_decorator(scope *sc, decorators *list)
     list->begin = list->n++ ? list->begin : begin;
     parser->max_nodes = parser->n_nodes + MAX_GUESS_NODES;
     kd_parser_advance(parser);
-    kd_expr *e = kd_parse_expr(parser);
+    kd_expr *e = parser->n_nodes < MAX_MODULE_NODES ? kd_parse_expr(parser) : NULL;
     if (e && parser->token.kind == KD_TOK_NEWLINE) {
         kd_vec_push(parser->arena, &list->exprs, e);
         go_to(parser, parser->token.end);
@@ -215,13 +221,10 @@ static void read_function(scope *sc, const decorators *list)
     uint32_t begin = parser->token.begin;
     kd_loc loc = token_loc(parser);
     kd_function probe = {.decorators = list->exprs.data, .n_decorators = list->exprs.n};
-    parser->max_nodes = parser->n_nodes + MAX_GUESS_NODES;
     bool is_jit = kd_function_is_jit(&probe);
-    if (is_jit) {
-        parser->max_nodes = 0;
-        begin_tokens(parser, begin, false);
-    }
-    kd_function *function = parser->n_nodes < MAX_MODULE_NODES ? kd_parse_header(parser) : NULL;
+    parser->max_nodes = is_jit ? 0 : parser->n_nodes + MAX_GUESS_NODES;
+    begin_tokens(parser, begin, !is_jit);
+    kd_function *function = kd_parse_header(parser);
     if (!function) {
         begin_tokens(parser, begin, true);
         kd_parser_advance(parser);

@@ -10,7 +10,7 @@
 #include "parser/lexer_impl.h"
 #include "parser/parser.h"
 
-enum { KD_MAX_DEPTH = 220, KD_MAX_ELIFS = 500 };
+enum { KD_MAX_DEPTH = 220, KD_MAX_ELIFS = 500, KD_MAX_PARAMS = 10000 };
 
 typedef KD_VEC(kd_expr *) kd_expr_vec;
 typedef KD_VEC(kd_stmt *) kd_stmt_vec;
@@ -34,6 +34,7 @@ typedef struct kd_parser {
     unsigned n_errors;
     unsigned depth;    /* of recursion */
     unsigned n_nodes, max_nodes; /* expressions made, and how many may be: a guess at a host statement gives up early. 0: no limit */
+    unsigned n_items; /* of the top level */
     kd_module_ast *module;
     kd_arena *arena;
     kd_diags *diags;

@@ -116,7 +116,7 @@ static void deep_blocks(void **state)
     assert_string_equal(first_message(arena, nested_blocks(arena, "class C:\n", "class C:", "x = 1", 1000)), "");
     kd_arena_destroy(arena);
     check("def f(x):\n if x: pass\n", " elif x: pass\n", 100000, "", "", "", "more than 500 'elif' in a row");
-    check("if x: y = 1\n", "elif x: y = 2\n", 100000, "", "", "else: y = 3\n", "");
+    check("if x: y = 1\n", "elif x: y = 2\n", 50000, "", "", "else: y = 3\n", "");
 }
 
 static void long_lines(void **state)
@@ -137,6 +137,22 @@ static void long_lines(void **state)
     check("", " ", n, "", "", "", "");
     check("", "(", n, "", "", "", "'(' is never closed");
     check("", ")", n, "", "", "", "");
+}
+
+static void too_many(void **state)
+{
+    const char *items = "this file has more than 100000 definitions at its top level", *params = "more than 10000 parameters";
+    check("", "x = 1\n", 100000, "", "", "", "");
+    check("", "x = 1\n", 100001, "", "", "", items);
+    check("", "x += 1\n", 100001, "", "", "", items);
+    check("", "def f(): pass\n", 100001, "", "", "", items);
+    check("class C:\n", " x: int\n", 100001, "", "", "", items);
+    check("if x:\n", " import a\n", 100001, "", "", "if y: z = 1\nelse: z = 2\n", items);
+    check("@triton.jit\ndef f(", "x,", 10001, "", "", "): pass\n", params);
+    check("def f(", "x,", 1000001, "", "", "): pass\n", "");
+    check("", "@f\n", 1000001, "", "", "def f(): pass\n", "");
+    check("x = [", "1,", 1000001, "", "", "]\n", "");
+    check("", "x = [1, 2, 3, 4, 5, 6, 7, 8, 9]\n", 200000, "", "", "", items);
 }
 
 /* Many mistakes, each of which makes the parser look far ahead or go back. */
@@ -256,8 +272,9 @@ static void time_is_linear(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(deep_nesting), cmocka_unit_test(deep_blocks),  cmocka_unit_test(long_lines),
-        cmocka_unit_test(many_errors),  cmocka_unit_test(random_bytes), cmocka_unit_test(time_is_linear),
+        cmocka_unit_test(deep_nesting),   cmocka_unit_test(deep_blocks), cmocka_unit_test(long_lines),
+        cmocka_unit_test(too_many),       cmocka_unit_test(many_errors), cmocka_unit_test(random_bytes),
+        cmocka_unit_test(time_is_linear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
