@@ -135,7 +135,10 @@ kd_value *kd_lower_keep(kd_lower *l, kd_value *value)
     if (!t->buffer) {
         t->buffer = kd_lower_new_buffer(l, value->type);
         t->keep = true;
-        kd_group_add(l, (kd_action){.value = value, .buffer = t->buffer});
+        if (kd_lower_is_transpose(l, value))
+            kd_lower_transpose(l, value, t->buffer);
+        else
+            kd_group_add(l, (kd_action){.value = value, .buffer = t->buffer});
     }
     return t->buffer;
 }

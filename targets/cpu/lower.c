@@ -34,6 +34,7 @@ kd_value *kd_lower_new_buffer(kd_lower *l, const kd_type *tile)
 static void widen_dot_operand(kd_lower *l, kd_op *dot, unsigned i)
 {
     kd_value *v = kd_op_operand(dot, i);
+    kd_op *permute = kd_value_def_as(v, KD_OP_permute);
     kd_scalar from = kd_type_elem(v->type)->scalar;
     kd_scalar to = kd_scalar_is_int(from) ? KD_I32 : from == KD_F64 ? KD_F64 : KD_F32;
     if (from == to)
@@ -41,8 +42,13 @@ static void widen_dot_operand(kd_lower *l, kd_op *dot, unsigned i)
     kd_builder b = v->def ? kd_builder_after(l->module, v->def) : kd_builder_at_end(l->module, v->owner);
     if (!v->def)
         b.before = v->owner->first;
-    kd_op *cast = kd_build_cast(&b, (kd_cast_args){.loc = dot->loc, .value = v, .type = kd_type_with_scalar(l->ctx, v->type, to)});
-    kd_op_set_operand(dot, i, kd_result(cast));
+    kd_value *from_value = permute ? kd_permute_tile(permute) : v;
+    kd_value *wide = kd_result(kd_build_cast(&b, (kd_cast_args){.loc = dot->loc, .value = from_value,
+                                                               .type = kd_type_with_scalar(l->ctx, from_value->type, to)}));
+    if (permute) /* converted on the way through the registers */
+        wide = kd_result(kd_build_permute(&b, (kd_permute_args){.loc = permute->loc, .tile = wide, .order = kd_permute_order(permute),
+                                                                .type = kd_type_with_scalar(l->ctx, v->type, to)}));
+    kd_op_set_operand(dot, i, wide);
 }
 
 static void widen_dots(kd_op *op, void *user)
@@ -196,8 +202,10 @@ bool kd_lower_to_loops(kd_module *module, kd_op *func, const kd_machine *machine
                     .tiles = kd_map_in(arena), .func = func, .i1 = kd_type_scalar(ctx, KD_I1), .i32 = kd_type_scalar(ctx, KD_I32),
                     .i64 = kd_type_scalar(ctx, KD_I64), .f32 = kd_type_scalar(ctx, KD_F32), .f64 = kd_type_scalar(ctx, KD_F64)};
     kd_op_walk(func, widen_dots, l);
-    if (l->fuse)
+    if (l->fuse) {
         kd_lower_induction(l, kd_op_region(func, 0));
+        kd_lower_orient(l, func);
+    }
     kd_lower_plan(l, func);
     kd_builder b = kd_builder_before(module, func);
     kd_op *fresh = kd_build_op(&b, KD_OP_func, func->loc, NULL, 0, NULL, 0, func->attrs);

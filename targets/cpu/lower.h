@@ -96,6 +96,13 @@ void kd_lower_control(kd_lower *l, kd_op *op); /* control.c: for, while, if */
 /* ---- induction.c ---- */
 void kd_lower_induction(kd_lower *l, kd_block *block);
 
+/* ---- orient.c, transpose.c ---- */
+/* Turns memory accesses so that consecutive addresses lie along the last axis. */
+void kd_lower_orient(kd_lower *l, kd_op *func);
+/* Whether a value is a permute that a vector loop would gather for; such are kept, and made by kd_lower_transpose. */
+bool kd_lower_is_transpose(kd_lower *l, const kd_value *value);
+void kd_lower_transpose(kd_lower *l, kd_value *value, kd_value *buffer);
+
 /* ---- plan.c ---- */
 void kd_lower_plan(kd_lower *l, kd_op *func);
 bool kd_lower_is_action(const kd_op *op); /* runs at its place, in loops of its own, whatever the plan */

@@ -188,6 +188,10 @@ static void decide(kd_lower *l, kd_op *op, kd_value *v)
         t->keep = true;
     if (t->keep || !t->reader)
         return;
+    if (kd_lower_is_transpose(l, v)) {
+        t->keep = true;
+        return;
+    }
     bool again = t->many || t->repeated || crosses_loop(v, t->reader);
     t->keep = again && t->cost > DEAR;
     if (op->code == KD_OP_load && (kd_load_is_volatile(op) || kd_lower_may_change(l, op, op->mark, t->last_read)))

@@ -172,6 +172,9 @@ static void emit_op(kd_emitter *e, const kd_op *op)
     case KD_OP_cpu_extract:
         kd_emit_lanes_op(e, op);
         break;
+    case KD_OP_cpu_transpose:
+        kd_emit_transpose(e, op);
+        break;
     case KD_OP_cpu_buffer:
     case KD_OP_cpu_read:
     case KD_OP_cpu_write:

@@ -66,6 +66,7 @@ void kd_emit_bitcast(kd_emitter *e, const kd_op *op);
 void kd_emit_math(kd_emitter *e, const kd_op *op);
 void kd_emit_memory(kd_emitter *e, const kd_op *op); /* loads, stores, buffers, atomics */
 void kd_emit_lanes_op(kd_emitter *e, const kd_op *op); /* splat, half, extract, prefix, arange */
+void kd_emit_transpose(kd_emitter *e, const kd_op *op);
 void kd_emit_report(kd_emitter *e, const kd_op *op); /* print, assert */
 void kd_emit_block(kd_emitter *e, const kd_block *block); /* all ops but the terminator */
 

@@ -380,6 +380,32 @@ static LLVMValueRef emit_prefix(kd_emitter *e, const kd_op *op)
     return LLVMBuildICmp(e->b, LLVMIntULT, consecutive(e, e->i32, 0, lanes), kd_emit_splat(e, count, lanes), "");
 }
 
+/* Blocks of half the size change places across the diagonal, then blocks of a quarter, down to single elements. */
+void kd_emit_transpose(kd_emitter *e, const kd_op *op)
+{
+    LLVMValueRef v[64], picks[2][64];
+    unsigned n = op->n_operands;
+    KD_ASSERT(n <= 64);
+    for (unsigned i = 0; i < n; i++)
+        v[i] = kd_emit_get(e, kd_cpu_transpose_rows(op, i));
+    for (unsigned s = n / 2; s; s /= 2) {
+        for (unsigned lane = 0; lane < n; lane++) {
+            picks[0][lane] = LLVMConstInt(e->i32, lane & s ? n + lane - s : lane, false);
+            picks[1][lane] = LLVMConstInt(e->i32, lane & s ? n + lane : lane + s, false);
+        }
+        LLVMValueRef first = LLVMConstVector(picks[0], n), second = LLVMConstVector(picks[1], n);
+        for (unsigned i = 0; i < n; i++) {
+            if (i & s)
+                continue;
+            LLVMValueRef a = v[i], b = v[i + s];
+            v[i] = LLVMBuildShuffleVector(e->b, a, b, first, "");
+            v[i + s] = LLVMBuildShuffleVector(e->b, a, b, second, "");
+        }
+    }
+    for (unsigned i = 0; i < n; i++)
+        kd_emit_set(e, kd_op_result(op, i), v[i]);
+}
+
 void kd_emit_lanes_op(kd_emitter *e, const kd_op *op)
 {
     unsigned lanes = kd_emit_lanes(kd_op_result(op, 0)->type);
