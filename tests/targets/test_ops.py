@@ -534,6 +534,38 @@ def test_load_before_store():
     np.testing.assert_array_equal(run(f, {"x": x}, {})["x"], x.T)
 
 
+@pytest.mark.parametrize("shape", [(32, 64), (4, 16), (2, 8), (64, 4), (16, 1)])
+def test_turned_accesses(shape):
+    """Addresses that are consecutive along the first axis, with masks; and a loop that advances its pointers and indices."""
+    f = Func(x="ptr<f32>", o="ptr<f32>", n="i32", rounds="i32")
+    rows, cols = shape
+    wide = tile(shape, "i32")
+    spread = lambda v, axis: f("kd.broadcast", f("kd.reshape", v, type=tile((rows, 1) if axis == 0 else (1, cols), "i32")), type=wide)
+    i, j = (spread(f("kd.arange", type=tile((d,), "i32"), attrs="start = 0"), axis) for axis, d in enumerate(shape))
+    at = f("kd.add", i, f("kd.mul", j, f.const(rows, wide), type=wide), type=wide)
+    mask = f("kd.cmp lt", i, f("kd.splat", "%n", type=wide), type=tile(shape, "i1"))
+    ptrs = tile(shape, "ptr<f32>")
+    x = f("kd.addptr", f("kd.splat", "%x", type=ptrs), at, type=ptrs)
+    zero, one = f.const(0, "i32"), f.const(1, "i32")
+    acc = f.const(0.0, tile(shape, "f32"))
+    f.line(f"%r, %q, %k = kd.for {zero}, %rounds, {one}, {acc}, {x}, {i} : {tile(shape, 'f32')}, {ptrs}, {wide} {{")
+    f.line(f"^(%it: i32, %a: {tile(shape, 'f32')}, %p: {ptrs}, %c: {wide}):")
+    v = f("kd.load", "%p", mask, "_", type=tile(shape, "f32"))
+    v = f("kd.mul", v, f("kd.cast", "%c", type=tile(shape, "f32")), type=tile(shape, "f32"))
+    moved = f("kd.addptr", "%p", f.const(rows * cols, wide), type=ptrs)
+    f.line(f"kd.yield {f('kd.add', '%a', v, type=tile(shape, 'f32'))}, {moved}, {f('kd.add', '%c', f.const(3, wide), type=wide)}")
+    f.line("}")
+    last = f("kd.sub", "%k", i, type=wide)
+    out = f("kd.addptr", f("kd.splat", "%o", type=ptrs), at, type=ptrs)
+    f("kd.store", out, f("kd.add", "%r", f("kd.cast", last, type=tile(shape, "f32")), type=tile(shape, "f32")), mask)
+    for rounds, n in ((0, rows), (3, rows), (2, rows - 1)):
+        x = rng.integers(0, 9, (3, cols, rows)).astype("f4")
+        got = run(f, {"x": x, "o": np.full((cols, rows), -1, "f4"), "n": n, "rounds": rounds}, {})["o"]
+        index = np.arange(rows)
+        want = sum((x[r] * (index + 3 * r) for r in range(rounds)), np.zeros((cols, rows))) + 3 * rounds
+        np.testing.assert_array_equal(got, np.where(index < n, want, -1))
+
+
 def test_softmax_rows():
     f = Func(x="ptr<f32>", o="ptr<f32>")
     s, r = (8, 256), (8,)
