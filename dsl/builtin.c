@@ -50,6 +50,15 @@ static const kd_builtin *find(const char *space, kd_str name)
     return row;
 }
 
+/* Whether all letters of a stand in b, in order: 'lod' in 'load'. Of names as near as each other such a one is meant more likely. */
+static bool is_within(kd_str a, kd_str b)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < b.len && at < a.len; i++)
+        at += a.ptr[at] == b.ptr[i];
+    return at == a.len;
+}
+
 static const char *nearest(const char *space, kd_str name)
 {
     unsigned best = name.len < 4 ? 1 : 2;
@@ -57,7 +66,8 @@ static const char *nearest(const char *space, kd_str name)
     for (const char *at = space; at; at = next_space(at))
         for (unsigned i = 0; i < kd_n_builtins; i++) {
             unsigned distance = strcmp(kd_builtins[i].space, at) == 0 ? kd_str_distance(name, kd_str_of(kd_builtins[i].name), best) : best + 1;
-            if (distance <= best && (!found || distance < best)) {
+            bool is_nearer = distance < best || !found || (is_within(name, kd_str_of(kd_builtins[i].name)) && !is_within(name, kd_str_of(found)));
+            if (distance <= best && is_nearer) {
                 best = distance;
                 found = kd_builtins[i].name;
             }
