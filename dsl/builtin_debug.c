@@ -110,7 +110,10 @@ kd_dval kd_b_unsupported(kd_lower *lw, kd_bcall *c)
                                       "is for the hardware of one vendor, which this target is not",
                                       "calls a library of another target's code",
                                       "needs a descriptor that the host makes for NVIDIA hardware: use tl.make_tensor_descriptor"};
-    kd_error(lw->diags, c->loc, "'%s' %s", c->row->name[0] == '*' ? "this function" : c->name, WHY[c->row->data]);
+    if (c->row->name[0] == '*')
+        kd_error(lw->diags, c->loc, "this function %s", WHY[c->row->data]);
+    else
+        kd_error(lw->diags, c->loc, "'%s' %s", c->name, WHY[c->row->data]);
     return KD_D_ERR;
 }
 

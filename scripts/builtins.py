@@ -95,6 +95,8 @@ def untested():
             pattern = rf"\.{name}\b"
         elif space in ("numpy",):
             pattern = rf"\bnp\.{name}\b"
+        elif name.startswith("_"):
+            pattern = rf"\b{name}\b"
         elif space == "tl.extra":
             pattern = rf"\btl\.extra\.(cuda\.)?{name}\b"
         else:

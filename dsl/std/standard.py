@@ -104,3 +104,14 @@ def _argmin_combine_tie_break_left(value1, index1, value2, index2):
 @triton.jit
 def _argmin_combine_tie_break_fast(value1, index1, value2, index2):
     return _argmin_combine(value1, index1, value2, index2, False)
+
+
+@triton.jit
+def _get_int_dtype(bitwidth, signed):
+    return tl.get_int_dtype(bitwidth, signed)
+
+
+@triton.jit
+def _indicator(n_dims: tl.constexpr, j: tl.constexpr):
+    # 0 and 1 along axis j, counted from the last.
+    return tl.reshape(tl.arange(0, 2), [1] * (n_dims - j - 1) + [2] + [1] * j)

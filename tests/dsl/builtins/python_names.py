@@ -31,6 +31,12 @@ def kernel(p, n):
     tl.static_assert(torch.float8_e4m3fn == tl.float8e4nv and np.uint8 == tl.uint8 and np.pi > 3.14 and np.inf == float("inf") and torch.inf > 0)
     tl.static_assert(torch.half == tl.float16 and torch.long == tl.int64 and torch.bool == tl.int1 and torch.version.hip is None)
     tl.static_assert(torch.version.cuda is None and torch.version.xpu is None and np.e > 2.7 and torch.pi == np.pi)
+    tl.static_assert(torch.int8 == tl.int8 and torch.int16 == tl.int16 and torch.int64 == tl.int64 and torch.uint8 == tl.uint8)
+    tl.static_assert(torch.uint16 == tl.uint16 and torch.uint32 == tl.uint32 and torch.uint64 == tl.uint64 and torch.float64 == tl.float64)
+    tl.static_assert(torch.float == tl.float32 and torch.double == tl.float64 and torch.int == tl.int32 and torch.short == tl.int16)
+    tl.static_assert(torch.float8_e5m2 == tl.float8e5 and torch.nan != torch.nan and np.nan != np.nan and np.int64 == tl.int64)
+    tl.static_assert(np.int8 == tl.int8 and np.int32 == tl.int32 and np.float16 == tl.float16 and np.float32 == tl.float32)
+    tl.static_assert(np.uint16 == tl.uint16 and np.uint32 == tl.uint32 and np.uint64 == tl.uint64)
     for i in range(0, n, 2):
         x += i
     for j in tl.range(0, 4, num_stages=3, loop_unroll_factor=2, flatten=True, warp_specialize=False):
