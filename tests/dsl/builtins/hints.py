@@ -21,9 +21,9 @@ def kernel(p, n):
     tl.assume(d > 0)
     # CHECK: kd.barrier
     tl.debug_barrier()
-    # CHECK: kd.print {{.*}} {prefix = "value", hex}
+    # CHECK: kd.print {{.*}} {prefix = "value: ", hex}
     tl.device_print("value", c, hex=True)
-    # CHECK: kd.print %n {prefix = "n ="}
+    # CHECK: kd.print %n {prefix = "n =: "}
     print("n =", n)
     # CHECK-NOT: kd.assert
     tl.device_assert(n > 0, "n must be positive")
