@@ -46,50 +46,72 @@ bench_time bench_measure(void (*work)(void *user), void *user)
 
 enum { COPY_BYTES = 64 << 20 };
 
-typedef struct copy_part {
-    char *dst, *src;
-    size_t n_bytes;
-} copy_part;
+enum { MAX_COPY_THREADS = 64 };
 
-static void *copy_thread(void *user)
-{
-    copy_part *p = user;
-    memcpy(p->dst, p->src, p->n_bytes);
-    return NULL;
-}
-
+/* memcpy by threads that wait between copies, as a kernel's threads do. */
 typedef struct copy_job {
     char *dst, *src;
     unsigned n_threads;
+    bool stop;
+    pthread_barrier_t begin, end;
 } copy_job;
+
+typedef struct copy_thread {
+    copy_job *job;
+    pthread_t thread;
+    unsigned index;
+} copy_thread;
+
+static void copy_part(copy_job *job, unsigned index)
+{
+    size_t n_bytes = COPY_BYTES / job->n_threads;
+    memcpy(job->dst + index * n_bytes, job->src + index * n_bytes, n_bytes);
+}
+
+static void *copy_loop(void *user)
+{
+    copy_thread *t = user;
+    for (;;) {
+        pthread_barrier_wait(&t->job->begin);
+        if (t->job->stop)
+            return NULL;
+        copy_part(t->job, t->index);
+        pthread_barrier_wait(&t->job->end);
+    }
+}
 
 static void copy_all(void *user)
 {
     copy_job *job = user;
-    enum { MAX_THREADS = 64 };
-    pthread_t threads[MAX_THREADS];
-    copy_part parts[MAX_THREADS];
-    unsigned n = job->n_threads < MAX_THREADS ? job->n_threads : MAX_THREADS;
-    size_t part = COPY_BYTES / n;
-    for (unsigned i = 0; i < n; i++) {
-        parts[i] = (copy_part){job->dst + i * part, job->src + i * part, part};
-        if (i && pthread_create(&threads[i], NULL, copy_thread, &parts[i]) != 0)
-            abort();
-    }
-    copy_thread(&parts[0]);
-    for (unsigned i = 1; i < n; i++)
-        pthread_join(threads[i], NULL);
+    pthread_barrier_wait(&job->begin);
+    copy_part(job, 0);
+    pthread_barrier_wait(&job->end);
 }
 
 /* Bytes read and written a second by memcpy on all threads, far beyond the caches. */
 static double measure_bandwidth(unsigned n_threads)
 {
+    if (n_threads < 1 || n_threads > MAX_COPY_THREADS)
+        n_threads = n_threads < 1 ? 1 : MAX_COPY_THREADS;
     copy_job job = {malloc(COPY_BYTES), malloc(COPY_BYTES), n_threads};
-    if (!job.dst || !job.src)
+    copy_thread threads[MAX_COPY_THREADS];
+    if (!job.dst || !job.src || pthread_barrier_init(&job.begin, NULL, n_threads) != 0
+        || pthread_barrier_init(&job.end, NULL, n_threads) != 0)
         abort();
     memset(job.dst, 1, COPY_BYTES);
     memset(job.src, 1, COPY_BYTES);
+    for (unsigned i = 1; i < n_threads; i++) {
+        threads[i] = (copy_thread){.job = &job, .index = i};
+        if (pthread_create(&threads[i].thread, NULL, copy_loop, &threads[i]) != 0)
+            abort();
+    }
     bench_time t = bench_measure(copy_all, &job);
+    job.stop = true;
+    pthread_barrier_wait(&job.begin);
+    for (unsigned i = 1; i < n_threads; i++)
+        pthread_join(threads[i].thread, NULL);
+    pthread_barrier_destroy(&job.begin);
+    pthread_barrier_destroy(&job.end);
     free(job.dst);
     free(job.src);
     return 2.0 * COPY_BYTES / t.median;
