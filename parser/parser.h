@@ -5,12 +5,13 @@
 #include "parser/ast.h"
 
 /* Reads the top level of a file in one pass, linear in its length, whatever it contains: definitions are listed, bodies of functions
- * skipped by indentation, everything that is not a definition ignored without a word. Reports only what makes the file unreadable (an
- * unclosed bracket or string at the end, bad indentation around a definition, NUL bytes). Never NULL: what could be read is in the result. */
+ * skipped by indentation, everything that is not a definition ignored without a word. Reports what is wrong with the decorators and
+ * headers of jit functions, and what makes the file unreadable: a bracket or triple-quoted string that never ends, NUL bytes or invalid
+ * UTF-8 outside comments and strings, a definition indented for no reason. Never NULL: what could be read is in the result. */
 kd_module_ast *kd_parse_module(kd_arena *arena, kd_diags *diags, uint32_t source);
 
 /* Parses the body of a function where that has not happened yet. Reports all its syntax errors, resuming at the next statement.
- * False: it has errors, now or on an earlier call (reported once). */
+ * False: it has errors, now or on an earlier call (reported once). The diags are those of the module, or a sink with the same sources. */
 bool kd_function_parse_body(kd_function *function, kd_diags *diags);
 
 /* One expression that is the whole text (the command line's values, a signature's parts). NULL: reported. */
