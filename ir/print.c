@@ -23,6 +23,8 @@ typedef struct printer {
     unsigned n_names, n_slots;
     kd_map taken; /* text of a name -> the last suffix that was tried for it */
     unsigned next_number;
+    kd_print_note *note; /* or NULL */
+    void *note_user;
 } printer;
 
 static value_name *name_slot(const printer *p, const kd_value *value)
@@ -323,9 +325,31 @@ static void put_indent(printer *p, unsigned indent)
     }
 }
 
+static void put_note(printer *p, const kd_value *value, unsigned indent)
+{
+    kd_strbuf text = kd_strbuf_in(p->arena);
+    p->note(value, &text, p->note_user);
+    if (text.len == 0)
+        return;
+    put_indent(p, indent);
+    put(p, "// ");
+    put_value(p, value);
+    put(p, ": ");
+    kd_strbuf_append(p->out, text.ptr, text.len);
+    put(p, "\n");
+}
+
+static void put_result_notes(printer *p, const kd_op *op, unsigned indent)
+{
+    for (unsigned i = 0; p->note && i < op->n_results; i++)
+        put_note(p, &op->results[i], indent);
+}
+
 static void put_block(printer *p, const kd_block *block, unsigned indent)
 {
     put(p, " {\n");
+    if (block->index == 0)
+        put_result_notes(p, block->parent, indent + 1);
     if (block->n_args && block->parent->code != KD_OP_func) {
         put_indent(p, indent);
         for (unsigned i = 0; i < block->n_args; i++) {
@@ -336,6 +360,8 @@ static void put_block(printer *p, const kd_block *block, unsigned indent)
         }
         put(p, "):\n");
     }
+    for (unsigned i = 0; p->note && i < block->n_args; i++)
+        put_note(p, block->args[i], indent + 1);
     KD_FOREACH_OP (op, block)
         put_op(p, op, indent + 1);
     put_indent(p, indent);
@@ -404,6 +430,8 @@ static void put_op(printer *p, const kd_op *op, unsigned indent)
         put_block(p, op->regions[r], indent);
     }
     put(p, "\n");
+    if (op->n_regions == 0)
+        put_result_notes(p, op, indent);
 }
 
 void kd_print_module(const kd_module *module, kd_strbuf *out)
@@ -431,6 +459,14 @@ void kd_print_op(const kd_op *op, kd_strbuf *out)
     for (unsigned r = 0; r < outermost->n_regions; r++)
         name_block(&p, outermost->regions[r]);
     put_op(&p, op, 0);
+}
+
+void kd_print_func_notes(const kd_op *func, kd_strbuf *out, kd_print_note *note, void *user)
+{
+    printer p = {.out = out, .arena = out->arena, .note = note, .note_user = user};
+    forget_names(&p);
+    name_block(&p, func->regions[0]);
+    put_op(&p, func, 0);
 }
 
 uint64_t kd_module_hash(const kd_module *module)

@@ -32,6 +32,11 @@
 void kd_print_module(const kd_module *module, kd_strbuf *out);
 void kd_print_op(const kd_op *op, kd_strbuf *out); /* with its regions; values from outside by their names */
 
+/* Writes what is to be said of a value, or nothing. */
+typedef void kd_print_note(const kd_value *value, kd_strbuf *out, void *user);
+/* The function with a comment behind each op or list of arguments of whose values something is said: "// %x: ...". It reads as IR again. */
+void kd_print_func_notes(const kd_op *func, kd_strbuf *out, kd_print_note *note, void *user);
+
 /* A number as a constant of that type (or of tiles of it) is printed. */
 void kd_print_number(kd_strbuf *out, kd_number number, const kd_type *type);
 

@@ -682,41 +682,27 @@ static void print_list(kd_strbuf *out, const char *name, const facts *f, size_t 
         says_something |= ((const uint8_t *)&f->axes[i])[offset] != 0;
     if (!says_something)
         return;
-    kd_strbuf_printf(out, " %s [", name);
+    kd_strbuf_printf(out, "%s%s [", out->len ? ", " : "", name);
     for (unsigned i = 0; i < f->n_axes; i++)
         kd_strbuf_printf(out, "%s%lld", i ? ", " : "", 1LL << ((const uint8_t *)&f->axes[i])[offset]);
     kd_strbuf_puts(out, "]");
 }
 
-typedef struct lister {
-    kd_axis_info *info;
-    kd_strbuf *out;
-} lister;
-
-static void list_op(kd_op *op, void *user)
+static void print_facts(const kd_value *value, kd_strbuf *out, void *user)
 {
-    lister *l = user;
-    if (op->n_results == 0)
+    const facts *f = get(user, value);
+    if (!f)
         return;
-    kd_strbuf text = kd_strbuf_in(l->info->arena);
-    kd_print_op(op, &text);
-    const char *line = kd_strbuf_text(&text);
-    kd_strbuf_printf(l->out, "%.*s\n", (int)strcspn(line, "\n"), line);
-    for (unsigned i = 0; i < op->n_results; i++) {
-        const facts *f = get(l->info, &op->results[i]);
-        if (!f)
-            continue;
-        kd_strbuf_puts(l->out, "    //");
-        print_list(l->out, "contiguity", f, offsetof(axis, contiguity));
-        print_list(l->out, "divisibility", f, offsetof(axis, divisibility));
-        print_list(l->out, "constancy", f, offsetof(axis, constancy));
-        kd_strbuf_puts(l->out, f->is_non_negative ? " not negative\n" : "\n");
-    }
+    print_list(out, "contiguity", f, offsetof(axis, contiguity));
+    print_list(out, "divisibility", f, offsetof(axis, divisibility));
+    print_list(out, "constancy", f, offsetof(axis, constancy));
+    if (f->is_non_negative)
+        kd_strbuf_puts(out, out->len ? ", not negative" : "not negative");
 }
 
 kd_pass_result kd_pass_print_axis_info(kd_pass_ctx *px, kd_op *func)
 {
     if (px->log)
-        kd_op_walk(func, list_op, &(lister){kd_axis_info_compute(px->scratch, func), px->log});
+        kd_print_func_notes(func, px->log, print_facts, kd_axis_info_compute(px->scratch, func));
     return KD_PASS_UNCHANGED;
 }
