@@ -1,8 +1,6 @@
 """Compiles kernels written as IR text and runs them on NumPy arrays, through the compiler's own C functions."""
 import ctypes as C
 import os
-import subprocess
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +59,10 @@ ENTRY = C.CFUNCTYPE(C.c_int32, C.c_void_p, C.c_void_p, C.c_uint64, C.c_uint64, C
 SCALARS = {0: "?", 1: "b", 2: "h", 3: "i", 4: "q", 5: "B", 6: "H", 7: "I", 8: "Q", 14: "e", 16: "f", 17: "d"}
 
 
-# By path: ld alone does not know where gcc would look.
-LIBRARIES = [next(str(p) for p in map(Path, (f"/usr/lib/x86_64-linux-gnu/{n}", f"/usr/lib64/{n}", f"/lib/x86_64-linux-gnu/{n}")) if p.exists())
-             for n in ("libmvec.so.1", "libm.so.6", "libc.so.6")]
+RESOLVER = C.CFUNCTYPE(C.c_void_p, C.c_void_p, C.c_char_p)
+core.kd_cpu_symbol.restype = C.c_void_p
+core.kd_elf_function.restype = C.c_void_p
+resolve = RESOLVER(lambda user, name: core.kd_cpu_symbol(name))
 
 
 class CompileError(Exception):
@@ -97,16 +96,14 @@ def compile_text(text, kernel="k", emit=OBJECT, target="cpu", opt=2, fuse=True, 
 
 
 class Kernel:
-    """A compiled kernel, linked by the system's linker against nothing but libc, libm and libmvec."""
+    """A compiled kernel, loaded by the runtime's loader; it stays loaded."""
 
     def __init__(self, text, kernel="k", **options):
         code, self.desc = compile_text(text, kernel, **options)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "k.o"
-            path.write_bytes(code)
-            subprocess.run(["ld", "-shared", "-z", "defs", "-o", f"{folder}/k.so", path, *LIBRARIES], check=True)
-            self.library = C.CDLL(f"{folder}/k.so")
-        self.entry = ENTRY((kernel, self.library))
+        image, failure = C.c_void_p(), C.create_string_buffer(4096)
+        status = core.kd_elf_load(code, C.c_size_t(len(code)), resolve, None, C.byref(image), failure)
+        assert status == 0, f"the loader said {status}: {failure.raw[:200]}"
+        self.entry = ENTRY(core.kd_elf_function(image, kernel.encode()))
         self.scratch = np.zeros(self.desc["scratch"] + 64, np.uint8)
 
     def pack(self, args):
