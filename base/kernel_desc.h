@@ -36,8 +36,21 @@ typedef struct kd_kernel_desc {
     uint32_t args_size_bytes;     /* of the argument struct */
     uint32_t scratch_bytes;       /* memory that each thread needs while it runs the kernel, aligned to 64 */
     bool needs_disjoint;          /* the code relies on it that no written buffer overlaps another argument's buffer */
-    uint32_t num_warps, num_stages;
+    uint32_t num_warps, num_stages; /* a GPU work-group has num_warps sub-groups */
+    uint32_t sub_group_size;        /* GPU: lanes; 0 for the CPU */
+    uint32_t slm_bytes;             /* GPU: shared local memory of a work-group */
+    const char *build_flags;        /* GPU: for the driver's compiler, "-cl-intel-256-GRF-per-thread"; never NULL */
+    uint32_t n_messages;            /* GPU: of device_assert */
+    const char *const *messages;    /* "FILE:LINE: message" of each; see kd_gpu_status */
 } kd_kernel_desc;
+
+/* The GPU's calling convention: a kernel function of the desc's name with one parameter for each argument, scalars by value (i1 and 8-bit
+ * types as bytes, f16 and bf16 as 16-bit integers), and after them, where n_messages is not 0, a pointer to kd_gpu_status in memory that
+ * the host reads after the launch. The launch grid's extents are the numbers of work-groups. */
+typedef struct kd_gpu_status {
+    uint32_t failed;  /* 0, or 1 + the index of a message: of the first assert that failed; the caller zeroes it before a launch */
+    uint32_t program_id[3];
+} kd_gpu_status;
 
 /* The CPU's calling convention. Runs the program instances with linear ids first <= id < last of a grid (x fastest), in order.
  * Returns 0, or 1 where a device_assert failed (its message is on stderr; the remaining instances did not run). */

@@ -54,6 +54,7 @@ const char *kd_pred_text(kd_pred pred)
 #define KIND_kd_padding     KD_ATTR_ENUM, kd_padding_texts
 #define KIND_kd_cache       KD_ATTR_ENUM, kd_cache_texts
 #define KIND_kd_evict       KD_ATTR_ENUM, kd_evict_texts
+#define KIND_kd_block2d_mode KD_ATTR_ENUM, kd_block2d_mode_texts
 #define KIND_kd_math        KD_ATTR_ENUM, kd_math_texts
 
 /* A row ends its lists with an empty entry; the counts are those of the same lists. */

@@ -6,6 +6,7 @@
 #include "base/str.h"
 
 typedef struct kd_context kd_context;
+typedef struct kd_layout kd_layout; /* layout.h */
 
 typedef enum kd_type_kind {
     KD_TYPE_SCALAR, /* f32 */
@@ -23,6 +24,7 @@ typedef struct kd_type {
     const struct kd_type *elem; /* TILE, BUFFER: the element; PTR: what it points to; SCALAR: itself */
     const int64_t *shape;       /* rank extents */
     int64_t n_elems;            /* of the whole tile; 1 for others */
+    const kd_layout *layout;    /* TILE at the gpu level: who holds which element; NULL elsewhere */
     const char *text;           /* as it is printed */
 } kd_type;
 
@@ -31,10 +33,12 @@ const kd_type *kd_type_ptr(kd_context *ctx, const kd_type *pointee);
 /* Rank 0 gives the element type itself. */
 const kd_type *kd_type_tile(kd_context *ctx, const kd_type *elem, unsigned rank, const int64_t *shape);
 const kd_type *kd_type_buffer(kd_context *ctx, const kd_type *elem, unsigned rank, const int64_t *shape);
-/* The same shape (a scalar stays one) with another element. */
+/* The tile type with another layout (NULL: none), of as many elements. */
+const kd_type *kd_type_with_layout(kd_context *ctx, const kd_type *type, const kd_layout *layout);
+/* The same shape and layout (a scalar stays one) with another element. */
 const kd_type *kd_type_with_elem(kd_context *ctx, const kd_type *type, const kd_type *elem);
 const kd_type *kd_type_with_scalar(kd_context *ctx, const kd_type *type, kd_scalar scalar);
-/* The same element, another shape. */
+/* The same element, another shape, no layout. */
 const kd_type *kd_type_with_shape(kd_context *ctx, const kd_type *type, unsigned rank, const int64_t *shape);
 /* Reads a type; advances *text past it. NULL: not a type, *text unchanged. */
 const kd_type *kd_type_parse(kd_context *ctx, kd_str *text);

@@ -22,6 +22,7 @@ typedef struct kd_pass_ctx {
     kd_diags *diags;
     kd_strbuf *log;   /* for passes that print what an analysis found; may be NULL */
     unsigned max_ops; /* passes that copy ops stop with an error before the module has more */
+    const struct kd_gpu_config *gpu; /* gpu_config.h; NULL where the code is for the CPU */
 } kd_pass_ctx;
 
 typedef kd_pass_result kd_pass_fn(kd_pass_ctx *px, kd_op *root); /* root: the func op, or the module op */
@@ -52,6 +53,7 @@ typedef struct kd_pipeline_options {
     bool time_passes;        /* a table in the log */
     bool verify;             /* after each pass; always in builds with KD_VERIFY */
     unsigned max_ops;        /* 0: KD_DEFAULT_MAX_OPS */
+    const struct kd_gpu_config *gpu; /* for passes of the gpu level */
     kd_strbuf *log;          /* may be NULL where nothing is to be logged */
     kd_arena *scratch;       /* is reset after each pass; NULL: one of its own, without a budget */
     const kd_pass_info *more_passes; /* a target's own, known by name as ours are */

@@ -7,18 +7,22 @@
 #include "ir/ir.h"
 
 typedef enum kd_emit {
-    KD_EMIT_OBJECT, /* relocatable ELF */
+    KD_EMIT_OBJECT, /* relocatable ELF, or SPIR-V */
     KD_EMIT_CPU,    /* IR text after loop formation */
     KD_EMIT_LLVM,   /* optimized LLVM IR text */
-    KD_EMIT_ASM,
+    KD_EMIT_ASM,    /* machine code, or SPIR-V, as text */
+    KD_EMIT_GPU,    /* IR text after layout assignment */
+    KD_EMIT_SIMT,   /* IR text of what one work-item does */
+    KD_EMIT_LAYOUTS, /* the layouts of the kernel's tiles, for people */
 } kd_emit;
 
 typedef struct kd_codegen_options {
-    const char *target;    /* "cpu" (this machine), "cpu:x86-64-v3", "cpu:znver4" ... */
+    const char *target;    /* "cpu" (this machine), "cpu:x86-64-v3", "cpu:znver4" ...; "spirv:bmg" and the other names of gpu_devices.def */
     unsigned opt_level;    /* 0 to 3 */
     bool no_fusion;        /* every tile op in a loop nest of its own: slow, simple, the reference for the fused form */
     bool assume_disjoint;  /* no written buffer overlaps another argument's; see kd_kernel_desc.needs_disjoint */
     unsigned num_warps, num_stages;
+    unsigned sub_group_size; /* GPU; 0: chosen for the kernel and the device */
     const char *print_after; /* pass name, "all" or NULL: IR text goes to stderr's place, log */
     bool time_passes;
     kd_strbuf *log;          /* for print_after and time_passes; may be NULL */
@@ -40,7 +44,7 @@ typedef struct kd_codegen {
     const char *(*target_name)(const char *target, kd_arena *arena);
 } kd_codegen;
 
-#define KD_CODEGEN_ABI 1
+#define KD_CODEGEN_ABI 2
 const kd_codegen *kd_codegen_entry(void);
 
 #endif

@@ -1,0 +1,26 @@
+/* gpu_device.c - the table of GPUs. */
+#include "base/gpu_device.h"
+
+#include <string.h>
+
+const kd_gpu_device kd_gpu_devices[] = {
+#define KD_GPU_DEVICE(...) {__VA_ARGS__},
+#include "base/gpu_devices.def"
+};
+const unsigned kd_n_gpu_devices = sizeof kd_gpu_devices / sizeof *kd_gpu_devices;
+
+const kd_gpu_device *kd_gpu_device_find(const char *name)
+{
+    for (unsigned i = 0; i < kd_n_gpu_devices; i++)
+        if (strcmp(kd_gpu_devices[i].name, name) == 0)
+            return &kd_gpu_devices[i];
+    return NULL;
+}
+
+const kd_gpu_device *kd_gpu_device_by_ip(uint32_t ip_major, uint32_t ip_minor)
+{
+    for (unsigned i = 0; i < kd_n_gpu_devices; i++)
+        if (kd_gpu_devices[i].ip_major == ip_major && kd_gpu_devices[i].ip_minor == ip_minor)
+            return &kd_gpu_devices[i];
+    return NULL;
+}
