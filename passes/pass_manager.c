@@ -246,7 +246,7 @@ kd_status kd_pipeline_run(kd_module *module, const char *passes, const kd_pipeli
             return unknown_pass(options, names, kd_str_of(asked[i]), out_why);
     kd_arena *own = options->scratch ? NULL : kd_arena_create(NULL);
     kd_pass_ctx px = {module, options->scratch ? options->scratch : own, diags, options->log,
-                      options->max_ops ? options->max_ops : KD_DEFAULT_MAX_OPS};
+                      options->max_ops ? options->max_ops : KD_DEFAULT_MAX_OPS, options->gpu};
     status = run_list(&px, &list, options);
     kd_arena_destroy(own);
     return status;
