@@ -1,0 +1,91 @@
+/* lower.h - from tiles with layouts to one work-item: what the files of this folder share.
+ *
+ * A tile value becomes one scalar for each register of its layout, in register order; a scalar stays a scalar. Functions get the values of
+ * the input (with layouts) and append scalar ops of the output at s->b. Control flow is uniform in a work-group, so code may use
+ * sub-group ops and barriers anywhere.
+ *
+ *     simt.c     the walk over the ops, control flow      memory.c   loads, stores, atomics: vectors, masks, copies
+ *     convert.c  layout conversions                       reduce.c, scan.c, sort.c, gather.c, dot.c, dpas.c ...  ops across elements
+ *     slm.c      places in SLM by liveness, barriers where a hazard needs one                                     */
+#ifndef KD_TARGETS_GPU_LOWER_H
+#define KD_TARGETS_GPU_LOWER_H
+
+#include "base/map.h"
+#include "ir/builder.h"
+#include "ir/layout.h"
+#include "passes/axis_info.h"
+#include "targets/gpu/simt.h"
+
+enum { KD_MAX_REGISTERS = 4096 }; /* scalars of one tile in one work-item; more is an error that says what to change */
+
+typedef struct kd_simt {
+    kd_module *module;
+    kd_context *ctx;
+    kd_arena *arena; /* scratch */
+    kd_diags *diags;
+    const kd_gpu_config *config;
+    const kd_axis_info *axis_info; /* of the input */
+    kd_builder b;                  /* where ops go */
+    kd_loc loc;                    /* of the op at work, for new ones */
+    kd_map regs;                   /* values of the input to arrays of scalars */
+    bool failed;
+    kd_value *lane_id, *sub_group_id; /* made at the function's start */
+    const kd_type *i1, *i32, *i64, *f32, *f64;
+} kd_simt;
+
+/* ---- values ---- */
+/* The scalars of a value: n_registers of a tile's layout, one of a scalar. */
+kd_value **kd_simt_regs(kd_simt *s, const kd_value *value);
+unsigned kd_simt_n_regs(const kd_type *type);
+void kd_simt_set(kd_simt *s, const kd_value *value, kd_value **regs);
+
+/* ---- scalar code ---- */
+/* An op with one result on scalars or vectors; attrs may be NULL. f16 and bf16 arithmetic is done in f32 and rounded, as on the CPU. */
+kd_value *kd_simt_apply(kd_simt *s, kd_opcode code, const kd_type *type, const kd_attr *attrs, kd_value *const *operands, unsigned n_operands);
+kd_value *kd_simt_binary(kd_simt *s, kd_opcode code, kd_value *a, kd_value *b);
+kd_value *kd_simt_int(kd_simt *s, const kd_type *type, int64_t value);
+kd_value *kd_simt_cast(kd_simt *s, kd_value *v, const kd_type *type);
+kd_value *kd_simt_compare(kd_simt *s, kd_pred pred, kd_value *a, kd_value *b);
+kd_value *kd_simt_select(kd_simt *s, kd_value *condition, kd_value *a, kd_value *b);
+/* A copy of a region of scalar ops (control flow included) with these arguments; out gets what it yields. */
+void kd_simt_region(kd_simt *s, const kd_block *region, kd_value *const *args, kd_value **out);
+
+/* ---- places ---- */
+/* The row-major position of a register's element, i32: constant ^ bits of lane and sub-group, with few ops. */
+kd_value *kd_simt_position(kd_simt *s, const kd_layout *layout, uint32_t reg);
+/* Its coordinate along an axis. */
+kd_value *kd_simt_coord(kd_simt *s, const kd_type *type, uint32_t reg, unsigned axis);
+/* True (i1) in the one work-item of those that hold copies of the same elements; NULL: there are no copies among lanes and sub-groups. */
+kd_value *kd_simt_owner(kd_simt *s, const kd_layout *layout);
+/* A linear function of lane and sub-group bits: xor of images[] where the bits are set. */
+kd_value *kd_simt_linear(kd_simt *s, const uint32_t *lane_images, unsigned n_lane_bits, const uint32_t *sub_group_images, unsigned n_sub_group_bits,
+                         uint32_t constant);
+
+/* ---- moving ---- */
+/* dst registers from src registers, both of elements of that type; within a sub-group by shuffles, across by SLM. */
+void kd_simt_convert(kd_simt *s, const kd_type *elem, const kd_layout *src, kd_value *const *src_regs, const kd_layout *dst, kd_value **dst_regs);
+kd_value *kd_simt_shuffle_xor(kd_simt *s, kd_value *v, uint32_t mask);
+kd_value *kd_simt_shuffle(kd_simt *s, kd_value *v, kd_value *lane);
+
+/* ---- SLM ---- */
+kd_value *kd_simt_slm(kd_simt *s, const kd_type *elem, int64_t n_elems); /* a gpu.slm op; placed by slm.c */
+/* Barriers are put by slm.c, between accesses that need one: lowering writes none for SLM. */
+void kd_simt_slm_write(kd_simt *s, kd_value *buffer, kd_value *index, kd_value *value, kd_value *mask);
+kd_value *kd_simt_slm_read(kd_simt *s, kd_value *buffer, kd_value *index, const kd_type *type);
+/* Places the buffers of a lowered function and puts the barriers. UINT64_MAX: absurd. */
+uint64_t kd_slm_assign(kd_module *module, kd_op *func, kd_arena *arena);
+
+/* ---- by kind of op: each sets the op's results ---- */
+void kd_simt_ops(kd_simt *s, kd_block *block); /* all but the terminator */
+void kd_simt_load(kd_simt *s, const kd_op *op);
+void kd_simt_store(kd_simt *s, const kd_op *op);
+void kd_simt_atomic(kd_simt *s, const kd_op *op); /* and atomic_cas */
+void kd_simt_reduce(kd_simt *s, const kd_op *op);
+void kd_simt_scan(kd_simt *s, const kd_op *op);
+void kd_simt_sort(kd_simt *s, const kd_op *op);
+void kd_simt_gather(kd_simt *s, const kd_op *op);
+void kd_simt_histogram(kd_simt *s, const kd_op *op);
+void kd_simt_dot(kd_simt *s, const kd_op *op); /* by FMA; dpas.c where the layouts are the systolic array's */
+void kd_simt_report(kd_simt *s, const kd_op *op); /* print, assert */
+
+#endif
