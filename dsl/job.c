@@ -139,6 +139,11 @@ static void give_desc(kd_compiled *out, const kd_kernel_desc *desc)
         args[i].name = copy_text(out->arena, desc->args[i].name);
     }
     out->desc.args = args;
+    out->desc.build_flags = copy_text(out->arena, desc->build_flags ? desc->build_flags : "");
+    const char **messages = kd_arena_array(out->arena, const char *, desc->n_messages);
+    for (unsigned i = 0; i < desc->n_messages; i++)
+        messages[i] = copy_text(out->arena, desc->messages[i]);
+    out->desc.messages = messages;
 }
 
 static void give_syntax(kd_job *job, const kd_compile_request *request, kd_compiled *out)

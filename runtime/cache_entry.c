@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    VERSION = 1,
+    VERSION = 2,
     KEY_AT = 16,
     LENGTH_AT = 32,
     CHECKSUM_AT = 40,

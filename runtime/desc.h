@@ -5,9 +5,10 @@
 #include "base/failure.h"
 #include "base/kernel_desc.h"
 
-enum { KD_DESC_MAX_ARGS = 4096, KD_DESC_MAX_NAME_BYTES = 4096, KD_DESC_MAX_ARGS_BYTES = 64 << 10 };
+enum { KD_DESC_MAX_ARGS = 4096, KD_DESC_MAX_MESSAGES = 4096, KD_DESC_MAX_NAME_BYTES = 4096, KD_DESC_MAX_ARGS_BYTES = 64 << 10 };
 
-/* Whether a descriptor makes sense: names there, arguments inside the argument struct and apart from each other, known types.
+/* Whether a descriptor makes sense: names there, arguments inside the argument struct and apart from each other, known types,
+ * a GPU's work-group with sub-groups.
  * KD_ERR_DAMAGED, with the sentence. */
 kd_status kd_kernel_desc_check(const kd_kernel_desc *desc, kd_failure *out_why);
 

@@ -68,7 +68,12 @@ static const kd_kernel_desc DESC = {.name = "softmax_kernel",
                                     .scratch_bytes = 12345,
                                     .needs_disjoint = true,
                                     .num_warps = 4,
-                                    .num_stages = 3};
+                                    .num_stages = 3,
+                                    .sub_group_size = 16,
+                                    .slm_bytes = 4096,
+                                    .build_flags = "-cl-intel-256-GRF-per-thread",
+                                    .n_messages = 2,
+                                    .messages = (const char *const[]){"k.py:3: x must be positive", ""}};
 
 static kd_hash key_of(unsigned n)
 {
@@ -112,6 +117,10 @@ static void descriptors_round_trip(void **state)
     assert_int_equal(desc->scratch_bytes, 12345);
     assert_true(desc->needs_disjoint && desc->num_warps == 4 && desc->num_stages == 3 && desc->n_args == 3 &&
                 desc->args_size_bytes == 16);
+    assert_true(desc->sub_group_size == 16 && desc->slm_bytes == 4096 && desc->n_messages == 2);
+    assert_string_equal(desc->build_flags, DESC.build_flags);
+    assert_string_equal(desc->messages[0], DESC.messages[0]);
+    assert_string_equal(desc->messages[1], "");
     for (unsigned i = 0; i < 3; i++) {
         assert_string_equal(desc->args[i].name, ARGS[i].name);
         assert_int_equal(desc->args[i].is_pointer, ARGS[i].is_pointer);

@@ -231,6 +231,10 @@ static void refuses_bad_kernels(void **state)
     assert_int_equal(kd_kernel_load(device, &desc, OBJECTS[0].bytes, OBJECTS[0].n_bytes, &kernel), KD_ERR_DAMAGED);
     assert_string_equal(kd_device_error(device), "the object code of kernel 'no_such_kernel' has no function of that name");
     desc.format = KD_CODE_SPIRV;
+    assert_int_equal(kd_kernel_load(device, &desc, OBJECTS[0].bytes, OBJECTS[0].n_bytes, &kernel), KD_ERR_DAMAGED);
+    assert_string_equal(kd_device_error(device), "the kernel descriptor has 0 sub-groups of 0 lanes");
+    desc.num_warps = 4;
+    desc.sub_group_size = 16;
     assert_int_equal(kd_kernel_load(device, &desc, OBJECTS[0].bytes, OBJECTS[0].n_bytes, &kernel), KD_ERR_UNSUPPORTED);
     desc.format = (kd_code_format)99;
     assert_int_equal(kd_kernel_load(device, &desc, OBJECTS[0].bytes, OBJECTS[0].n_bytes, &kernel), KD_ERR_DAMAGED);
