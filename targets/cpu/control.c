@@ -74,6 +74,7 @@ static void assign(kd_lower *l, kd_value *const *values, kd_value *const *buffer
             kd_group_add(l, (kd_action){.value = values[i], .buffer = aside});
             kd_group_flush(l);
             t->buffer = aside;
+            kd_vec_push(l->arena, &l->kept, t);
         }
     }
     for (unsigned i = 0; i < n; i++)
@@ -85,16 +86,18 @@ static void assign(kd_lower *l, kd_value *const *values, kd_value *const *buffer
 
 typedef struct place {
     kd_nest *nest;
+    unsigned n_kept;
 } place;
 
 static place enter(kd_lower *l, kd_block *block)
 {
-    place p = {l->nest};
+    place p = {l->nest, l->kept.n};
     l->nest = kd_nest_create(l, block);
     return p;
 }
 
-/* Ends the block with a terminator whose scalars are those of the old one (from operand 'first' on); returns to the outer block. */
+/* Ends the block with a terminator whose scalars are those of the old one; returns to the outer block. A value from outside that got a
+ * buffer in here has none out there, where this block may not have run. */
 static void leave(kd_lower *l, place p, const kd_op *old)
 {
     kd_value **operands = kd_arena_array(l->arena, kd_value *, old->n_operands);
@@ -104,6 +107,11 @@ static void leave(kd_lower *l, place p, const kd_op *old)
             operands[n++] = kd_lower_scalar(l, kd_op_operand(old, i));
     kd_nest_put_op(l->nest, 0, old->code, operands, n, NULL);
     l->nest = p.nest;
+    while (l->kept.n > p.n_kept) {
+        kd_tile *t = l->kept.data[--l->kept.n];
+        t->buffer = NULL;
+        t->keep = false;
+    }
 }
 
 /* Lowers the ops of a region and gathers the tiles of its terminator. */

@@ -135,6 +135,7 @@ kd_value *kd_lower_keep(kd_lower *l, kd_value *value)
     if (!t->buffer) {
         t->buffer = kd_lower_new_buffer(l, value->type);
         t->keep = true;
+        kd_vec_push(l->arena, &l->kept, t);
         if (kd_lower_is_transpose(l, value))
             kd_lower_transpose(l, value, t->buffer);
         else

@@ -71,6 +71,7 @@ typedef struct kd_lower {
     kd_map scalars;      /* scalars of the input to those of the output */
     kd_map tiles;        /* tile values of the input to kd_tile */
     KD_VEC(kd_action) group; /* actions over one space that wait */
+    KD_VEC(kd_tile *) kept; /* values that got their buffers in the blocks at work, which go with the blocks */
     KD_VEC(kd_op *) group_reads; /* loads in their trees */
     KD_VEC(kd_op *) writes; /* all ops of the input that write memory, by position */
     unsigned *ends;      /* by position of an op: the last position inside it */

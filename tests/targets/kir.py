@@ -24,8 +24,8 @@ class Strbuf(C.Structure):
 
 class Options(C.Structure):
     _fields_ = [("target", C.c_char_p), ("opt_level", C.c_uint), ("no_fusion", C.c_bool), ("assume_disjoint", C.c_bool),
-                ("num_warps", C.c_uint), ("num_stages", C.c_uint), ("print_after", C.c_char_p), ("time_passes", C.c_bool),
-                ("log", C.c_void_p)]
+                ("num_warps", C.c_uint), ("num_stages", C.c_uint), ("sub_group_size", C.c_uint), ("print_after", C.c_char_p),
+                ("time_passes", C.c_bool), ("log", C.c_void_p)]
 
 
 class Arg(C.Structure):
@@ -36,7 +36,8 @@ class Arg(C.Structure):
 class Desc(C.Structure):
     _fields_ = [("name", C.c_char_p), ("target", C.c_char_p), ("format", C.c_int), ("args", C.POINTER(Arg)), ("n_args", C.c_uint32),
                 ("args_size_bytes", C.c_uint32), ("scratch_bytes", C.c_uint32), ("needs_disjoint", C.c_bool),
-                ("num_warps", C.c_uint32), ("num_stages", C.c_uint32)]
+                ("num_warps", C.c_uint32), ("num_stages", C.c_uint32), ("sub_group_size", C.c_uint32), ("slm_bytes", C.c_uint32),
+                ("build_flags", C.c_char_p), ("n_messages", C.c_uint32), ("messages", C.c_void_p)]
 
 
 class Result(C.Structure):
@@ -54,6 +55,7 @@ for name in ("kd_arena_create", "kd_context_create", "kd_diags_create", "kd_pars
     getattr(core, name).restype = C.c_void_p
 core.kd_diags_text.restype = C.c_char_p
 codegen.kd_codegen_entry.restype = C.POINTER(Codegen)
+assert codegen.kd_codegen_entry().contents.abi == 2, "the structures above are those of another codegen.h"
 OBJECT, CPU, LLVM, ASM = range(4)
 ENTRY = C.CFUNCTYPE(C.c_int32, C.c_void_p, C.c_void_p, C.c_uint64, C.c_uint64, C.c_void_p)
 SCALARS = {0: "?", 1: "b", 2: "h", 3: "i", 4: "q", 5: "B", 6: "H", 7: "I", 8: "Q", 14: "e", 16: "f", 17: "d"}
@@ -81,7 +83,7 @@ def compile_text(text, kernel="k", emit=OBJECT, target="cpu", opt=2, fuse=True, 
         if not module:
             raise CompileError(core.kd_diags_text(diags, arena).decode())
         log = Strbuf(arena.value)
-        options = Options(target.encode(), opt, not fuse, disjoint, 4, 1, None, times, C.addressof(log))
+        options = Options(target.encode(), opt, not fuse, disjoint, 4, 1, 0, None, times, C.addressof(log))
         result = Result()
         status = codegen.kd_codegen_entry().contents.compile(module, kernel.encode(), C.byref(options), emit, diags, arena, C.byref(result))
         if times:
