@@ -119,8 +119,8 @@ static kd_value *build_mask(lowering *l)
             index = add(l, kd_build_splat_to(&l->b, l->loc, index, range->type), range);
         }
         kd_value *limit = kd_build_splat_to(&l->b, l->loc, l->shape[i], index->type);
-        kd_value *inside = both(l, compare(l, index, KD_PRED_GE, kd_build_int(&l->b, l->loc, index->type, 0)),
-                                compare(l, index, KD_PRED_LT, limit));
+        kd_value *from_0 = compare(l, index, KD_PRED_GE, kd_build_int(&l->b, l->loc, index->type, 0));
+        kd_value *inside = both(l, from_0, compare(l, index, KD_PRED_LT, limit));
         mask = both(l, mask, spread(l, inside, l->block));
     }
     return mask;
