@@ -134,7 +134,7 @@ struct kd_lower {
     kd_map modules;
     kd_strbuf *static_prints; /* what static_print wrote */
     bool stopped;             /* a limit was passed and reported: everything fails quietly from now on */
-    const char *stack_start;  /* address of a local of the entry: how much of the C stack is used */
+    const char *stack_start;  /* the entry's frame: how much of the C stack is used */
     unsigned n_regions_made;  /* loops and ifs, for the limit on the size of the result */
 };
 

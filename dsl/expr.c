@@ -10,14 +10,19 @@ void kd_lower_stop(kd_lower *lw, kd_loc loc, const char *message)
     lw->stopped = true;
 }
 
+static size_t stack_bytes(const kd_lower *lw)
+{
+    const char *here = __builtin_frame_address(0);
+    return (size_t)(lw->stack_start > here ? lw->stack_start - here : here - lw->stack_start);
+}
+
 bool kd_lower_step(kd_lower *lw, kd_loc loc)
 {
-    char here;
     if (lw->stopped)
         return false;
     if (++lw->steps > KD_MAX_STEPS)
         kd_lower_stop(lw, loc, "this takes too long to expand at compile time: more than 1500000 steps of unrolled loops and calls");
-    else if (lw->stack_start && (size_t)(lw->stack_start > &here ? lw->stack_start - &here : &here - lw->stack_start) > KD_MAX_STACK_BYTES)
+    else if (lw->stack_start && stack_bytes(lw) > KD_MAX_STACK_BYTES)
         kd_lower_stop(lw, loc, "calls and expressions are nested too deeply");
     return !lw->stopped;
 }

@@ -90,7 +90,6 @@ static kd_lower *lower_create(kd_job *job, const kd_compile_request *request, co
 /* KD_ERR_ARGUMENT: the kernel's name, the config or the signature is wrong, which has been reported. */
 static kd_status lower_kernel(kd_job *job, const kd_compile_request *request, kd_lower **out_lw)
 {
-    char here;
     kd_diags *quiet = kd_diags_create_beside(job->arena, job->diags);
     const kd_file_info *info = kd_inspect_module(job->arena, quiet, job->ast);
     const kd_kernel_info *kernel_info = kd_inspect_find(job->arena, job->diags, info, job->ast->path, request->kernel);
@@ -99,7 +98,7 @@ static kd_status lower_kernel(kd_job *job, const kd_compile_request *request, kd
     const kd_function *kernel = function_at(job->ast->items, kernel_info);
     const kd_config_info *config = chosen_config(job, request, kernel_info, kernel);
     kd_lower *lw = *out_lw = lower_create(job, request, config);
-    lw->stack_start = &here;
+    lw->stack_start = __builtin_frame_address(0);
     kd_dmodule *module = kd_dmodule_of(lw, job->ast);
     kd_signature signature;
     if (kd_diags_n_errors(job->diags) || !kd_signature_parse(lw, module, kernel, request->signature, &signature) ||

@@ -60,10 +60,9 @@ static kd_dval add_arg(kd_params *p, const kd_sig_arg *arg, const char *name)
 
 kd_op *kd_lower_kernel(kd_lower *lw, kd_dmodule *module, const kd_function *kernel, const kd_signature *signature)
 {
-    char here;
     unsigned n_errors = kd_diags_n_errors(lw->diags);
     if (!lw->stack_start)
-        lw->stack_start = &here;
+        lw->stack_start = __builtin_frame_address(0);
     if (!kd_function_parse_body((kd_function *)kernel, lw->diags))
         return NULL;
     kd_builder b = kd_builder_at_end(lw->module, kd_op_region(lw->module->op, 0));
