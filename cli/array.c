@@ -419,7 +419,7 @@ kd_status kd_array_compare(const kd_array *got, const kd_array *expected, double
     bool exact = got->type == expected->type && kd_scalar_is_int(got->type);
     for (uint64_t i = 0; i < got->n_elems; i++) {
         double g = kd_array_get(got, i), e = kd_array_get(expected, i), error = fabs(g - e);
-        bool equal = g == e || (isnan(g) && isnan(e)) || error <= atol + rtol * fabs(e);
+        bool equal = g == e || (isnan(g) && isnan(e)) || (isfinite(e) && error <= atol + rtol * fabs(e));
         if (exact && g == e) { /* 64-bit integers do not fit a double */
             unsigned n = kd_scalar_bytes(got->type);
             equal = memcmp((char *)got->data + i * n, (char *)expected->data + i * n, n) == 0 || rtol > 0 || atol > 0;
