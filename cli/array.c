@@ -96,6 +96,8 @@ static kd_status visit_generator_argument(void *user, kd_str piece, kd_failure *
     double number;
     if (!s->eval(s->user, text, &number))
         return KD_ERR_REPORTED;
+    if (!(fabs(number) <= 0x1p62))
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "a number here lies between -2^62 and 2^62, but '%.*s' is %g", KD_STR_ARG(text), number);
     if (is_seed)
         s->seed = (uint64_t)(int64_t)number;
     else if (s->generator == GEN_RANDINT && s->n_numbers < 2)

@@ -129,7 +129,7 @@ static int run(const char *what, bool json, kd_arena *arena)
 
 int kd_cli_cache(const kd_command *command, int argc, char **argv)
 {
-    kd_arena *arena = kd_arena_create(NULL);
+    kd_arena *arena = kd_cli_arena_create();
     bool json = false;
     const kd_option options[] = {{"--json", KD_OPTION_FLAG, &json, NULL, "list as JSON", 0, 0}};
     kd_text_list words = {0};

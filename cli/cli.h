@@ -61,6 +61,9 @@ int kd_options_parse(const kd_command *command, const kd_option *options, unsign
 /* Of a command that takes options only: -1, or the exit status where a word was given and has been reported. */
 int kd_options_no_words(const kd_command *command, const kd_text_list *words);
 
+/* The memory of a command. Where it runs out, that is said, and the process ends with KD_EXIT_WORLD. */
+kd_arena *kd_cli_arena_create(void);
+
 /* ---- talking to people ---- */
 
 /* "kdsl: error: ..." on standard error. */

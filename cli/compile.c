@@ -130,7 +130,7 @@ static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_
 int kd_cli_compile(const kd_command *command, int argc, char **argv)
 {
     compile_options o = {0};
-    kd_arena *arena = kd_arena_create(NULL);
+    kd_arena *arena = kd_cli_arena_create();
     kd_option options[KD_N_COMMON_OPTIONS + 8] = {
         {"--signature -s", KD_OPTION_TEXT, &o.signature, "SIG", "a type or value for each parameter", 0, 0},
         {"--emit", KD_OPTION_TEXT, &o.emit, "WHAT", "ast kd cpu llvm asm obj header (obj)", 0, 0},

@@ -156,7 +156,7 @@ static int on_files(const kd_command *command, int argc, char **argv, bool is_li
                     kd_exit (*work)(kd_compiler *, const list_options *, const kd_text_list *, kd_arena *))
 {
     list_options o = {0};
-    kd_arena *arena = kd_arena_create(NULL);
+    kd_arena *arena = kd_cli_arena_create();
     kd_common_options_rows(&o.common, (kd_option[KD_N_COMMON_OPTIONS]){0}); /* defaults */
     const kd_option options[] = {
         {"-I", KD_OPTION_LIST, &o.common.include_dirs, "DIR", "where imports are looked for, beside the file's own folder", 0, 0},

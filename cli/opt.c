@@ -60,12 +60,6 @@ static int run(options *o, kd_arena *arena, kd_diags *diags, kd_str text)
     return write_text(o, &out);
 }
 
-static void on_exhausted(void *user)
-{
-    kd_cli_error("memory ran out");
-    exit(KD_EXIT_WORLD);
-}
-
 static int read_and_run(options *o, kd_arena *arena)
 {
     char *data = NULL;
@@ -96,8 +90,7 @@ int kd_cli_opt(const kd_command *command, int argc, char **argv)
         {"--list-passes", KD_OPTION_FLAG, &o.list_passes, NULL, "the passes there are", 0, 0},
         {"--out-path -o", KD_OPTION_TEXT, &o.out, "FILE", "where the text goes (standard output)", 0, 0},
     };
-    kd_budget budget = {.on_exhausted = on_exhausted};
-    kd_arena *arena = kd_arena_create(&budget);
+    kd_arena *arena = kd_cli_arena_create();
     kd_text_list words = {0};
     int status = kd_options_parse(command, table, sizeof table / sizeof *table, argc, argv, arena, &words);
     o.pipeline.max_ops = (unsigned)o.max_ops;

@@ -374,7 +374,7 @@ static kd_exit open_and_run(run_state *st, const kd_text_list *words)
 
 int kd_cli_run(const kd_command *command, int argc, char **argv)
 {
-    run_state st = {.options = {.rtol = 1e-5, .atol = 1e-8}, .args = {.arena = kd_arena_create(NULL)}};
+    run_state st = {.options = {.rtol = 1e-5, .atol = 1e-8}, .args = {.arena = kd_cli_arena_create()}};
     run_options *o = &st.options;
     kd_option options[KD_N_COMMON_OPTIONS + 12] = {
         {"--grid", KD_OPTION_TEXT, &o->grid, "G", "program instances along each axis: 'cdiv(n, BLOCK), 2'", 0, 0},

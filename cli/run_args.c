@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+enum { MAX_DEPTH = 100 }; /* of values that need each other's */
+
 kd_exit run_args_fail(run_args *args, kd_exit how)
 {
     if (args->failed == KD_EXIT_OK)
@@ -282,15 +284,8 @@ static const char *function_named(run_args *args, const char *text)
     return NULL;
 }
 
-static kd_exit evaluate(run_args *args, run_arg *arg)
+static kd_exit find_value(run_args *args, run_arg *arg)
 {
-    if (arg->state == ARG_DONE)
-        return KD_EXIT_OK;
-    if (arg->state == ARG_BUSY) {
-        kd_cli_error("the value of '%s' depends on itself", arg->name);
-        return run_args_fail(args, KD_EXIT_USAGE);
-    }
-    arg->state = ARG_BUSY;
     if (arg->is_array) {
         kd_failure why = {0};
         uint64_t index = (uint64_t)(arg - args->data);
@@ -305,8 +300,28 @@ static kd_exit evaluate(run_args *args, run_arg *arg)
         if (status != KD_OK)
             return report_eval(args, status);
     }
-    arg->state = ARG_DONE;
     return run_arg_check_range(args, arg);
+}
+
+static kd_exit evaluate(run_args *args, run_arg *arg)
+{
+    if (arg->state == ARG_DONE)
+        return KD_EXIT_OK;
+    if (arg->state == ARG_BUSY) {
+        kd_cli_error("the value of '%s' depends on itself", arg->name);
+        return run_args_fail(args, KD_EXIT_USAGE);
+    }
+    if (args->depth == MAX_DEPTH) {
+        kd_cli_error("the value of '%s' is needed by one that is needed by one ... more than %d deep", arg->name, MAX_DEPTH);
+        return run_args_fail(args, KD_EXIT_USAGE);
+    }
+    arg->state = ARG_BUSY;
+    args->depth++;
+    kd_exit status = find_value(args, arg);
+    args->depth--;
+    if (status == KD_EXIT_OK)
+        arg->state = ARG_DONE;
+    return status;
 }
 
 /* What expressions may name, for suggestions. */

@@ -35,6 +35,7 @@ typedef struct run_args {
     const char **names; /* of all of them, and behind those of the functions that a value may name */
     unsigned n_names;
     uint64_t seed;
+    unsigned depth;     /* of values that wait for others */
     kd_exit failed;     /* set where something was reported */
 } run_args;
 

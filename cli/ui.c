@@ -38,6 +38,18 @@ void kd_cli_note(const char *format, ...)
     va_end(args);
 }
 
+static void on_exhausted(void *user)
+{
+    kd_cli_error("memory ran out");
+    exit(KD_EXIT_WORLD);
+}
+
+kd_arena *kd_cli_arena_create(void)
+{
+    static kd_budget budget = {.on_exhausted = on_exhausted};
+    return kd_arena_create(&budget);
+}
+
 kd_exit kd_cli_exit_of(kd_status status)
 {
     switch (status) {

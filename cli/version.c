@@ -45,7 +45,7 @@ static int show_version(kd_arena *arena, bool json)
 
 int kd_cli_version(const kd_command *command, int argc, char **argv)
 {
-    kd_arena *arena = kd_arena_create(NULL);
+    kd_arena *arena = kd_cli_arena_create();
     bool json = false;
     const kd_option options[] = {{"--json", KD_OPTION_FLAG, &json, NULL, "as JSON", 0, 0}};
     kd_text_list words = {0};
@@ -78,7 +78,7 @@ static int devices_json(const kd_device_info *infos, unsigned n)
 
 int kd_cli_devices(const kd_command *command, int argc, char **argv)
 {
-    kd_arena *arena = kd_arena_create(NULL);
+    kd_arena *arena = kd_cli_arena_create();
     bool json = false;
     const kd_option options[] = {{"--json", KD_OPTION_FLAG, &json, NULL, "as JSON", 0, 0}};
     kd_text_list words = {0};

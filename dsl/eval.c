@@ -15,7 +15,7 @@ typedef struct result {
 } result;
 
 typedef struct evaluator {
-    kd_lower lw; /* for the arithmetic of constant.c: arena, diags and context only */
+    kd_lower lw; /* for the arithmetic of constant.c, and builtins; what these build is thrown away */
     const kd_eval_scope *scope;
     bool failed;
 } evaluator;
@@ -375,7 +375,10 @@ bool kd_eval_text(kd_arena *arena, kd_diags *diags, const char *what, const char
     const kd_expr *e = kd_parse_expression(arena, diags, source);
     if (!e)
         return false;
-    evaluator ev = {.lw = {.arena = arena, .diags = diags, .ctx = kd_context_create(arena)}, .scope = scope};
+    char here;
+    evaluator ev = {.lw = {.arena = arena, .diags = diags, .ctx = kd_context_create(arena), .stack_start = &here}, .scope = scope};
+    ev.lw.b = kd_builder_nowhere(&ev.lw);
+    ev.lw.module = ev.lw.b.module;
     result r = eval(&ev, e);
     return !ev.failed && export_value(&ev, e->loc, r, out);
 }

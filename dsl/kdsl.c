@@ -291,8 +291,9 @@ static kd_status eval_caught(kd_compiler *c, kd_job *job, const char *what, cons
         return out_of_memory(c, job);
     if (!job->arena)
         job_start(job);
-    job->diags = kd_diags_create(job->arena);
-    kd_status status = kd_eval_text(job->arena, job->diags, what, text, scope, out) ? KD_OK : KD_ERR_REPORTED;
+    kd_diags *diags = kd_diags_create(job->arena);
+    kd_status status = kd_eval_text(job->arena, diags, what, text, scope, out) ? KD_OK : KD_ERR_REPORTED;
+    job->diags = diags;
     collect_messages(c, job, status);
     return status;
 }
@@ -303,7 +304,13 @@ kd_status kd_compiler_eval(kd_compiler *c, const char *what, const char *text, c
         return KD_ERR_ARGUMENT;
     if (!c->evaluation)
         c->evaluation = job_create(c);
-    return c->evaluation ? eval_caught(c, c->evaluation, what, text, scope, out) : KD_ERR_MEMORY;
+    if (!c->evaluation)
+        return KD_ERR_MEMORY;
+    jmp_buf around; /* of the evaluation that needs this one for a name in it */
+    memcpy(&around, &c->evaluation->exhausted, sizeof around);
+    kd_status status = eval_caught(c, c->evaluation, what, text, scope, out);
+    memcpy(&c->evaluation->exhausted, &around, sizeof around);
+    return status;
 }
 
 /* ---- files ---- */

@@ -34,6 +34,8 @@ void kd_d_leaves(kd_lower *lw, kd_dval v, kd_values *out);
 kd_dval kd_d_map(kd_lower *lw, kd_dval v, kd_value *(*fn)(void *user, kd_value *old), void *user);
 /* The same with the tensors taken in order from a list. */
 kd_dval kd_d_rebuild(kd_lower *lw, kd_dval like, kd_value *const *leaves);
+/* The same, and *leaves moves past those that were taken. */
+kd_dval kd_d_rebuild_next(kd_lower *lw, kd_dval like, kd_value *const **leaves);
 /* Equal but for which tensors of equal types stand in them. */
 bool kd_d_same_shape(kd_dval a, kd_dval b);
 /* True where all is known at compile time. */
@@ -155,6 +157,8 @@ unsigned kd_class_n_fields(const kd_class *c);
 void kd_lower_import(kd_lower *lw, const kd_stmt *s);
 /* Evaluates where nothing may be built or reported (the top level of a file, defaults of parameters): KD_D_UNKNOWN with the reason instead. */
 kd_dval kd_eval_quietly(kd_lower *lw, kd_scope *scope, const kd_expr *e);
+/* Somewhere for ops that have no business where they are built: the top level of a file, an expression of a command line. */
+kd_builder kd_builder_nowhere(kd_lower *lw);
 /* The same with what is wrong going to another sink; then KD_D_ERROR. */
 kd_dval kd_eval_into(kd_lower *lw, kd_scope *scope, const kd_expr *e, kd_diags *sink);
 /* A call without a word; KD_D_ERROR where it fails, or gives anything but a compile-time value. */

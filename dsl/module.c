@@ -116,8 +116,7 @@ kd_dmodule *kd_dmodule_of(kd_lower *lw, kd_module_ast *ast)
 
 /* ---- evaluation without a word ---- */
 
-/* Somewhere for ops that the top level of a file has no business to build. */
-static kd_builder nowhere(kd_lower *lw)
+kd_builder kd_builder_nowhere(kd_lower *lw)
 {
     kd_module *module = kd_module_create(lw->ctx, lw->arena);
     return kd_builder_at_end(module, kd_op_region(module->op, 0));
@@ -137,7 +136,7 @@ kd_dval kd_eval_into(kd_lower *lw, kd_scope *scope, const kd_expr *e, kd_diags *
     kd_builder b = lw->b;
     kd_scope *old = lw->scope;
     lw->diags = sink;
-    lw->b = nowhere(lw);
+    lw->b = kd_builder_nowhere(lw);
     lw->scope = scope;
     kd_dval v = kd_eval(lw, e);
     lw->diags = diags;
@@ -161,7 +160,7 @@ kd_dval kd_call_quietly(kd_lower *lw, kd_scope *scope, kd_dval callee, const kd_
     kd_builder b = lw->b;
     kd_scope *old = lw->scope;
     lw->diags = kd_diags_create_beside(lw->arena, diags);
-    lw->b = nowhere(lw);
+    lw->b = kd_builder_nowhere(lw);
     lw->scope = scope;
     kd_dval v = kd_call(lw, KD_NO_LOC, callee, args, n_args);
     bool failed = kd_diags_n_errors(lw->diags) || !kd_d_is_static(v);
