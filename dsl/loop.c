@@ -92,9 +92,8 @@ static void rebind(kd_lower *lw, const kd_carries *c, kd_value *const *leaves)
     for (unsigned i = 0; i < c->names.n; i++) {
         const kd_carry *carry = &c->names.data[i];
         kd_binding *b = kd_scope_find(lw->scope, carry->name);
-        b->value = kd_d_rebuild(lw, carry->init, leaves);
+        b->value = kd_d_rebuild_next(lw, carry->init, &leaves);
         b->state = KD_NAME_SET;
-        leaves += carry->n_leaves;
     }
 }
 

@@ -103,9 +103,14 @@ static kd_value *take_next(void *user, kd_value *old)
     return *(*next)++;
 }
 
+kd_dval kd_d_rebuild_next(kd_lower *lw, kd_dval like, kd_value *const **leaves)
+{
+    return kd_d_map(lw, like, take_next, leaves);
+}
+
 kd_dval kd_d_rebuild(kd_lower *lw, kd_dval like, kd_value *const *leaves)
 {
-    return kd_d_map(lw, like, take_next, &leaves);
+    return kd_d_rebuild_next(lw, like, &leaves);
 }
 
 static bool same_block(const kd_dblock *a, const kd_dblock *b)
