@@ -28,6 +28,7 @@ typedef struct kd_emitter {
     kd_arena *arena;
     kd_map values;         /* kd_value to LLVMValueRef */
     LLVMValueRef grid, scratch, pid[3];
+    LLVMValueRef nowhere; /* made on first use; memory.c */
     LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr;
     const kd_diags *diags; /* for places in assert messages */
 } kd_emitter;

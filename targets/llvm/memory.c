@@ -35,7 +35,8 @@ static LLVMValueRef all_lanes(kd_emitter *e, unsigned lanes)
     return kd_emit_constant_of(LLVMVectorType(e->i1, lanes), 1);
 }
 
-static LLVMValueRef masked(kd_emitter *e, const char *name, LLVMTypeRef *overloads, LLVMValueRef *args, unsigned n_args, unsigned align_at, unsigned align)
+static LLVMValueRef masked(kd_emitter *e, const char *name, LLVMTypeRef *overloads, LLVMValueRef *args, unsigned n_args,
+                           unsigned align_at, unsigned align)
 {
 #if LLVM_VERSION_MAJOR >= 22
     /* The alignment is an attribute of the pointer, not an argument. */
@@ -52,22 +53,6 @@ static LLVMValueRef masked(kd_emitter *e, const char *name, LLVMTypeRef *overloa
 #endif
 }
 
-static LLVMValueRef masked_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptr, LLVMValueRef mask, LLVMValueRef other, unsigned align)
-{
-    LLVMTypeRef overloads[] = {type, LLVMTypeOf(ptr)};
-    bool gather = LLVMGetTypeKind(LLVMTypeOf(ptr)) == LLVMVectorTypeKind;
-    LLVMValueRef args[] = {ptr, NULL, mask, other};
-    return masked(e, gather ? "llvm.masked.gather" : "llvm.masked.load", overloads, args, 4, 1, align);
-}
-
-static void masked_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, LLVMValueRef mask, unsigned align)
-{
-    LLVMTypeRef overloads[] = {LLVMTypeOf(value), LLVMTypeOf(ptr)};
-    bool scatter = LLVMGetTypeKind(LLVMTypeOf(ptr)) == LLVMVectorTypeKind;
-    LLVMValueRef args[] = {value, ptr, NULL, mask};
-    masked(e, scatter ? "llvm.masked.scatter" : "llvm.masked.store", overloads, args, 4, 2, align);
-}
-
 static LLVMValueRef plain_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptr, unsigned align, bool is_volatile)
 {
     LLVMValueRef v = LLVMBuildLoad2(e->b, type, ptr, "");
@@ -79,6 +64,78 @@ static LLVMValueRef plain_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptr
 static void plain_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, unsigned align)
 {
     LLVMSetAlignment(LLVMBuildStore(e->b, value, ptr), align);
+}
+
+/* Whether the machine has gathers (scatters) of such elements. Where it has not, LLVM would make a branch for each lane of the mask. */
+static bool has_gather(const kd_emitter *e, LLVMTypeRef elem, bool scatter)
+{
+    bool wide = elem == e->i32 || elem == e->i64 || elem == e->f32 || elem == e->f64 || elem == e->ptr;
+    return wide && (e->machine->has_avx512 || (e->machine->has_avx2 && !scatter));
+}
+
+/* Memory that belongs to nobody: where lanes go that are off. */
+static LLVMValueRef nowhere(kd_emitter *e)
+{
+    if (!e->nowhere) {
+        LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b), entry = LLVMGetEntryBasicBlock(e->func);
+        LLVMPositionBuilderBefore(e->b, LLVMGetFirstInstruction(entry));
+        e->nowhere = LLVMBuildAlloca(e->b, e->i64, "nowhere");
+        LLVMPositionBuilderAtEnd(e->b, here);
+    }
+    return e->nowhere;
+}
+
+static LLVMValueRef lane_of(kd_emitter *e, LLVMValueRef v, unsigned i)
+{
+    return LLVMBuildExtractElement(e->b, v, LLVMConstInt(e->i32, i, false), "");
+}
+
+static LLVMValueRef only_where(kd_emitter *e, LLVMValueRef ptrs, LLVMValueRef mask)
+{
+    return mask == all_lanes(e, LLVMGetVectorSize(LLVMTypeOf(ptrs)))
+               ? ptrs
+               : LLVMBuildSelect(e->b, mask, ptrs, kd_emit_splat(e, nowhere(e), LLVMGetVectorSize(LLVMTypeOf(ptrs))), "");
+}
+
+static LLVMValueRef gather_lanes(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptrs, LLVMValueRef mask, LLVMValueRef other,
+                                 unsigned align)
+{
+    LLVMValueRef from = only_where(e, ptrs, mask), v = LLVMGetPoison(type);
+    for (unsigned i = 0; i < LLVMGetVectorSize(type); i++) {
+        LLVMValueRef one = plain_load(e, LLVMGetElementType(type), lane_of(e, from, i), align, false);
+        v = LLVMBuildInsertElement(e->b, v, one, LLVMConstInt(e->i32, i, false), "");
+    }
+    return from == ptrs ? v : LLVMBuildSelect(e->b, mask, v, other, "");
+}
+
+static void scatter_lanes(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptrs, LLVMValueRef mask, unsigned align)
+{
+    LLVMValueRef to = only_where(e, ptrs, mask);
+    for (unsigned i = 0; i < LLVMGetVectorSize(LLVMTypeOf(value)); i++)
+        plain_store(e, lane_of(e, value, i), lane_of(e, to, i), align);
+}
+
+static LLVMValueRef masked_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptr, LLVMValueRef mask, LLVMValueRef other,
+                                unsigned align)
+{
+    LLVMTypeRef overloads[] = {type, LLVMTypeOf(ptr)};
+    bool gather = LLVMGetTypeKind(LLVMTypeOf(ptr)) == LLVMVectorTypeKind;
+    if (gather && !has_gather(e, LLVMGetElementType(type), false))
+        return gather_lanes(e, type, ptr, mask, other, align);
+    LLVMValueRef args[] = {ptr, NULL, mask, other};
+    return masked(e, gather ? "llvm.masked.gather" : "llvm.masked.load", overloads, args, 4, 1, align);
+}
+
+static void masked_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, LLVMValueRef mask, unsigned align)
+{
+    LLVMTypeRef overloads[] = {LLVMTypeOf(value), LLVMTypeOf(ptr)};
+    bool scatter = LLVMGetTypeKind(LLVMTypeOf(ptr)) == LLVMVectorTypeKind;
+    if (scatter && !has_gather(e, LLVMGetElementType(LLVMTypeOf(value)), true)) {
+        scatter_lanes(e, value, ptr, mask, align);
+        return;
+    }
+    LLVMValueRef args[] = {value, ptr, NULL, mask};
+    masked(e, scatter ? "llvm.masked.scatter" : "llvm.masked.store", overloads, args, 4, 2, align);
 }
 
 /* ---- buffers ---- */
@@ -125,7 +182,8 @@ static void emit_write(kd_emitter *e, const kd_op *op)
 /* Starts a block that runs only where the mask holds; returns the block to continue in. */
 static LLVMBasicBlockRef begin_guard(kd_emitter *e, LLVMValueRef mask)
 {
-    LLVMBasicBlockRef then = LLVMAppendBasicBlockInContext(e->llvm, e->func, "on"), join = LLVMAppendBasicBlockInContext(e->llvm, e->func, "");
+    LLVMBasicBlockRef then = LLVMAppendBasicBlockInContext(e->llvm, e->func, "on"),
+                      join = LLVMAppendBasicBlockInContext(e->llvm, e->func, "");
     LLVMBuildCondBr(e->b, mask, then, join);
     LLVMPositionBuilderAtEnd(e->b, then);
     return join;
@@ -156,7 +214,8 @@ static LLVMValueRef gather(kd_emitter *e, LLVMTypeRef mem, LLVMValueRef ptrs, LL
     LLVMValueRef steps[256], values[2];
     for (unsigned i = 0; i < lanes; i++)
         steps[i] = LLVMConstInt(e->i64, (uint64_t)i * bytes, false);
-    LLVMValueRef expected = LLVMBuildAdd(e->b, kd_emit_splat(e, LLVMBuildPtrToInt(e->b, first, e->i64, ""), lanes), LLVMConstVector(steps, lanes), "");
+    LLVMValueRef expected =
+        LLVMBuildAdd(e->b, kd_emit_splat(e, LLVMBuildPtrToInt(e->b, first, e->i64, ""), lanes), LLVMConstVector(steps, lanes), "");
     LLVMValueRef differs = LLVMBuildICmp(e->b, LLVMIntNE, LLVMBuildPtrToInt(e->b, ptrs, wide, ""), expected, "");
     LLVMTypeRef masks = LLVMTypeOf(differs);
     LLVMValueRef any = kd_emit_intrinsic(e, "llvm.vector.reduce.or", &masks, 1, &differs, 1);
@@ -179,7 +238,8 @@ static void emit_load(kd_emitter *e, const kd_op *op)
 {
     bool wide = op->code == KD_OP_cpu_load;
     const kd_type *type = kd_op_result(op, 0)->type;
-    const kd_value *mask = wide ? kd_cpu_load_mask(op) : kd_load_mask(op), *other = wide ? kd_cpu_load_other(op) : kd_load_other(op);
+    const kd_value *mask = wide ? kd_cpu_load_mask(op) : kd_load_mask(op),
+                   *other = wide ? kd_cpu_load_other(op) : kd_load_other(op);
     bool is_volatile = wide ? kd_cpu_load_is_volatile(op) : kd_load_is_volatile(op);
     unsigned lanes = kd_emit_lanes(type), align = elem_bytes(type);
     LLVMValueRef ptr = kd_emit_get(e, kd_op_operand(op, 0)), v;
@@ -201,7 +261,8 @@ static void emit_load(kd_emitter *e, const kd_op *op)
 static void emit_store(kd_emitter *e, const kd_op *op)
 {
     bool wide = op->code == KD_OP_cpu_store;
-    const kd_value *value = wide ? kd_cpu_store_value(op) : kd_store_value(op), *mask = wide ? kd_cpu_store_mask(op) : kd_store_mask(op);
+    const kd_value *value = wide ? kd_cpu_store_value(op) : kd_store_value(op),
+                   *mask = wide ? kd_cpu_store_mask(op) : kd_store_mask(op);
     unsigned lanes = kd_emit_lanes(value->type), align = elem_bytes(value->type);
     LLVMValueRef ptr = kd_emit_get(e, kd_op_operand(op, 0)), v = to_memory(e, kd_emit_get(e, value), value->type);
     if (lanes && (mask || !wide)) {
@@ -220,18 +281,15 @@ static void emit_store(kd_emitter *e, const kd_op *op)
 static LLVMAtomicOrdering ordering_of(kd_mem_order order)
 {
     switch (order) {
-    case KD_ORDER_ACQUIRE:
-        return LLVMAtomicOrderingAcquire;
-    case KD_ORDER_RELEASE:
-        return LLVMAtomicOrderingRelease;
-    case KD_ORDER_RELAXED:
-        return LLVMAtomicOrderingMonotonic;
-    default:
-        return LLVMAtomicOrderingAcquireRelease;
+    case KD_ORDER_ACQUIRE: return LLVMAtomicOrderingAcquire;
+    case KD_ORDER_RELEASE: return LLVMAtomicOrderingRelease;
+    case KD_ORDER_RELAXED: return LLVMAtomicOrderingMonotonic;
+    default: return LLVMAtomicOrderingAcquireRelease;
     }
 }
 
-static LLVMValueRef compare_exchange(kd_emitter *e, LLVMValueRef ptr, LLVMValueRef expected, LLVMValueRef desired, LLVMAtomicOrdering order)
+static LLVMValueRef compare_exchange(kd_emitter *e, LLVMValueRef ptr, LLVMValueRef expected, LLVMValueRef desired,
+                                     LLVMAtomicOrdering order)
 {
     LLVMAtomicOrdering failure = order == LLVMAtomicOrderingAcquireRelease ? LLVMAtomicOrderingAcquire
                                  : order == LLVMAtomicOrderingRelease      ? LLVMAtomicOrderingMonotonic
@@ -240,7 +298,8 @@ static LLVMValueRef compare_exchange(kd_emitter *e, LLVMValueRef ptr, LLVMValueR
 }
 
 /* f16 and bf16 have no atomic instruction: compare and exchange until nobody came between. */
-static LLVMValueRef narrow_float_add(kd_emitter *e, const kd_op *op, LLVMValueRef ptr, LLVMValueRef addend, LLVMAtomicOrdering order)
+static LLVMValueRef narrow_float_add(kd_emitter *e, const kd_op *op, LLVMValueRef ptr, LLVMValueRef addend,
+                                     LLVMAtomicOrdering order)
 {
     const kd_type *type = kd_atomic_value(op)->type;
     bool half = type->scalar == KD_F16;
@@ -269,26 +328,13 @@ static LLVMValueRef read_modify_write(kd_emitter *e, const kd_op *op, LLVMValueR
         return narrow_float_add(e, op, ptr, v, order);
     LLVMAtomicRMWBinOp kind = LLVMAtomicRMWBinOpXchg;
     switch (kd_atomic_kind(op)) {
-    case KD_ATOMIC_ADD:
-        kind = f ? LLVMAtomicRMWBinOpFAdd : LLVMAtomicRMWBinOpAdd;
-        break;
-    case KD_ATOMIC_MIN:
-        kind = f ? LLVMAtomicRMWBinOpFMin : uns ? LLVMAtomicRMWBinOpUMin : LLVMAtomicRMWBinOpMin;
-        break;
-    case KD_ATOMIC_MAX:
-        kind = f ? LLVMAtomicRMWBinOpFMax : uns ? LLVMAtomicRMWBinOpUMax : LLVMAtomicRMWBinOpMax;
-        break;
-    case KD_ATOMIC_AND:
-        kind = LLVMAtomicRMWBinOpAnd;
-        break;
-    case KD_ATOMIC_OR:
-        kind = LLVMAtomicRMWBinOpOr;
-        break;
-    case KD_ATOMIC_XOR:
-        kind = LLVMAtomicRMWBinOpXor;
-        break;
-    default:
-        break;
+    case KD_ATOMIC_ADD: kind = f ? LLVMAtomicRMWBinOpFAdd : LLVMAtomicRMWBinOpAdd; break;
+    case KD_ATOMIC_MIN: kind = f ? LLVMAtomicRMWBinOpFMin : uns ? LLVMAtomicRMWBinOpUMin : LLVMAtomicRMWBinOpMin; break;
+    case KD_ATOMIC_MAX: kind = f ? LLVMAtomicRMWBinOpFMax : uns ? LLVMAtomicRMWBinOpUMax : LLVMAtomicRMWBinOpMax; break;
+    case KD_ATOMIC_AND: kind = LLVMAtomicRMWBinOpAnd; break;
+    case KD_ATOMIC_OR: kind = LLVMAtomicRMWBinOpOr; break;
+    case KD_ATOMIC_XOR: kind = LLVMAtomicRMWBinOpXor; break;
+    default: break;
     }
     return LLVMBuildAtomicRMW(e->b, kind, ptr, v, order, false);
 }
@@ -319,7 +365,8 @@ static void emit_cas(kd_emitter *e, const kd_op *op)
         expected = LLVMBuildBitCast(e->b, expected, bits, "");
         desired = LLVMBuildBitCast(e->b, desired, bits, "");
     }
-    LLVMValueRef old = LLVMBuildExtractValue(e->b, compare_exchange(e, ptr, expected, desired, ordering_of(kd_atomic_cas_order(op))), 0, "");
+    LLVMValueRef old =
+        LLVMBuildExtractValue(e->b, compare_exchange(e, ptr, expected, desired, ordering_of(kd_atomic_cas_order(op))), 0, "");
     if (bits != real)
         old = LLVMBuildBitCast(e->b, old, real, "");
     kd_emit_set(e, kd_op_result(op, 0), to_register(e, old, type));
@@ -328,31 +375,16 @@ static void emit_cas(kd_emitter *e, const kd_op *op)
 void kd_emit_memory(kd_emitter *e, const kd_op *op)
 {
     switch (op->code) {
-    case KD_OP_cpu_buffer:
-        emit_buffer(e, op);
-        break;
-    case KD_OP_cpu_read:
-        emit_read(e, op);
-        break;
-    case KD_OP_cpu_write:
-        emit_write(e, op);
-        break;
+    case KD_OP_cpu_buffer: emit_buffer(e, op); break;
+    case KD_OP_cpu_read: emit_read(e, op); break;
+    case KD_OP_cpu_write: emit_write(e, op); break;
     case KD_OP_load:
-    case KD_OP_cpu_load:
-        emit_load(e, op);
-        break;
+    case KD_OP_cpu_load: emit_load(e, op); break;
     case KD_OP_store:
-    case KD_OP_cpu_store:
-        emit_store(e, op);
-        break;
-    case KD_OP_atomic:
-        emit_atomic(e, op);
-        break;
-    case KD_OP_atomic_cas:
-        emit_cas(e, op);
-        break;
-    default:
-        KD_UNREACHABLE();
+    case KD_OP_cpu_store: emit_store(e, op); break;
+    case KD_OP_atomic: emit_atomic(e, op); break;
+    case KD_OP_atomic_cas: emit_cas(e, op); break;
+    default: KD_UNREACHABLE();
     }
 }
 
@@ -411,15 +443,9 @@ void kd_emit_lanes_op(kd_emitter *e, const kd_op *op)
     unsigned lanes = kd_emit_lanes(kd_op_result(op, 0)->type);
     LLVMValueRef v;
     switch (op->code) {
-    case KD_OP_arange:
-        v = consecutive(e, e->i32, (uint64_t)kd_arange_start(op), lanes);
-        break;
-    case KD_OP_splat:
-        v = kd_emit_splat(e, kd_emit_get(e, kd_splat_scalar(op)), lanes);
-        break;
-    case KD_OP_cpu_prefix:
-        v = emit_prefix(e, op);
-        break;
+    case KD_OP_arange: v = consecutive(e, e->i32, (uint64_t)kd_arange_start(op), lanes); break;
+    case KD_OP_splat: v = kd_emit_splat(e, kd_emit_get(e, kd_splat_scalar(op)), lanes); break;
+    case KD_OP_cpu_prefix: v = emit_prefix(e, op); break;
     case KD_OP_cpu_half: {
         LLVMValueRef all = kd_emit_get(e, kd_cpu_half_vector(op));
         if (lanes)
@@ -431,8 +457,7 @@ void kd_emit_lanes_op(kd_emitter *e, const kd_op *op)
     case KD_OP_cpu_extract:
         v = LLVMBuildExtractElement(e->b, kd_emit_get(e, kd_cpu_extract_vector(op)), kd_emit_get(e, kd_cpu_extract_lane(op)), "");
         break;
-    default:
-        KD_UNREACHABLE();
+    default: KD_UNREACHABLE();
     }
     kd_emit_set(e, kd_op_result(op, 0), v);
 }
