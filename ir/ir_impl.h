@@ -2,7 +2,11 @@
 #ifndef KD_IR_IR_IMPL_H
 #define KD_IR_IR_IMPL_H
 
+#include "base/map.h"
 #include "ir/ir.h"
+
+/* Layouts of a context by the bytes before their is_complete. */
+kd_map *kd_context_layouts(kd_context *ctx);
 
 /* An op outside any block, operands not yet set, regions empty. */
 kd_op *kd_op_create(kd_module *module, kd_opcode code, kd_loc loc, unsigned n_operands, const kd_type *const *types, unsigned n_types);

@@ -2,13 +2,15 @@
 #include "ir/type.h"
 #include "base/bug.h"
 #include "base/map.h"
-#include "ir/ir.h"
+#include "ir/ir_impl.h"
+#include "ir/layout.h"
 
 #include <stdio.h>
 
 struct kd_context {
     kd_arena *arena;
     kd_map types; /* text -> type: the text of a type names it fully */
+    kd_map layouts;
     const kd_type *scalars[KD_N_SCALARS];
 };
 
@@ -17,6 +19,7 @@ kd_context *kd_context_create(kd_arena *arena)
     kd_context *ctx = kd_arena_new(arena, kd_context);
     ctx->arena = arena;
     ctx->types = kd_map_in(arena);
+    ctx->layouts = kd_map_in(arena);
     for (int s = 0; s < KD_N_SCALARS; s++) {
         kd_type *type = kd_arena_new(arena, kd_type);
         *type = (kd_type){.kind = KD_TYPE_SCALAR, .scalar = (kd_scalar)s, .elem = type, .n_elems = 1, .text = kd_scalar_name((kd_scalar)s)};
@@ -28,6 +31,11 @@ kd_context *kd_context_create(kd_arena *arena)
 kd_arena *kd_context_arena(kd_context *ctx)
 {
     return ctx->arena;
+}
+
+kd_map *kd_context_layouts(kd_context *ctx)
+{
+    return &ctx->layouts;
 }
 
 const kd_type *kd_type_scalar(kd_context *ctx, kd_scalar scalar)
@@ -53,7 +61,7 @@ static const kd_type *intern(kd_context *ctx, const char *text, const kd_type *p
     return type;
 }
 
-enum { MAX_TYPE_TEXT = 640 };
+enum { MAX_TYPE_TEXT = 1024 };
 
 const kd_type *kd_type_ptr(kd_context *ctx, const kd_type *pointee)
 {
@@ -63,7 +71,7 @@ const kd_type *kd_type_ptr(kd_context *ctx, const kd_type *pointee)
     return intern(ctx, text, &(kd_type){.kind = KD_TYPE_PTR, .elem = pointee, .n_elems = 1});
 }
 
-static const kd_type *shaped(kd_context *ctx, kd_type_kind kind, const kd_type *elem, unsigned rank, const int64_t *shape)
+static const kd_type *shaped(kd_context *ctx, kd_type_kind kind, const kd_type *elem, unsigned rank, const int64_t *shape, const kd_layout *layout)
 {
     KD_ASSERT(rank <= KD_MAX_RANK && (elem->kind == KD_TYPE_SCALAR || elem->kind == KD_TYPE_PTR));
     char text[MAX_TYPE_TEXT];
@@ -73,23 +81,30 @@ static const kd_type *shaped(kd_context *ctx, kd_type_kind kind, const kd_type *
         at += (size_t)snprintf(text + at, sizeof text - at, "%lldx", (long long)shape[i]);
         n_elems *= shape[i];
     }
-    snprintf(text + at, sizeof text - at, "%s>", elem->text);
-    return intern(ctx, text, &(kd_type){.kind = kind, .rank = rank, .elem = elem, .shape = shape, .n_elems = n_elems});
+    KD_ASSERT(!layout || (kind == KD_TYPE_TILE && (int64_t)1 << layout->n_out_bits == n_elems));
+    snprintf(text + at, sizeof text - at, "%s%s%s>", elem->text, layout ? ", " : "", layout ? layout->text : "");
+    return intern(ctx, text, &(kd_type){.kind = kind, .rank = rank, .elem = elem, .shape = shape, .n_elems = n_elems, .layout = layout});
 }
 
 const kd_type *kd_type_tile(kd_context *ctx, const kd_type *elem, unsigned rank, const int64_t *shape)
 {
-    return rank ? shaped(ctx, KD_TYPE_TILE, elem, rank, shape) : elem;
+    return rank ? shaped(ctx, KD_TYPE_TILE, elem, rank, shape, NULL) : elem;
 }
 
 const kd_type *kd_type_buffer(kd_context *ctx, const kd_type *elem, unsigned rank, const int64_t *shape)
 {
-    return shaped(ctx, KD_TYPE_BUFFER, elem, rank, shape);
+    return shaped(ctx, KD_TYPE_BUFFER, elem, rank, shape, NULL);
+}
+
+const kd_type *kd_type_with_layout(kd_context *ctx, const kd_type *type, const kd_layout *layout)
+{
+    KD_ASSERT(kd_type_is_tile(type));
+    return type->layout == layout ? type : shaped(ctx, KD_TYPE_TILE, type->elem, type->rank, type->shape, layout);
 }
 
 const kd_type *kd_type_with_elem(kd_context *ctx, const kd_type *type, const kd_type *elem)
 {
-    return kd_type_is_tile(type) ? kd_type_tile(ctx, elem, type->rank, type->shape) : elem;
+    return kd_type_is_tile(type) ? shaped(ctx, KD_TYPE_TILE, elem, type->rank, type->shape, type->layout) : elem;
 }
 
 const kd_type *kd_type_with_scalar(kd_context *ctx, const kd_type *type, kd_scalar scalar)
@@ -134,7 +149,7 @@ static const kd_type *parse_elem(kd_context *ctx, kd_str *text, unsigned depth)
 }
 
 /* "128x64x" in front of the element; powers of two whose product stays within what a tile may have. */
-static bool parse_shape(kd_str *text, unsigned *rank, int64_t *shape)
+static bool parse_shape(kd_str *text, unsigned *rank, int64_t *shape, int64_t *out_n_elems)
 {
     int64_t n_elems = 1;
     while (text->len && text->ptr[0] >= '0' && text->ptr[0] <= '9') {
@@ -150,6 +165,7 @@ static bool parse_shape(kd_str *text, unsigned *rank, int64_t *shape)
             return false;
         shape[(*rank)++] = extent;
     }
+    *out_n_elems = n_elems;
     return true;
 }
 
@@ -159,12 +175,18 @@ const kd_type *kd_type_parse(kd_context *ctx, kd_str *text)
     const kd_type *type = NULL;
     bool is_tile = eat(&rest, "tile<");
     if (is_tile || eat(&rest, "buffer<")) {
-        int64_t shape[KD_MAX_RANK];
+        int64_t shape[KD_MAX_RANK], n_elems = 1;
         unsigned rank = 0;
-        const kd_type *elem = parse_shape(&rest, &rank, shape) ? parse_elem(ctx, &rest, 0) : NULL;
+        const kd_type *elem = parse_shape(&rest, &rank, shape, &n_elems) ? parse_elem(ctx, &rest, 0) : NULL;
+        const kd_layout *layout = NULL;
+        if (elem && is_tile && rank && eat(&rest, ", ")) {
+            layout = kd_layout_parse(ctx, &rest, (unsigned)__builtin_ctzll((uint64_t)n_elems));
+            if (!layout)
+                return NULL;
+        }
         if (!elem || !eat(&rest, ">") || (is_tile && rank == 0))
             return NULL;
-        type = is_tile ? kd_type_tile(ctx, elem, rank, shape) : kd_type_buffer(ctx, elem, rank, shape);
+        type = shaped(ctx, is_tile ? KD_TYPE_TILE : KD_TYPE_BUFFER, elem, rank, shape, layout);
     } else {
         type = parse_elem(ctx, &rest, 0);
     }

@@ -186,7 +186,8 @@ static bool check_regions(kd_verifier *v, const kd_op *op)
 
 static bool check_op(kd_verifier *v, const kd_op *op)
 {
-    return check_operands(v, op) && check_types(v, op) && check_attrs(v, op) && check_regions(v, op) && kd_verify_op_rules(v, op);
+    return check_operands(v, op) && check_types(v, op) && check_attrs(v, op) && check_regions(v, op) && kd_verify_layouts(v, op) &&
+           kd_verify_op_rules(v, op);
 }
 
 /* ---- places ---- */

@@ -1,4 +1,4 @@
-/* verify_impl.h - between verify.c (what the table says) and verify_ops.c (what it cannot say). */
+/* verify_impl.h - between verify.c (what the table says), verify_ops.c and verify_gpu.c (what it cannot say). */
 #ifndef KD_IR_VERIFY_IMPL_H
 #define KD_IR_VERIFY_IMPL_H
 
@@ -18,5 +18,14 @@ bool kd_verify_fail(kd_verifier *v, const kd_op *op, const char *format, ...) __
 
 /* What the table does not say of the op; called once its operands, results, attributes and regions have the right number and kind. */
 bool kd_verify_op_rules(kd_verifier *v, const kd_op *op);
+
+/* The same for the ops of the gpu and simt levels; NULL: nothing more to say. */
+typedef bool kd_verify_hook(kd_verifier *v, const kd_op *op);
+kd_verify_hook *kd_verify_gpu_hook(kd_opcode code);
+
+/* That the layouts of the op's tiles belong together: all have one or none has, of as many lanes and sub-groups, equal in elementwise ops. */
+bool kd_verify_layouts(kd_verifier *v, const kd_op *op);
+/* That a tile has this layout, if it has one. */
+bool kd_verify_layout_is(kd_verifier *v, const kd_op *op, const kd_type *type, const kd_layout *wanted);
 
 #endif

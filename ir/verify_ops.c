@@ -2,6 +2,7 @@
  * right number, kinds and shapes as the row has them, and regions have their terminators. */
 #include "base/float.h"
 #include "ir/builder.h"
+#include "ir/layout.h"
 #include "ir/verify_impl.h"
 
 #include <math.h>
@@ -39,7 +40,8 @@ static types operand_types(kd_verifier *v, const kd_op *op, unsigned from)
     unsigned n = op->n_operands - from;
     types t = {kd_arena_array(v->module->arena, const kd_type *, n), n};
     for (unsigned i = 0; i < n; i++)
-        t.list[i] = op->operands[from + i].value ? op->operands[from + i].value->type : NULL; /* a mistake that is reported elsewhere */
+        t.list[i] =
+            op->operands[from + i].value ? op->operands[from + i].value->type : NULL; /* a mistake that is reported elsewhere */
     return t;
 }
 
@@ -64,7 +66,8 @@ static bool check_same(kd_verifier *v, const kd_op *op, const char *what, types 
     bool same = found.n == wanted.n;
     for (unsigned i = 0; i < found.n && same; i++)
         same = found.list[i] == wanted.list[i];
-    return same || FAIL("%s of '%s' should be %s, but are %s", what, mnemonic(op), types_text(v, wanted.list, wanted.n), types_text(v, found.list, found.n));
+    return same || FAIL("%s of '%s' should be %s, but are %s", what, mnemonic(op), types_text(v, wanted.list, wanted.n),
+                        types_text(v, found.list, found.n));
 }
 
 /* ---- structure ---- */
@@ -102,8 +105,8 @@ static bool verify_for(kd_verifier *v, const kd_op *op)
     const kd_block *body = op->regions[0];
     const kd_type *type = kd_for_lower(op)->type;
     if (kd_for_upper(op)->type != type || kd_for_step(op)->type != type)
-        return FAIL("'kd.for' needs bounds and a step of one type, but they are %s, %s and %s", type->text, kd_for_upper(op)->type->text,
-                    kd_for_step(op)->type->text);
+        return FAIL("'kd.for' needs bounds and a step of one type, but they are %s, %s and %s", type->text,
+                    kd_for_upper(op)->type->text, kd_for_step(op)->type->text);
     int64_t step = 1;
     if (kd_value_constant_int(kd_for_step(op), &step) && (kd_scalar_is_unsigned(type->scalar) ? step == 0 : step <= 0))
         return FAIL("the step of 'kd.for' must be positive, but is %lld", (long long)step);
@@ -163,7 +166,8 @@ static bool verify_axis_of_grid(kd_verifier *v, const kd_op *op)
     int64_t axis = op->code == KD_OP_program_id ? kd_program_id_axis(op) : kd_num_programs_axis(op);
     if (axis < 0 || axis > 2)
         return FAIL("the axis of '%s' is 0, 1 or 2, but %lld is given", mnemonic(op), (long long)axis);
-    return kd_type_is_scalar(result_type(op), KD_I32) || FAIL("the result of '%s' is i32, but %s is written", mnemonic(op), result_type(op)->text);
+    return kd_type_is_scalar(result_type(op), KD_I32) ||
+           FAIL("the result of '%s' is i32, but %s is written", mnemonic(op), result_type(op)->text);
 }
 
 static bool verify_arange(kd_verifier *v, const kd_op *op)
@@ -193,15 +197,18 @@ static bool verify_broadcast(kd_verifier *v, const kd_op *op)
     bool good = kd_type_is_tile(to) && to->elem == from->elem && to->rank == from->rank;
     for (unsigned i = 0; good && i < to->rank; i++)
         good = from->shape[i] == 1 || from->shape[i] == to->shape[i];
-    return good || FAIL("'kd.broadcast' stretches axes of extent 1, but goes from %s to %s", from->text, to->text);
+    if (!good)
+        return FAIL("'kd.broadcast' stretches axes of extent 1, but goes from %s to %s", from->text, to->text);
+    return !to->layout || kd_verify_layout_is(v, op, from, kd_layout_for_broadcast(v->module->ctx, to->layout, to, from));
 }
 
 static bool verify_reshape(kd_verifier *v, const kd_op *op)
 {
     const kd_type *from = kd_reshape_tile(op)->type, *to = result_type(op);
-    if (from->kind == KD_TYPE_BUFFER || to->kind == KD_TYPE_BUFFER || kd_type_elem(from) != kd_type_elem(to) || from->n_elems != to->n_elems)
+    if (from->kind == KD_TYPE_BUFFER || to->kind == KD_TYPE_BUFFER || kd_type_elem(from) != kd_type_elem(to) ||
+        from->n_elems != to->n_elems)
         return FAIL("'kd.reshape' keeps the elements, but goes from %s to %s", from->text, to->text);
-    return true;
+    return !from->layout || kd_verify_layout_is(v, op, to, from->layout);
 }
 
 static bool verify_permute(kd_verifier *v, const kd_op *op)
@@ -217,14 +224,16 @@ static bool verify_permute(kd_verifier *v, const kd_op *op)
     bool good = kd_type_is_tile(to) && to->elem == from->elem && to->rank == from->rank;
     for (unsigned i = 0; good && i < to->rank; i++)
         good = to->shape[i] == from->shape[order.data[i]];
-    return good || FAIL("'kd.permute' of %s in this order does not give %s", from->text, to->text);
+    if (!good)
+        return FAIL("'kd.permute' of %s in this order does not give %s", from->text, to->text);
+    return !from->layout || kd_verify_layout_is(v, op, to, kd_layout_permute(v->module->ctx, from->layout, from, order.data));
 }
 
 /* Whether wide has the axes of narrow and one more, of extent 2, at the end. */
 static bool is_joined(const kd_type *wide, const kd_type *narrow)
 {
-    bool good = kd_type_is_tile(wide) && narrow->kind != KD_TYPE_BUFFER && wide->rank == narrow->rank + 1 && kd_type_elem(wide) == kd_type_elem(narrow) &&
-                wide->shape[narrow->rank] == 2;
+    bool good = kd_type_is_tile(wide) && narrow->kind != KD_TYPE_BUFFER && wide->rank == narrow->rank + 1 &&
+                kd_type_elem(wide) == kd_type_elem(narrow) && wide->shape[narrow->rank] == 2;
     for (unsigned i = 0; good && i < narrow->rank; i++)
         good = wide->shape[i] == narrow->shape[i];
     return good;
@@ -232,17 +241,24 @@ static bool is_joined(const kd_type *wide, const kd_type *narrow)
 
 static bool verify_join(kd_verifier *v, const kd_op *op)
 {
-    return is_joined(result_type(op), kd_join_a(op)->type) ||
-           FAIL("'kd.join' adds a last axis of extent 2 to %s, but %s is written", kd_join_a(op)->type->text, result_type(op)->text);
+    const kd_type *half = kd_join_a(op)->type;
+    if (!is_joined(result_type(op), half))
+        return FAIL("'kd.join' adds a last axis of extent 2 to %s, but %s is written", half->text, result_type(op)->text);
+    return !half->layout || kd_verify_layout_is(v, op, result_type(op), kd_layout_join(v->module->ctx, half->layout));
 }
 
 static bool verify_split(kd_verifier *v, const kd_op *op)
 {
     if (op->n_results != 2)
         return FAIL("'kd.split' has two results, but %u are given", op->n_results);
-    for (unsigned i = 0; i < 2; i++)
-        if (!is_joined(kd_split_joined(op)->type, op->results[i].type))
-            return FAIL("'kd.split' takes away a last axis of extent 2 from %s, but gives %s", kd_split_joined(op)->type->text, op->results[i].type->text);
+    const kd_type *joined = kd_split_joined(op)->type;
+    for (unsigned i = 0; i < 2; i++) {
+        const kd_type *half = op->results[i].type;
+        if (!is_joined(joined, half))
+            return FAIL("'kd.split' takes away a last axis of extent 2 from %s, but gives %s", joined->text, half->text);
+        if (half->layout && !kd_verify_layout_is(v, op, joined, kd_layout_join(v->module->ctx, half->layout)))
+            return false;
+    }
     return true;
 }
 
@@ -252,7 +268,8 @@ static bool verify_math(kd_verifier *v, const kd_op *op)
 {
     kd_math fn = kd_math_fn(op);
     if (op->n_operands != kd_math_arity(fn))
-        return FAIL("'%s' has %u operand%s, but %u are given", kd_math_text(fn), kd_math_arity(fn), kd_math_arity(fn) == 1 ? "" : "s", op->n_operands);
+        return FAIL("'%s' has %u operand%s, but %u are given", kd_math_text(fn), kd_math_arity(fn),
+                    kd_math_arity(fn) == 1 ? "" : "s", op->n_operands);
     return true;
 }
 
@@ -264,7 +281,8 @@ static bool verify_cmp(kd_verifier *v, const kd_op *op)
 static bool verify_select(kd_verifier *v, const kd_op *op)
 {
     if (kd_select_a(op)->type != kd_select_b(op)->type)
-        return FAIL("'kd.select' chooses between two values of one type, but they are %s and %s", kd_select_a(op)->type->text, kd_select_b(op)->type->text);
+        return FAIL("'kd.select' chooses between two values of one type, but they are %s and %s", kd_select_a(op)->type->text,
+                    kd_select_b(op)->type->text);
     return kd_select_a(op)->type->kind != KD_TYPE_BUFFER || FAIL("'kd.select' cannot choose between buffers");
 }
 
@@ -349,18 +367,21 @@ static bool verify_store(kd_verifier *v, const kd_op *op)
     return check_pointee(v, op, kd_store_ptr(op)->type, kd_store_value(op)->type);
 }
 
-static bool check_block_access(kd_verifier *v, const kd_op *op, const kd_type *base, const kd_type *block, unsigned first_coord, kd_ints check)
+static bool check_block_access(kd_verifier *v, const kd_op *op, const kd_type *base, const kd_type *block, unsigned first_coord,
+                               kd_ints check)
 {
     unsigned n_coords = op->n_operands - first_coord, rank = n_coords / 3;
     if (base->kind != KD_TYPE_PTR)
         return FAIL("'base' of '%s' must be a pointer, but is %s", mnemonic(op), base->text);
     if (n_coords == 0 || n_coords % 3)
-        return FAIL("'coords' of '%s' are shape, strides and offsets, each with one entry an axis, but %u are given", mnemonic(op), n_coords);
+        return FAIL("'coords' of '%s' are shape, strides and offsets, each with one entry an axis, but %u are given", mnemonic(op),
+                    n_coords);
     for (unsigned i = 0; i < n_coords; i++) {
         const kd_type *type = op->operands[first_coord + i].value->type;
         bool good = kd_type_is_scalar(type, KD_I64) || (i >= 2 * rank && kd_type_is_scalar(type, KD_I32));
         if (!good)
-            return FAIL("coords[%u] of '%s' must be %s, but is %s", i, mnemonic(op), i >= 2 * rank ? "i32 or i64" : "i64", type->text);
+            return FAIL("coords[%u] of '%s' must be %s, but is %s", i, mnemonic(op), i >= 2 * rank ? "i32 or i64" : "i64",
+                        type->text);
     }
     if (block->rank > rank)
         return FAIL("the block is %s, but the tensor has only %u ax%s", block->text, rank, rank == 1 ? "is" : "es");
@@ -392,7 +413,8 @@ static bool verify_atomic_cas(kd_verifier *v, const kd_op *op)
 {
     const kd_type *expected = kd_atomic_cas_expected(op)->type, *desired = kd_atomic_cas_desired(op)->type;
     if (expected != desired)
-        return FAIL("'kd.atomic_cas' needs values of one type, but 'expected' is %s and 'desired' is %s", expected->text, desired->text);
+        return FAIL("'kd.atomic_cas' needs values of one type, but 'expected' is %s and 'desired' is %s", expected->text,
+                    desired->text);
     return check_pointee(v, op, kd_atomic_cas_ptr(op)->type, desired);
 }
 
@@ -413,9 +435,14 @@ static bool check_combine(kd_verifier *v, const kd_op *op, int64_t axis)
     for (unsigned i = 0; i < twice.n; i++)
         twice.list[i] = once.list[i % once.n];
     const kd_type *first = op->operands[0].value->type;
-    for (unsigned i = 1; i < op->n_operands; i++)
+    for (unsigned i = 1; i < op->n_operands; i++) {
         if (!kd_type_same_shape(op->operands[i].value->type, first))
-            return FAIL("'%s' needs operands of one shape, but they are %s and %s", mnemonic(op), first->text, op->operands[i].value->type->text);
+            return FAIL("'%s' needs operands of one shape, but they are %s and %s", mnemonic(op), first->text,
+                        op->operands[i].value->type->text);
+        if (op->operands[i].value->type->layout != first->layout)
+            return FAIL("'%s' needs operands of one layout, but they are %s and %s", mnemonic(op), first->text,
+                        op->operands[i].value->type->text);
+    }
     return check_axis(v, op, first, axis) && check_same(v, op, "the region's arguments", arg_types(v, op->regions[0]), twice) &&
            check_yields(v, op, once);
 }
@@ -431,7 +458,12 @@ static bool verify_reduce(kd_verifier *v, const kd_op *op)
         for (unsigned axis = 0; axis < wanted.list[i]->rank; axis++)
             if (axis != kd_reduce_axis(op))
                 shape[rank++] = wanted.list[i]->shape[axis];
-        wanted.list[i] = kd_type_with_shape(v->module->ctx, wanted.list[i], rank, shape);
+        const kd_type *operand = wanted.list[i];
+        wanted.list[i] = kd_type_with_shape(v->module->ctx, operand, rank, shape);
+        if (operand->layout && rank)
+            wanted.list[i] =
+                kd_type_with_layout(v->module->ctx, wanted.list[i],
+                                    kd_layout_slice(v->module->ctx, operand->layout, operand, (unsigned)kd_reduce_axis(op)));
     }
     return check_same(v, op, "the results", result_types(v, op), wanted);
 }
@@ -449,6 +481,8 @@ static bool verify_sort(kd_verifier *v, const kd_op *op)
         good = i + 1 < to->rank ? to->shape[i] == from->shape[i] : to->shape[i] <= from->shape[i];
     if (!good)
         return FAIL("'kd.sort' of %s gives that type or one with a shorter last axis, but %s is written", from->text, to->text);
+    if (from->layout && kd_type_same_shape(from, to) && !kd_verify_layout_is(v, op, to, from->layout))
+        return false;
     return !kd_type_is_ptr_like(from) || FAIL("'kd.sort' sorts numbers, but the tile is %s", from->text);
 }
 
@@ -472,8 +506,8 @@ static bool verify_histogram(kd_verifier *v, const kd_op *op)
     if (!kd_type_is_tile(type) || type->rank != 1 || !kd_type_is_scalar(type->elem, KD_I32))
         return FAIL("the result of 'kd.histogram' is a tile of rank 1 of i32, but %s is written", type->text);
     if (kd_histogram_mask(op) && !kd_type_same_shape(kd_histogram_mask(op)->type, kd_histogram_tile(op)->type))
-        return FAIL("the mask of 'kd.histogram' has the shape of the tile, but is %s where the tile is %s", kd_histogram_mask(op)->type->text,
-                    kd_histogram_tile(op)->type->text);
+        return FAIL("the mask of 'kd.histogram' has the shape of the tile, but is %s where the tile is %s",
+                    kd_histogram_mask(op)->type->text, kd_histogram_tile(op)->type->text);
     return true;
 }
 
@@ -484,18 +518,13 @@ static bool dot_types_fit(kd_scalar a, kd_scalar b, kd_scalar acc)
     if (a != b)
         return false;
     switch (a) {
-    case KD_F16:
-        return acc == KD_F32 || acc == KD_F16;
+    case KD_F16: return acc == KD_F32 || acc == KD_F16;
     case KD_BF16:
-    case KD_F32:
-        return acc == KD_F32;
-    case KD_F64:
-        return acc == KD_F64;
+    case KD_F32: return acc == KD_F32;
+    case KD_F64: return acc == KD_F64;
     case KD_I8:
-    case KD_U8:
-        return acc == KD_I32;
-    default:
-        return false;
+    case KD_U8: return acc == KD_I32;
+    default: return false;
     }
 }
 
@@ -504,7 +533,8 @@ static bool verify_dot(kd_verifier *v, const kd_op *op)
     const kd_type *a = kd_dot_a(op)->type, *b = kd_dot_b(op)->type, *acc = kd_dot_acc(op)->type;
     unsigned r = a->rank;
     if ((r != 2 && r != 3) || b->rank != r || acc->rank != r)
-        return FAIL("'kd.dot' works on tiles of rank 2, or 3 with a batch axis, but they are %s, %s and %s", a->text, b->text, acc->text);
+        return FAIL("'kd.dot' works on tiles of rank 2, or 3 with a batch axis, but they are %s, %s and %s", a->text, b->text,
+                    acc->text);
     if (a->shape[r - 1] != b->shape[r - 2])
         return FAIL("'kd.dot' needs equal inner extents, but 'a' is %s and 'b' is %s", a->text, b->text);
     if (acc->shape[r - 2] != a->shape[r - 2] || acc->shape[r - 1] != b->shape[r - 1] ||
@@ -520,12 +550,11 @@ static bool verify_assert(kd_verifier *v, const kd_op *op)
 {
     const kd_value *mask = kd_assert_mask(op);
     return !mask || mask->type == kd_assert_condition(op)->type ||
-           FAIL("the mask of 'kd.assert' has the type of the condition, %s, but is %s", kd_assert_condition(op)->type->text, mask->type->text);
+           FAIL("the mask of 'kd.assert' has the type of the condition, %s, but is %s", kd_assert_condition(op)->type->text,
+                mask->type->text);
 }
 
-typedef bool hook(kd_verifier *v, const kd_op *op);
-
-static hook *const HOOKS[KD_N_OPS] = {
+static kd_verify_hook *const HOOKS[KD_N_OPS] = {
     [KD_OP_func] = verify_func,
     [KD_OP_call] = verify_call,
     [KD_OP_for] = verify_for,
@@ -565,5 +594,6 @@ static hook *const HOOKS[KD_N_OPS] = {
 
 bool kd_verify_op_rules(kd_verifier *v, const kd_op *op)
 {
-    return !HOOKS[op->code] || HOOKS[op->code](v, op);
+    kd_verify_hook *hook = HOOKS[op->code] ? HOOKS[op->code] : kd_verify_gpu_hook(op->code);
+    return !hook || hook(v, op);
 }
