@@ -14,7 +14,8 @@ struct kd_diags {
     kd_arena *arena;
     kd_source_table *sources;
     kd_diag *first, *last;
-    unsigned n_errors, n_warnings, n_kept;
+    unsigned n_errors, n_warnings;
+    bool lenient;
     bool dropped_last; /* notes to a message that was dropped are dropped too */
 };
 
@@ -97,7 +98,10 @@ static bool is_repeat(const kd_diags *diags, kd_loc loc)
 
 static void add(kd_diags *diags, kd_severity severity, kd_loc loc, const char *format, va_list args)
 {
-    if (severity == KD_NOTE ? diags->dropped_last : diags->n_kept >= MAX_KEPT)
+    if (severity == KD_ERROR && diags->lenient)
+        severity = KD_WARNING;
+    unsigned n_before = severity == KD_ERROR ? diags->n_errors : diags->n_warnings;
+    if (severity == KD_NOTE ? diags->dropped_last : n_before >= MAX_KEPT)
         diags->dropped_last = true;
     else if (severity == KD_ERROR && is_repeat(diags, loc)) {
         diags->dropped_last = true;
@@ -112,10 +116,8 @@ static void add(kd_diags *diags, kd_severity severity, kd_loc loc, const char *f
         else
             diags->first = d;
         diags->last = d;
-        if (severity != KD_NOTE) {
-            diags->n_kept++;
+        if (severity != KD_NOTE)
             diags->dropped_last = false;
-        }
     }
     diags->n_errors += severity == KD_ERROR;
     diags->n_warnings += severity == KD_WARNING;
@@ -143,6 +145,18 @@ void kd_note(kd_diags *diags, kd_loc loc, const char *format, ...)
     va_start(args, format);
     add(diags, KD_NOTE, loc, format, args);
     va_end(args);
+}
+
+bool kd_diags_set_lenient(kd_diags *diags, bool lenient)
+{
+    bool before = diags->lenient;
+    diags->lenient = lenient;
+    return before;
+}
+
+bool kd_diags_is_lenient(const kd_diags *diags)
+{
+    return diags->lenient;
 }
 
 unsigned kd_diags_n_errors(const kd_diags *diags)
@@ -211,8 +225,10 @@ static void render(const kd_diags *diags, kd_strbuf *out, const styles *style)
         if (place.source)
             render_line(diags, out, style, place, d->loc);
     }
-    if (diags->n_kept >= MAX_KEPT && diags->n_errors > diags->n_kept)
-        kd_strbuf_printf(out, "kdsl: note: %u more errors are not shown\n", diags->n_errors - diags->n_kept);
+    if (diags->n_errors > MAX_KEPT)
+        kd_strbuf_printf(out, "kdsl: note: %u more errors are not shown\n", diags->n_errors - MAX_KEPT);
+    if (diags->n_warnings > MAX_KEPT)
+        kd_strbuf_printf(out, "kdsl: note: %u more warnings are not shown\n", diags->n_warnings - MAX_KEPT);
 }
 
 const char *kd_diags_text(const kd_diags *diags, kd_arena *arena)

@@ -55,12 +55,16 @@ uint32_t kd_source_add(kd_diags *diags, const char *path, kd_str text);
 const kd_source *kd_source_get(const kd_diags *diags, uint32_t id);
 kd_place kd_loc_place(const kd_diags *diags, kd_loc loc);
 
-/* Messages: lower-case start, no full stop, the value found and the one expected. Errors past the 50th are counted, not kept. An
+/* Messages: lower-case start, no full stop, the value found and the one expected. Errors and warnings past the 50th are counted, not kept. An
  * error at the very place of an earlier one is dropped: one mistake, one message. */
 void kd_error(kd_diags *diags, kd_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void kd_warning(kd_diags *diags, kd_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Adds to the last error or warning; dropped with it. */
 void kd_note(kd_diags *diags, kd_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* While lenient, what is reported as an error counts as a warning: for code that may never be reached. Returns what was set before. */
+bool kd_diags_set_lenient(kd_diags *diags, bool lenient);
+bool kd_diags_is_lenient(const kd_diags *diags);
 
 unsigned kd_diags_n_errors(const kd_diags *diags);
 unsigned kd_diags_n_warnings(const kd_diags *diags);

@@ -132,21 +132,19 @@ static kd_exit check_files(kd_compiler *compiler, const list_options *o, const k
 {
     (void)arena;
     kd_exit worst = KD_EXIT_OK;
-    unsigned n_functions = 0, n_bad = 0;
+    unsigned n_functions = 0, n_said = 0;
     for (unsigned i = 0; i < words->n; i++) {
         kd_compile_request request = kd_common_request(&o->common, words->data[i], NULL);
         const kd_file_info *info = NULL;
         kd_status status = kd_compiler_inspect(compiler, &request, true, &info);
-        if (status != KD_OK) {
-            kd_exit found = kd_cli_report(compiler, status);
-            if (found > worst)
-                worst = found;
-            n_bad++;
-        } else {
+        n_said += *kd_compiler_messages(compiler) != 0;
+        kd_exit found = kd_cli_report(compiler, status); /* warnings, where it is good */
+        if (found > worst)
+            worst = found;
+        if (status == KD_OK)
             n_functions += info->n_kernels;
-        }
     }
-    if (!n_bad && kd_cli_color(stdout))
+    if (!n_said && kd_cli_color(stdout))
         printf("%u %s in %u %s: nothing to report\n", n_functions, n_functions == 1 ? "function" : "functions", words->n,
                words->n == 1 ? "file" : "files");
     return worst;

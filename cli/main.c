@@ -26,8 +26,10 @@ const kd_command kd_commands[] = {
      "example:\n"
      "  kdsl compile softmax.py:softmax_kernel --signature 'x=*fp32, out=*fp32, n=i32, sx=i32, so=i32, BLOCK=1024' -o softmax.o\n",
      kd_cli_compile},
-    {"check", "FILE ...", "parse and name-check all kernels of the files",
-     "Reports what is wrong with the kernels of the files, as far as that can be told without a signature.\n"
+    {"check", "FILE ...", "find what is wrong with kernels, without a signature",
+     "Reports what is wrong with the kernels of the files, as far as that can be told without a signature: syntax, names that mean\n"
+     "nothing, arguments that do not fit what is called. What may never be compiled (it stands under a compile-time 'if'), or may be\n"
+     "all right elsewhere (a module that is not found), is a warning, and leaves the exit status 0.\n"
      "\n"
      "example:\n"
      "  kdsl check kernels/*.py\n",

@@ -226,7 +226,7 @@ static bool report_keyword(kd_lower *lw, kd_bcall *c, const kd_darg *arg, const 
         }
     }
     if (close)
-        kd_error(lw->diags, arg->loc, "'%s' has no parameter '%.*s': did you mean '%.*s'?", c->name, KD_STR_ARG(arg->keyword),
+        kd_error(lw->diags, arg->loc, "'%s' has no parameter '%.*s'; did you mean '%.*s'?", c->name, KD_STR_ARG(arg->keyword),
                  KD_STR_ARG(close->name));
     else
         kd_error(lw->diags, arg->loc, "'%s' has no parameter '%.*s'", c->name, KD_STR_ARG(arg->keyword));
@@ -325,7 +325,33 @@ kd_dval kd_builtin_call(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg 
     return row->handler(lw, &c);
 }
 
+bool kd_builtin_takes(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *args, unsigned n_args)
+{
+    const kd_builtin *row = callee.bound.builtin;
+    kd_bcall c = {.loc = loc, .row = row, .name = row_name(lw, row)};
+    if (row->handler != kd_b_unsupported)
+        return bind(lw, &c, args, n_args);
+    bool before = kd_diags_set_lenient(lw->diags, true);
+    row->handler(lw, &c);
+    kd_diags_set_lenient(lw->diags, before);
+    return true;
+}
+
 /* ---- attributes ---- */
+
+const char *kd_attribute_hint(kd_str name)
+{
+    static const char *const SPACES[] = {"tensor", "dtype", "block_ptr", "desc", "str", "int", "float"};
+    const char *hint = NULL;
+    for (unsigned i = 0; i < sizeof SPACES / sizeof SPACES[0]; i++) {
+        if (find(SPACES[i], name))
+            return NULL;
+        const char *near = hint ? NULL : nearest(SPACES[i], name);
+        if (near && name.len > 3 && kd_str_distance(name, kd_str_of(near), 1) <= 1)
+            hint = near;
+    }
+    return hint;
+}
 
 static const char *space_of(kd_dval v)
 {
@@ -382,7 +408,7 @@ kd_dval kd_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name)
     }
     const char *hint = space ? nearest(space, name) : NULL;
     if (hint)
-        kd_error(lw->diags, loc, "%s has no attribute '%.*s': did you mean '%s'?", kd_d_describe(lw, v), KD_STR_ARG(name), hint);
+        kd_error(lw->diags, loc, "%s has no attribute '%.*s'; did you mean '%s'?", kd_d_describe(lw, v), KD_STR_ARG(name), hint);
     else
         kd_error(lw->diags, loc, "%s has no attribute '%.*s'", kd_d_describe(lw, v), KD_STR_ARG(name));
     return KD_D_ERR;

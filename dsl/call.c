@@ -104,6 +104,11 @@ static bool bind_args(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *a
     return true;
 }
 
+bool kd_function_takes(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *args, unsigned n_args)
+{
+    return bind_args(lw, loc, callee, args, n_args, kd_arena_array(lw->arena, kd_dval, callee.fn.function->n_params));
+}
+
 /* ---- bodies ---- */
 
 static kd_scope *scope_with(kd_lower *lw, kd_dval callee, const kd_dval *values)

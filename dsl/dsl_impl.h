@@ -210,6 +210,11 @@ kd_dval kd_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name);
 const char *kd_builtin_name(const struct kd_builtin *builtin);
 /* Calls a KD_D_BUILTIN: binds the arguments to the row's parameters, then its handler. */
 kd_dval kd_builtin_call(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *args, unsigned n_args);
+/* Whether the arguments fit the parameters of a KD_D_BUILTIN, whatever their values are. Reports; what only other targets have gives a
+ * warning. */
+bool kd_builtin_takes(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *args, unsigned n_args);
+/* The attribute of run-time values, types and texts that a name may be a misspelling of; NULL where it is one, or is like none (one letter may differ). */
+const char *kd_attribute_hint(kd_str name);
 /* x[...]: items are ints, None, KD_D_SLICE-less slices KD_D_SLICE (a full one also as kd_d_string(":")). Tuples and
  * strings are indexed and sliced; tiles take ':' and None. */
 kd_dval kd_subscript(kd_lower *lw, kd_loc loc, kd_dval v, const kd_dval *items, unsigned n_items);

@@ -382,7 +382,7 @@ static bool eval_args(kd_lower *lw, const kd_expr *e, kd_dargs *out)
         }
         kd_dval v = kd_eval(lw, k->value);
         good &= !kd_d_is_error(v);
-        kd_vec_push(lw->arena, out, (kd_darg){.keyword = k->name, .value = v, .loc = k->value->loc});
+        kd_vec_push(lw->arena, out, (kd_darg){.keyword = k->name, .value = v, .loc = kd_loc_join(k->loc, k->value->loc)});
     }
     return good;
 }
@@ -405,8 +405,17 @@ static kd_dval eval_lambda(kd_lower *lw, const kd_expr *e)
                      .fn = {.function = e->function, .module = lw->scope->module, .closure = top ? NULL : lw->scope, .is_python = lw->scope->is_python}};
 }
 
-static kd_dval unsupported(kd_lower *lw, const kd_expr *e, const char *what)
+kd_dval kd_eval_unsupported(kd_lower *lw, const kd_expr *e)
 {
+    const char *what = NULL;
+    switch (e->kind) {
+    case KD_EXPR_DICT: what = "a dict"; break;
+    case KD_EXPR_SET: what = "a set"; break;
+    case KD_EXPR_ELLIPSIS: what = "'...'"; break;
+    case KD_EXPR_STAR: what = "'*' before this expression"; break;
+    case KD_EXPR_SLICE: what = "a slice outside of brackets"; break;
+    default: what = kd_arena_printf(lw->arena, "%.*s", KD_STR_ARG(e->text)); break;
+    }
     kd_error(lw->diags, e->loc, "%s cannot be used in a kernel", what);
     return KD_D_ERR;
 }
@@ -446,13 +455,13 @@ static kd_dval eval_any(kd_lower *lw, const kd_expr *e)
     case KD_EXPR_LAMBDA: return eval_lambda(lw, e);
     case KD_EXPR_COMPREHENSION: return eval_comprehension(lw, e);
     case KD_EXPR_WALRUS: return eval_walrus(lw, e);
-    case KD_EXPR_DICT: return unsupported(lw, e, "a dict");
-    case KD_EXPR_SET: return unsupported(lw, e, "a set");
-    case KD_EXPR_ELLIPSIS: return unsupported(lw, e, "'...'");
-    case KD_EXPR_STAR: return unsupported(lw, e, "'*' before this expression");
-    case KD_EXPR_SLICE: return unsupported(lw, e, "a slice outside of brackets");
+    case KD_EXPR_DICT:
+    case KD_EXPR_SET:
+    case KD_EXPR_ELLIPSIS:
+    case KD_EXPR_STAR:
+    case KD_EXPR_SLICE:
     case KD_EXPR_FORMATTED:
     case KD_EXPR_UNSUPPORTED: break;
     }
-    return unsupported(lw, e, kd_arena_printf(lw->arena, "%.*s", KD_STR_ARG(e->text)));
+    return kd_eval_unsupported(lw, e);
 }

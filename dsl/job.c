@@ -72,7 +72,7 @@ static bool apply_config(kd_lower *lw, kd_dmodule *module, const kd_function *ke
     return !text.len || kd_signature_fill(lw, module, kernel, "<config>", kd_strbuf_text(&text), signature);
 }
 
-static kd_lower *lower_create(kd_job *job, const kd_compile_request *request, const kd_config_info *config)
+kd_lower *kd_job_lower(kd_job *job, const kd_compile_request *request)
 {
     kd_lower *lw = kd_arena_new(job->arena, kd_lower);
     lw->arena = job->arena;
@@ -82,8 +82,8 @@ static kd_lower *lower_create(kd_job *job, const kd_compile_request *request, co
     lw->resolver = kd_file_resolver_interface(job->resolver);
     lw->static_prints = &job->log;
     lw->debug = request->debug;
-    lw->num_warps = request->num_warps ? request->num_warps : config && config->num_warps ? config->num_warps : 4;
-    lw->num_stages = request->num_stages ? request->num_stages : config && config->num_stages ? config->num_stages : 3;
+    lw->num_warps = request->num_warps ? request->num_warps : 4;
+    lw->num_stages = request->num_stages ? request->num_stages : 3;
     return lw;
 }
 
@@ -97,7 +97,11 @@ static kd_status lower_kernel(kd_job *job, const kd_compile_request *request, kd
         return KD_ERR_ARGUMENT;
     const kd_function *kernel = function_at(job->ast->items, kernel_info);
     const kd_config_info *config = chosen_config(job, request, kernel_info, kernel);
-    kd_lower *lw = *out_lw = lower_create(job, request, config);
+    kd_lower *lw = *out_lw = kd_job_lower(job, request);
+    if (config && config->num_warps && !request->num_warps)
+        lw->num_warps = config->num_warps;
+    if (config && config->num_stages && !request->num_stages)
+        lw->num_stages = config->num_stages;
     lw->stack_start = __builtin_frame_address(0);
     kd_dmodule *module = kd_dmodule_of(lw, job->ast);
     kd_signature signature;

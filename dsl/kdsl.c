@@ -1,6 +1,7 @@
 /* kdsl.c - the public interface: compilers, their messages, and running out of memory without taking the process down. */
 #include "dsl/kdsl_impl.h"
 
+#include "dsl/check.h"
 #include "dsl/inspect_impl.h"
 
 #include <stdlib.h>
@@ -250,6 +251,8 @@ static kd_status inspect_caught(kd_compiler *c, kd_job *job, const kd_compile_re
     if (status == KD_OK) {
         kd_diags *quiet = kd_diags_create_beside(job->arena, job->diags);
         *out = kd_inspect_module(job->arena, with_bodies ? job->diags : quiet, job->ast);
+        if (with_bodies)
+            kd_check_module(kd_job_lower(job, request), job->ast);
         if (kd_diags_n_errors(job->diags))
             status = KD_ERR_REPORTED;
     }

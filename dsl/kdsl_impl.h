@@ -42,6 +42,8 @@ struct kd_compiled {
 
 /* Reads the request's file. */
 kd_status kd_job_open(kd_job *job, const kd_compile_request *request);
+/* The state in which the files of a job are read and lowered. */
+kd_lower *kd_job_lower(kd_job *job, const kd_compile_request *request);
 /* The whole way; out is filled but for its arena. */
 kd_status kd_job_compile(kd_job *job, const kd_compile_request *request, kd_compiled *out);
 

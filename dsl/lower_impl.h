@@ -100,6 +100,8 @@ void kd_names_restore(kd_scope *scope, kd_names saved); /* names that came later
 kd_dval kd_eval(kd_lower *lw, const kd_expr *e);
 /* v.name for every kind of value. */
 kd_dval kd_eval_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name);
+/* Reports what no kernel may contain: a dict, '...', 'await'. */
+kd_dval kd_eval_unsupported(kd_lower *lw, const kd_expr *e);
 kd_dval kd_eval_binary(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b);
 /* A compile-time condition is decided: *out_known and *out_truth. A run-time one is converted to i1. False: reported. */
 bool kd_eval_condition(kd_lower *lw, const kd_expr *e, const char *where, bool *out_known, bool *out_truth, kd_dval *out_cond);
@@ -143,6 +145,8 @@ bool kd_annotation_is_constexpr(const kd_expr *annotation);
 
 /* The body of a function in a scope whose parameters are bound, in place; its value. */
 kd_dval kd_lower_body(kd_lower *lw, kd_scope *scope, const kd_function *function);
+/* Whether the arguments fit the parameters of a KD_D_FUNCTION, whatever their values are. Reports. */
+bool kd_function_takes(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *args, unsigned n_args);
 kd_dval kd_construct(kd_lower *lw, kd_loc loc, kd_dval cls, const kd_darg *args, unsigned n_args);
 kd_dval kd_class_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name);  /* of a class */
 kd_dval kd_object_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name); /* of a tuple with names */

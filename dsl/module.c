@@ -124,10 +124,12 @@ kd_builder kd_builder_nowhere(kd_lower *lw)
 
 static const char *python_only(kd_lower *lw, kd_diags *quiet)
 {
-    for (const kd_diag *d = kd_diags_first(quiet); d; d = d->next)
-        if (d->severity == KD_ERROR)
-            return kd_arena_printf(lw->arena, "is computed by Python when the file is imported, and kdsl cannot know it (%s)", d->message);
-    return "is computed by Python when the file is imported, and kdsl cannot know it";
+    static const char WHY[] = "is computed by Python when the file is imported, and kdsl cannot know it";
+    const kd_diag *d = kd_diags_first(quiet);
+    if (!d)
+        return WHY;
+    const char *inner = strstr(d->message, WHY); /* of a value made of such values: one reason is enough */
+    return inner ? inner : kd_arena_printf(lw->arena, "%s (%s)", WHY, d->message);
 }
 
 kd_dval kd_eval_into(kd_lower *lw, kd_scope *scope, const kd_expr *e, kd_diags *sink)

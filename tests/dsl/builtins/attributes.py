@@ -39,6 +39,6 @@ def kernel(p, n):
     tl.static_assert(tl.math.exp(x.to(tl.float32)).dtype == tl.float32 and tl.core.zeros([1], tl.int8).dtype == tl.int8)
     tl.static_assert(tl.standard.cdiv(7, 2) == 4 and tl.target_info.is_cuda() is False and tl.target_info.is_hip() is False)
     tl.static_assert(not tl.target_info.is_hip_cdna3() and not tl.target_info.is_hip_cdna4() and not tl.target_info.cuda_capability_geq(9, 0))
-    tl.static_assert(tl.extra.cuda.num_warps() == 4 and tl.extra.cuda.num_threads() == 128)
+    tl.static_assert(tl.extra.cuda.num_warps() == 4 and tl.extra.cpu.num_warps() == 4 and tl.extra.cuda.num_threads() == 128)
     tl.static_assert(tl.int16 != tl.uint16 and tl.cast(x, tl.float8e4b8).dtype == tl.float8e4b8 and x.to(tl.float8e5b16).dtype == tl.float8e5b16)
     tl.static_assert("Relu".lower() == "relu" and "a".upper() == "A" and "relu_x".startswith("relu") and "relu_x".endswith("_x"))

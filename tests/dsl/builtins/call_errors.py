@@ -12,12 +12,12 @@ def kernel(p, n, b):
     m = tl.zeros([8, 16], tl.float32)
     block = tl.make_block_ptr(p, (n, n), (n, 1), (0, 0), (8, 16), (1, 0))
     desc = tl.make_tensor_descriptor(p, [n, n], [n, 1], [8, 16])
-    x = tl.load(p, mask=True, othr=1.0)  # expected-error {{'tl.load' has no parameter 'othr': did you mean 'other'?}}
+    x = tl.load(p, mask=True, othr=1.0)  # expected-error {{'tl.load' has no parameter 'othr'; did you mean 'other'?}}
     x = tl.load()  # expected-error {{'tl.load' needs 'pointer'}}
     x = tl.exp(f, f)  # expected-error {{'tl.exp' takes at most 1 argument by position, but 2 are given}}
     x = tl.where(at > 0, f, x=f)  # expected-error {{'tl.where' gets 'x' twice}}
     x = tl.lod(p)  # expected-error {{'tl' has no 'lod'; did you mean 'load'?}}
-    x = f.summ()  # expected-error {{[8] of fp32 has no attribute 'summ': did you mean 'sum'?}}
+    x = f.summ()  # expected-error {{[8] of fp32 has no attribute 'summ'; did you mean 'sum'?}}
     x = f.dtype.is_float()  # expected-error {{the type fp32 has no attribute 'is_float'}}
     x = tl.program_id(3)  # expected-error {{'tl.program_id' takes axis 0, 1 or 2, not 3}}
     x = tl.program_id(n)  # expected-error {{'axis' of 'tl.program_id' must be a compile-time integer, not a run-time int32}}
