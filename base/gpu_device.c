@@ -19,8 +19,11 @@ const kd_gpu_device *kd_gpu_device_find(const char *name)
 
 const kd_gpu_device *kd_gpu_device_by_ip(uint32_t ip_major, uint32_t ip_minor)
 {
-    for (unsigned i = 0; i < kd_n_gpu_devices; i++)
-        if (kd_gpu_devices[i].ip_major == ip_major && kd_gpu_devices[i].ip_minor == ip_minor)
-            return &kd_gpu_devices[i];
-    return NULL;
+    const kd_gpu_device *best = NULL;
+    for (unsigned i = 0; i < kd_n_gpu_devices; i++) {
+        const kd_gpu_device *device = &kd_gpu_devices[i];
+        if (device->ip_major == ip_major && device->ip_minor <= ip_minor && (!best || device->ip_minor > best->ip_minor))
+            best = device;
+    }
+    return best;
 }

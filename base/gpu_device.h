@@ -28,7 +28,7 @@ typedef struct kd_gpu_device {
 
 /* NULL: no such device. */
 const kd_gpu_device *kd_gpu_device_find(const char *name);
-/* By what a driver reports; NULL: unknown. */
+/* By what a driver reports; NULL: unknown. A release between two of the table (12.56, a smaller Alchemist) is a variant of the one before it. */
 const kd_gpu_device *kd_gpu_device_by_ip(uint32_t ip_major, uint32_t ip_minor);
 extern const kd_gpu_device kd_gpu_devices[];
 extern const unsigned kd_n_gpu_devices;

@@ -42,13 +42,33 @@ const char *kd_device_error(kd_device *device)
 
 /* ---- devices ---- */
 
+/* "level_zero", "level_zero:3". */
+static bool parse_gpu(const char *name, unsigned *out_index)
+{
+    static const char KIND[] = "level_zero";
+    if (strncmp(name, KIND, sizeof KIND - 1) != 0)
+        return false;
+    const char *rest = name + sizeof KIND - 1;
+    *out_index = 0;
+    if (*rest == '\0')
+        return true;
+    if (*rest++ != ':' || *rest < '0' || *rest > '9' || strlen(rest) > 4)
+        return false;
+    char *end;
+    *out_index = (unsigned)strtoul(rest, &end, 10);
+    return *end == '\0';
+}
+
 kd_status kd_device_open(const char *name, const kd_device_options *options, kd_device **out_device, kd_failure *out_why)
 {
     if (!name || !out_device)
         return kd_fail(out_why, KD_ERR_ARGUMENT, "kd_device_open needs a name and a place for the device");
     if (!strcmp(name, "cpu"))
         return kd_cpu_device_open(options, out_device, out_why);
-    return kd_fail(out_why, KD_ERR_NOT_FOUND, "there is no device '%s'; expected cpu", name);
+    unsigned index;
+    if (parse_gpu(name, &index))
+        return kd_ze_device_open(index, options, out_device, out_why);
+    return kd_fail(out_why, KD_ERR_NOT_FOUND, "there is no device '%s'; expected cpu, level_zero or level_zero:N", name);
 }
 
 void kd_device_close(kd_device *device)
@@ -66,7 +86,15 @@ unsigned kd_device_list(kd_device_info *out_infos, unsigned capacity)
 {
     if (capacity > 0)
         kd_cpu_describe(&out_infos[0]);
-    return 1;
+    unsigned n_gpus = 0;
+    if (kd_ze_device_list(capacity > 1 ? out_infos + 1 : NULL, capacity > 1 ? capacity - 1 : 0, &n_gpus, NULL))
+        n_gpus = 0;
+    return 1 + n_gpus;
+}
+
+kd_status kd_device_list_gpus(kd_device_info *out_infos, unsigned capacity, unsigned *out_n, kd_failure *out_why)
+{
+    return kd_ze_device_list(out_infos, capacity, out_n, out_why);
 }
 
 kd_status kd_memory_alloc(kd_device *device, size_t n_bytes, void **out_memory)
@@ -171,4 +199,11 @@ void kd_kernel_destroy(kd_kernel *kernel)
 const kd_kernel_desc *kd_kernel_get_desc(const kd_kernel *kernel)
 {
     return kernel->desc;
+}
+
+void kd_kernel_get_usage(const kd_kernel *kernel, kd_kernel_usage *out_usage)
+{
+    *out_usage = (kd_kernel_usage){0};
+    if (kernel->device->ops->kernel_usage)
+        kernel->device->ops->kernel_usage(kernel, out_usage);
 }

@@ -25,6 +25,7 @@ typedef struct kd_device_ops {
     /* desc is the kernel's own copy; it goes to the kernel on success only. */
     kd_status (*kernel_load)(kd_device *device, kd_kernel_desc *desc, const void *code, size_t n_bytes, kd_kernel **out_kernel);
     void (*kernel_destroy)(kd_kernel *kernel);
+    void (*kernel_usage)(const kd_kernel *kernel, kd_kernel_usage *out_usage); /* may be NULL */
     /* packed: the argument struct, valid during the call. n_programs may be 0: an event is wanted. */
     kd_status (*kernel_launch)(kd_queue *queue, kd_kernel *kernel, const uint32_t grid[3], uint64_t n_programs, const void *packed,
                                kd_event **out_done);
@@ -58,5 +59,9 @@ kd_failure *kd_device_why(kd_device *device);
 /* cpu/cpu_device.c */
 kd_status kd_cpu_device_open(const kd_device_options *options, kd_device **out_device, kd_failure *out_why);
 void kd_cpu_describe(kd_device_info *out_info);
+
+/* level_zero/ze_device.c. index: of all GPUs of all drivers. */
+kd_status kd_ze_device_open(unsigned index, const kd_device_options *options, kd_device **out_device, kd_failure *out_why);
+kd_status kd_ze_device_list(kd_device_info *out_infos, unsigned capacity, unsigned *out_n, kd_failure *out_why);
 
 #endif

@@ -28,26 +28,50 @@ typedef struct kd_device kd_device;
 
 typedef struct kd_device_options {
     unsigned n_threads; /* cpu: 0 means $KDSL_NUM_THREADS, or the processors that this process may use */
+    bool no_cache;      /* level_zero: let the driver compile even where its machine code is in our cache */
 } kd_device_options;
 
+/* What a GPU's driver reports. */
+typedef enum kd_device_feature {
+    KD_FEATURE_F64 = 1 << 0,
+    KD_FEATURE_F16_ATOMICS = 1 << 1, /* floating-point adds, likewise below */
+    KD_FEATURE_F32_ATOMICS = 1 << 2,
+    KD_FEATURE_F64_ATOMICS = 1 << 3,
+    KD_FEATURE_I64_ATOMICS = 1 << 4,
+    KD_FEATURE_DPAS = 1 << 5,    /* the systolic array */
+    KD_FEATURE_BLOCK2D = 1 << 6, /* 2D block messages */
+} kd_device_feature;
+
 typedef struct kd_device_info {
-    char name[16];        /* what kd_device_open takes: "cpu" */
+    char name[16];        /* what kd_device_open takes: "cpu", "level_zero:0" */
     char description[96]; /* "AMD EPYC 9B14" */
-    unsigned n_threads;   /* that run program instances at the same time */
+    char target[24];      /* what to compile for: "cpu", "spirv:bmg"; "": this GPU is unknown to kdsl */
+    unsigned n_threads;   /* that run program instances at the same time; a GPU's hardware threads */
     uint64_t memory_bytes;
     bool has_host_memory; /* kernels read and write any memory of this process, without copies */
+    /* GPUs */
+    uint32_t sub_group_sizes;   /* a mask: 8 | 16 | 32 */
+    uint32_t max_work_group;    /* work-items */
+    uint32_t slm_bytes;         /* of a work-group */
+    uint32_t features;          /* a mask of kd_device_feature */
+    uint32_t ip_version[3];     /* of the architecture, 20.1.0; all 0: the driver does not tell */
+    char note[160];             /* where the driver's report differs from what kdsl knows of this GPU; "" */
 } kd_device_info;
 
-/* name: "cpu". options may be NULL. KD_ERR_NOT_FOUND: no such device; KD_ERR_ARGUMENT: KDSL_NUM_THREADS makes no sense. */
+/* name: "cpu", "level_zero" (the first GPU), "level_zero:N". options may be NULL. KD_ERR_NOT_FOUND: no such device; KD_ERR_ARGUMENT:
+ * KDSL_NUM_THREADS makes no sense. */
 kd_status kd_device_open(const char *name, const kd_device_options *options, kd_device **out_device, kd_failure *out_why);
 void kd_device_close(kd_device *device);
 void kd_device_get_info(const kd_device *device, kd_device_info *out_info);
 /* The devices of this machine: their number, and the first capacity of them in out_infos. */
 unsigned kd_device_list(kd_device_info *out_infos, unsigned capacity);
+/* The same for GPUs alone. KD_ERR_NOT_FOUND or what the loader or a driver ran into: there is none, and why. */
+kd_status kd_device_list_gpus(kd_device_info *out_infos, unsigned capacity, unsigned *out_n, kd_failure *out_why);
 /* What the calling thread's last failed call on this device ran into; "" where none failed. Valid until the thread's next call. */
 const char *kd_device_error(kd_device *device);
 
-/* Memory that kernels can use, not zeroed, aligned to 64. 0 bytes give a pointer too. KD_ERR_MEMORY. */
+/* Memory that kernels can use, not zeroed, aligned to 64. 0 bytes give a pointer too. A GPU's is read and written with kd_queue_copy and
+ * kd_queue_fill, unless the device has_host_memory. KD_ERR_MEMORY. */
 kd_status kd_memory_alloc(kd_device *device, size_t n_bytes, void **out_memory);
 void kd_memory_free(kd_device *device, void *memory);
 
@@ -86,6 +110,20 @@ kd_status kd_kernel_load(kd_device *device, const kd_kernel_desc *desc, const vo
 /* After the work that uses it is done. */
 void kd_kernel_destroy(kd_kernel *kernel);
 const kd_kernel_desc *kd_kernel_get_desc(const kd_kernel *kernel);
+
+/* What a GPU's driver made of a kernel; all 0 on the CPU. */
+typedef struct kd_kernel_usage {
+    uint32_t sub_group_size;
+    uint32_t spill_bytes;   /* registers that went to memory, of one hardware thread */
+    uint32_t private_bytes; /* of one work-item */
+    uint32_t slm_bytes;
+    uint64_t native_bytes;  /* machine code */
+    double build_seconds;
+    bool from_cache;        /* the machine code was in our cache */
+    bool large_registers;   /* compiled again with twice the registers, because it spilled */
+} kd_kernel_usage;
+
+void kd_kernel_get_usage(const kd_kernel *kernel, kd_kernel_usage *out_usage);
 
 #define KD_SIZE_UNKNOWN ((size_t)-1)
 

@@ -54,7 +54,7 @@ static void device_close(kd_device *device)
 
 void kd_cpu_describe(kd_device_info *out_info)
 {
-    *out_info = (kd_device_info){.name = "cpu", .has_host_memory = true, .memory_bytes = kd_memory_bytes(), .n_threads = 1};
+    *out_info = (kd_device_info){.name = "cpu", .target = "cpu", .has_host_memory = true, .memory_bytes = kd_memory_bytes(), .n_threads = 1};
     kd_processor_name(out_info->description, sizeof out_info->description);
     kd_processors_count(&out_info->n_threads, NULL);
 }
