@@ -209,6 +209,19 @@ static kd_dmodule *find_module(kd_lower *lw, kd_dmodule *importer, unsigned leve
     return ast ? kd_dmodule_of(lw, ast) : NULL;
 }
 
+/* Modules of other projects that our library stands in for: their name here. */
+static kd_str std_module(kd_str dotted)
+{
+    static const char *const ALIASES[][2] = {
+        {"torch._inductor.runtime.triton_helpers", "kdsl.triton_helpers"},
+        {"torch._inductor.triton_helpers", "kdsl.triton_helpers"},
+    };
+    for (size_t i = 0; i < sizeof ALIASES / sizeof *ALIASES; i++)
+        if (kd_str_is(dotted, ALIASES[i][0]))
+            return kd_str_of(ALIASES[i][1]);
+    return dotted;
+}
+
 /* A whole module: built in or a file. KD_D_ERROR: there is none. */
 static kd_dval whole_module(kd_lower *lw, kd_dmodule *importer, unsigned level, kd_str dotted)
 {
@@ -218,6 +231,7 @@ static kd_dval whole_module(kd_lower *lw, kd_dmodule *importer, unsigned level, 
             return namespace_value(namespace_);
         if (is_libdevice(dotted))
             return namespace_value("libdevice");
+        dotted = std_module(dotted);
     }
     kd_dmodule *m = find_module(lw, importer, level, dotted);
     return m ? (kd_dval){.kind = KD_D_MODULE, .mod = {.module = m}} : KD_D_ERR;
