@@ -63,7 +63,7 @@ static bool check_operands(kd_lower *lw, kd_bcall *c, kd_value *a, kd_value *b)
     return true;
 }
 
-/* The type of the result by the operands' type and out_dtype (or the accumulator's type). */
+/* The type of the result: the operands' type decides; only for 16- and 8-bit floats does out_dtype (or the accumulator's type) count. */
 static kd_scalar result_type(kd_scalar operand, kd_scalar wanted)
 {
     if (operand == KD_I8 || operand == KD_U8)
@@ -74,7 +74,7 @@ static kd_scalar result_type(kd_scalar operand, kd_scalar wanted)
         return KD_BF16;
     if (operand == KD_F32 || operand == KD_BF16)
         return KD_F32;
-    return wanted;
+    return wanted == KD_F16 ? KD_F16 : KD_F32;
 }
 
 /* dot(input 0, other 1, acc 2, input_precision 3, allow_tf32 4, max_num_imprecise_acc 5, out_dtype 6) */
@@ -89,10 +89,6 @@ kd_dval kd_b_dot(kd_lower *lw, kd_bcall *c)
     kd_scalar operand = a->type->elem->scalar;
     kd_scalar wanted = out_type ? kd_type_elem(out_type)->scalar : acc ? kd_type_elem(acc->type)->scalar : KD_F32;
     kd_scalar result = result_type(operand, wanted), inner = result == KD_BF16 ? KD_F32 : result;
-    if (kd_scalar_is_float(result) && result != KD_F16 && result != KD_F32 && result != KD_F64 && result != KD_BF16) {
-        kd_error(lw->diags, c->at[6], "'tl.dot' cannot give %s", kd_d_type_text(lw, kd_type_scalar(lw->ctx, result)));
-        return KD_D_ERR;
-    }
     unsigned rank = a->type->rank;
     int64_t shape[3] = {a->type->shape[0], a->type->shape[rank - 2], b->type->shape[rank - 1]};
     if (rank == 2)
