@@ -10,7 +10,7 @@ import triton.language as tl
 def into_int(x, out):
     i = tl.arange(0, 16)[:, None] * 16 + tl.arange(0, 16)[None, :]
     a = tl.load(x + i)
-    acc = tl.dot(a, a, tl.zeros((16, 16), tl.int32))  # expected-error {{'tl.dot' of fp16[16, 16] and fp16[16, 16] needs an accumulator of fp32[16, 16], but it is int32[16, 16]}}
+    acc = tl.dot(a, a, tl.zeros((16, 16), tl.int32))  # expected-error {{needs an accumulator of [16, 16] of fp32, but it is [16, 16] of int32}}
     tl.store(out + i, acc)
 
 
