@@ -11,7 +11,8 @@ import os
 import re
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from generated import ROOT, read, update
+
 TABLES = ["dsl/builtins.def", "dsl/builtins_objects.def", "dsl/builtins_libdevice.def", "dsl/builtins_python.def"]
 GUIDE = "dsl/LANGUAGE.md"
 ROW = re.compile(r'^KD_(BUILTIN|PROPERTY|STD|NAMESPACE|INT|FLOAT|DTYPE)\("([^"]+)", "([^"]+)"(.*?)\)\n(?=KD_|\n|#|/|$)', re.M | re.S)
@@ -22,11 +23,6 @@ TITLES = {"tl": "triton.language", "tl.extra": "triton.language.extra.VENDOR", "
           "python": "Python's own functions", "triton": "triton", "math": "math, at compile time", "numpy": "numpy, at compile time",
           "torch": "torch, at compile time", "int": "Compile-time integers", "str": "Compile-time strings", "torch.version": "torch.version"}
 HIDDEN = ("tl.extra.any", "tl.extra.other")
-
-
-def read(path):
-    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
-        return file.read()
 
 
 def rows():
@@ -66,12 +62,6 @@ def tables():
     for space, lines in spaces.items():
         out += [f"### {TITLES.get(space, space)}", "", "| name | what it is |", "|---|---|", *lines, ""]
     return "\n".join(out)
-
-
-def with_tables(text):
-    begin, end = "<!-- builtins -->\n", "<!-- end of builtins -->"
-    head, rest = text.split(begin, 1)
-    return head + begin + "\n" + tables() + "\n" + end + rest.split(end, 1)[1]
 
 
 def untested():
@@ -114,15 +104,7 @@ def main(*arguments):
     if arguments not in (("--write",), ("--check",)):
         print(__doc__, file=sys.stderr)
         return 2
-    old = read(GUIDE)
-    new = with_tables(old)
-    if arguments == ("--write",):
-        with open(os.path.join(ROOT, GUIDE), "w", encoding="utf-8") as file:
-            file.write(new)
-    elif old != new:
-        print(f"{GUIDE} is not in step with the tables: run scripts/builtins.py --write", file=sys.stderr)
-        return 1
-    return 0
+    return update(GUIDE, "builtins", tables(), arguments == ("--check",), "scripts/builtins.py")
 
 
 if __name__ == "__main__":
