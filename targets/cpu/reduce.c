@@ -4,38 +4,14 @@
 #include "targets/cpu/lower.h"
 
 #include "base/bug.h"
+#include "targets/fold_op.h"
 
 #include <math.h>
-
-/* The op that combines left and right of an operand, or NULL. */
-static const kd_op *fold_op(const kd_op *reduce, unsigned operand)
-{
-    const kd_block *region = kd_op_region(reduce, 0);
-    const kd_op *yield = kd_block_terminator(region), *op = kd_op_operand(yield, operand)->def;
-    if (!op || op->block != region || op->n_operands != 2)
-        return NULL;
-    const kd_value *left = region->args[operand], *right = region->args[reduce->n_operands + operand];
-    const kd_value *a = kd_op_operand(op, 0), *b = kd_op_operand(op, 1);
-    if (!((a == left && b == right) || (a == right && b == left)))
-        return NULL;
-    switch (op->code) {
-    case KD_OP_add:
-    case KD_OP_mul:
-    case KD_OP_min:
-    case KD_OP_max:
-    case KD_OP_and:
-    case KD_OP_or:
-    case KD_OP_xor:
-        return op;
-    default:
-        return NULL;
-    }
-}
 
 bool kd_reduce_is_simple(const kd_op *op)
 {
     for (unsigned i = 0; i < op->n_operands; i++)
-        if (!fold_op(op, i))
+        if (!kd_fold_op_of(op, i))
             return false;
     return true;
 }
@@ -69,7 +45,7 @@ static kd_value *neutral(kd_nest *n, const kd_op *fold, const kd_type *elem)
 
 kd_value *kd_reduce_init(kd_nest *n, const kd_op *op, unsigned operand)
 {
-    kd_value *scalar = neutral(n, fold_op(op, operand), acc_type(n, op, operand));
+    kd_value *scalar = neutral(n, kd_fold_op_of(op, operand), acc_type(n, op, operand));
     return kd_lanes_vector(n, kd_lanes_uniform(scalar, 0));
 }
 
@@ -82,7 +58,7 @@ kd_value *kd_reduce_step(kd_nest *n, const kd_op *op, unsigned operand, kd_value
 {
     kd_lanes x = kd_nest_cast(n, kd_nest_eval(n, kd_op_operand(op, operand), idx), acc_type(n, op, operand));
     n->loc = op->loc;
-    return combine(n, fold_op(op, operand), acc, kd_lanes_vector(n, x));
+    return combine(n, kd_fold_op_of(op, operand), acc, kd_lanes_vector(n, x));
 }
 
 /* Lower half with upper half, until one lane is left. */
@@ -116,7 +92,7 @@ static void deliver(kd_nest *n, const kd_op *op, unsigned operand, kd_value *acc
 void kd_reduce_finish(kd_nest *n, const kd_op *op, unsigned operand, kd_value **accs, unsigned unroll, bool lanes_apart,
                       kd_lanes (*idx)[KD_MAX_RANK])
 {
-    const kd_op *fold = fold_op(op, operand);
+    const kd_op *fold = kd_fold_op_of(op, operand);
     n->loc = op->loc;
     if (lanes_apart) {
         for (unsigned u = 0; u < unroll; u++)

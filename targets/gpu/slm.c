@@ -1,0 +1,241 @@
+/* slm.c - shared local memory: places for buffers by the time they are in use, and barriers between accesses that meet.
+ *
+ * A buffer is in use from its first access to its last; an access inside a loop that the gpu.slm op is outside of counts as the whole loop.
+ *
+ * Work-items of a work-group run side by side, so a barrier must stand between
+ *     a write and a read, a read and a write, or an atomic and either, of one buffer
+ *     accesses of two buffers that share memory, the later one a write or an atomic
+ * and likewise, in global memory, where a work-group reads what it wrote or writes what it read (through pointers that may meet).
+ * Writes of one buffer between barriers go to different elements: that is how lowering makes them. The walk keeps what happened since
+ * the last barrier; loops are walked until what reaches their start no longer grows. */
+#include "targets/gpu/lower.h"
+
+#include "base/bug.h"
+
+#include <stdlib.h>
+
+kd_value *kd_simt_slm(kd_simt *s, const kd_type *elem, int64_t n_elems)
+{
+    const kd_type *type = kd_type_buffer(s->ctx, elem, 1, &n_elems);
+    return kd_result(kd_simt_put(s, KD_OP_gpu_slm, type, NULL, NULL, 0));
+}
+
+void kd_simt_slm_write(kd_simt *s, kd_value *buffer, kd_value *index, kd_value *value, kd_value *mask)
+{
+    kd_simt_put(s, KD_OP_gpu_slm_write, NULL, NULL, (kd_value *[]){buffer, index, value, mask}, 4);
+}
+
+kd_value *kd_simt_slm_read(kd_simt *s, kd_value *buffer, kd_value *index, const kd_type *type)
+{
+    return kd_result(kd_simt_put(s, KD_OP_gpu_slm_read, type, NULL, (kd_value *[]){buffer, index}, 2));
+}
+
+/* ---- places ---- */
+
+typedef struct span {
+    kd_op *buffer;
+    unsigned first, last;
+    uint64_t offset, size;
+} span;
+
+typedef struct timeline {
+    kd_module *module;
+    kd_arena *arena;
+    unsigned now;
+    KD_VEC(span) spans;
+    KD_VEC(unsigned) ends; /* by position: of the op there, the last position inside it */
+} timeline;
+
+static void number_ops(timeline *t, kd_block *block)
+{
+    KD_FOREACH_OP (op, block) {
+        unsigned at = op->mark = t->now++;
+        kd_vec_push(t->arena, &t->ends, at);
+        if (op->code == KD_OP_gpu_slm && kd_value_has_uses(kd_op_result(op, 0)))
+            kd_vec_push(t->arena, &t->spans, (span){.buffer = op});
+        for (unsigned r = 0; r < op->n_regions; r++)
+            number_ops(t, op->regions[r]);
+        t->ends.data[at] = t->now - 1;
+    }
+}
+
+static void find_span(const timeline *t, span *s)
+{
+    const kd_type *type = kd_op_result(s->buffer, 0)->type;
+    s->size = ((uint64_t)type->n_elems * kd_scalar_bytes(type->elem->scalar) + 63) & ~63ull;
+    s->first = UINT32_MAX;
+    for (const kd_use *use = kd_op_result(s->buffer, 0)->uses; use; use = use->next) {
+        unsigned first = use->user->mark, last = first;
+        for (const kd_block *block = use->user->block; block != s->buffer->block; block = block->parent->block) {
+            if (block->parent->code != KD_OP_if) {
+                first = block->parent->mark;
+                last = t->ends.data[block->parent->mark];
+            }
+        }
+        s->first = first < s->first ? first : s->first;
+        s->last = last > s->last ? last : s->last;
+    }
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const span *x = a, *y = b;
+    return x->first != y->first ? (x->first < y->first ? -1 : 1) : x->buffer->mark < y->buffer->mark ? -1 : 1;
+}
+
+/* The lowest place that is free of those before i that are in use at its first access. */
+static uint64_t first_fit(const span *spans, unsigned i)
+{
+    uint64_t at = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (unsigned k = 0; k < i; k++)
+            if (spans[k].last >= spans[i].first && spans[k].offset < at + spans[i].size && at < spans[k].offset + spans[k].size) {
+                at = spans[k].offset + spans[k].size;
+                moved = true;
+            }
+    }
+    return at;
+}
+
+static uint64_t place_buffers(timeline *t, kd_op *func)
+{
+    uint64_t total = 0;
+    number_ops(t, kd_op_region(func, 0));
+    for (unsigned i = 0; i < t->spans.n; i++)
+        find_span(t, &t->spans.data[i]);
+    if (t->spans.n)
+        qsort(t->spans.data, t->spans.n, sizeof(span), by_first);
+    for (unsigned i = 0; i < t->spans.n; i++) {
+        span *s = &t->spans.data[i];
+        s->offset = first_fit(t->spans.data, i);
+        total = s->offset + s->size > total ? s->offset + s->size : total;
+        kd_gpu_slm_set_offset_bytes(s->buffer, (int64_t)s->offset);
+        s->buffer->mark = i;
+    }
+    return total;
+}
+
+/* ---- barriers ---- */
+
+enum access { READ = 1, WRITE = 2, ATOMIC = 4 };
+
+/* What happened since the last barrier: of each buffer, by span. */
+typedef struct pending {
+    uint8_t *accesses;
+    unsigned n;
+} pending;
+
+typedef struct walker {
+    timeline *t;
+    bool inserting;
+} walker;
+
+static pending pending_copy(const walker *w, const pending *from)
+{
+    pending p = {kd_arena_array(w->t->arena, uint8_t, from->n + 1), from->n};
+    memcpy(p.accesses, from->accesses, from->n);
+    return p;
+}
+
+/* True: p grew. */
+static bool pending_join(pending *p, const pending *other)
+{
+    bool grew = false;
+    for (unsigned i = 0; i < p->n; i++) {
+        grew |= (other->accesses[i] & ~p->accesses[i]) != 0;
+        p->accesses[i] |= other->accesses[i];
+    }
+    return grew;
+}
+
+static unsigned access_of(const kd_op *op)
+{
+    switch (op->code) {
+    case KD_OP_gpu_slm_read:
+        return READ;
+    case KD_OP_gpu_slm_write:
+        return WRITE;
+    case KD_OP_gpu_slm_atomic:
+        return ATOMIC;
+    default:
+        return 0;
+    }
+}
+
+static bool meets(const walker *w, const pending *p, unsigned buffer, unsigned access)
+{
+    const span *spans = w->t->spans.data, *mine = &spans[buffer];
+    if (p->accesses[buffer] & (access == READ ? WRITE | ATOMIC : access == WRITE ? READ | ATOMIC : READ | WRITE))
+        return true;
+    for (unsigned i = 0; i < p->n && access != READ; i++)
+        if (i != buffer && p->accesses[i] && spans[i].offset < mine->offset + mine->size && mine->offset < spans[i].offset + spans[i].size)
+            return true;
+    return false;
+}
+
+static void walk_block(walker *w, kd_block *block, pending *p);
+
+/* A loop's regions run in turn; what is pending at the end of the last reaches the start of the first. */
+static void walk_loop(walker *w, kd_op *op, pending *p)
+{
+    bool inserting = w->inserting;
+    pending start = pending_copy(w, p), after;
+    w->inserting = false;
+    for (bool grew = true; grew;) {
+        pending at = pending_copy(w, &start);
+        for (unsigned r = 0; r < op->n_regions; r++)
+            walk_block(w, op->regions[r], &at);
+        grew = pending_join(&start, &at);
+    }
+    w->inserting = inserting;
+    after = pending_copy(w, &start);
+    pending at = pending_copy(w, &start);
+    for (unsigned r = 0; r < op->n_regions; r++) {
+        walk_block(w, op->regions[r], &at);
+        if (op->code == KD_OP_while && r == 0)
+            after = pending_copy(w, &at); /* a while ends after its first region */
+    }
+    *p = after;
+}
+
+static void walk_op(walker *w, kd_op *op, pending *p)
+{
+    unsigned access = access_of(op);
+    if (op->code == KD_OP_gpu_barrier) {
+        memset(p->accesses, 0, p->n);
+    } else if (access) {
+        unsigned buffer = kd_op_operand(op, 0)->def->mark;
+        if (meets(w, p, buffer, access)) {
+            memset(p->accesses, 0, p->n);
+            if (w->inserting) {
+                kd_builder b = kd_builder_before(w->t->module, op);
+                kd_build_gpu_barrier(&b, (kd_gpu_barrier_args){.loc = op->loc});
+            }
+        }
+        p->accesses[buffer] |= access;
+    } else if (op->code == KD_OP_if) {
+        pending other = pending_copy(w, p);
+        walk_block(w, op->regions[0], p);
+        walk_block(w, op->regions[1], &other);
+        pending_join(p, &other);
+    } else if (op->n_regions) {
+        walk_loop(w, op, p);
+    }
+}
+
+static void walk_block(walker *w, kd_block *block, pending *p)
+{
+    KD_FOREACH_OP (op, block)
+        walk_op(w, op, p);
+}
+
+uint64_t kd_slm_assign(kd_module *module, kd_op *func, kd_arena *arena)
+{
+    timeline t = {.module = module, .arena = arena};
+    uint64_t bytes = place_buffers(&t, func);
+    walker w = {&t, true};
+    pending p = {kd_arena_array(arena, uint8_t, t.spans.n + 1), t.spans.n};
+    walk_block(&w, kd_op_region(func, 0), &p);
+    return bytes;
+}
