@@ -118,7 +118,9 @@ static kd_status visit_extent(void *user, kd_str piece, kd_failure *out_why)
     double extent;
     if (!w->s->eval(w->s->user, piece, &extent))
         return KD_ERR_REPORTED;
-    if (!(extent >= 0 && extent < 9e15) || extent != floor(extent))
+    if (extent >= 9e15)
+        return kd_fail(out_why, KD_ERR_MEMORY, "an array of this size does not fit into memory");
+    if (!(extent >= 0) || extent != floor(extent))
         return kd_fail(out_why, KD_ERR_ARGUMENT, "an extent is a whole number from 0 on, but '%.*s' is %g", KD_STR_ARG(piece), extent);
     if (w->array->n_dims == KD_ARRAY_MAX_DIMS)
         return kd_fail(out_why, KD_ERR_ARGUMENT, "an array has at most %d axes", KD_ARRAY_MAX_DIMS);

@@ -1,6 +1,8 @@
 /* main.c - the kdsl command: finds the command that was asked for. */
 #include "cli/cli.h"
 
+#include <signal.h>
+
 const kd_command kd_commands[] = {
     {"run", "FILE[:KERNEL] [NAME=VALUE ...] --grid G", "compile a kernel and run it on arrays",
      "Compiles a kernel for this machine and runs it. Each parameter gets a value: an array\n"
@@ -113,6 +115,7 @@ int kd_cli_help(const kd_command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit is an error of the write, with a sentence, not a death */
     if (argc < 2) {
         show_overview(stderr);
         return KD_EXIT_USAGE;
