@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "ir/text.h"
+#include "passes/gpu_config.h"
 #include "passes/pass.h"
 
 #include <stdlib.h>
@@ -11,7 +12,9 @@ enum { MAX_FILE_BYTES = 1 << 30 };
 typedef struct options {
     const char *path, *out, *passes;
     bool verify_only, list_passes;
-    long max_ops;
+    long max_ops, num_warps, num_stages, sub_group_size;
+    const char *target; /* "spirv:bmg": for passes of the gpu level */
+    kd_gpu_config gpu;
     kd_pipeline_options pipeline;
 } options;
 
@@ -76,6 +79,31 @@ static int read_and_run(options *o, kd_arena *arena)
     return status;
 }
 
+/* Fills what passes of the gpu level ask for. */
+static bool find_gpu(options *o)
+{
+    if (!o->target)
+        return true;
+    const kd_gpu_device *device = kd_gpu_device_find(strncmp(o->target, "spirv:", 6) == 0 ? o->target + 6 : "");
+    if (!device) {
+        kd_cli_error("passes know no target '%s'; expected spirv:NAME, as in spirv:bmg", o->target);
+        return false;
+    }
+    unsigned size = o->sub_group_size ? (unsigned)o->sub_group_size : device->sub_group_sizes & 32 ? 32 : 16;
+    if (!(size & device->sub_group_sizes) || (size & (size - 1))) {
+        kd_cli_error("%s has no sub-groups of %u", device->description, size);
+        return false;
+    }
+    unsigned n = o->num_warps ? (unsigned)o->num_warps : 4;
+    if (n & (n - 1)) {
+        kd_cli_error("--num-warps is a power of two, not %u", n);
+        return false;
+    }
+    o->gpu = (kd_gpu_config){device, size, n, o->num_stages ? (unsigned)o->num_stages : 3};
+    o->pipeline.gpu = &o->gpu;
+    return true;
+}
+
 int kd_cli_opt(const kd_command *command, int argc, char **argv)
 {
     options o = {0};
@@ -87,6 +115,10 @@ int kd_cli_opt(const kd_command *command, int argc, char **argv)
         {"--stop-after", KD_OPTION_TEXT, &o.pipeline.stop_after, "PASS", "the last pass to run", 0, 0},
         {"--time-passes", KD_OPTION_FLAG, &o.pipeline.time_passes, NULL, "how long each pass took", 0, 0},
         {"--max-ops", KD_OPTION_NUMBER, &o.max_ops, "N", "how many operations inlining and unrolling may make (500000)", 1, 1e8},
+        {"--target", KD_OPTION_TEXT, &o.target, "spirv:NAME", "the GPU that passes of the gpu level make code for", 0, 0},
+        {"--num-warps", KD_OPTION_NUMBER, &o.num_warps, "N", "its sub-groups in a work-group (4)", 1, 64},
+        {"--num-stages", KD_OPTION_NUMBER, &o.num_stages, "N", "its prefetch distance (3)", 1, 16},
+        {"--sub-group-size", KD_OPTION_NUMBER, &o.sub_group_size, "N", "8, 16 or 32 (the largest it has)", 8, 32},
         {"--list-passes", KD_OPTION_FLAG, &o.list_passes, NULL, "the passes there are", 0, 0},
         {"--out-path -o", KD_OPTION_TEXT, &o.out, "FILE", "where the text goes (standard output)", 0, 0},
     };
@@ -100,6 +132,8 @@ int kd_cli_opt(const kd_command *command, int argc, char **argv)
     } else if (status < 0 && words.n != 1) {
         kd_cli_error(words.n ? "one file at a time, but '%s' is a second one" : "which file? Expected FILE.kir, or - for standard input",
                      words.n ? words.data[1] : "");
+        status = KD_EXIT_USAGE;
+    } else if (status < 0 && !find_gpu(&o)) {
         status = KD_EXIT_USAGE;
     } else if (status < 0) {
         o.path = words.data[0];

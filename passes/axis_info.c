@@ -532,6 +532,12 @@ static facts *compute(kd_axis_info *info, const kd_op *op)
         return visit_hint(info, op);
     case KD_OP_load:
         return visit_load(info, op);
+    case KD_OP_gpu_convert_layout: {
+        const facts *a = get(info, kd_gpu_convert_layout_src(op));
+        facts *f = facts_new(info, type);
+        memcpy(f, a, sizeof *f + f->n_axes * sizeof *f->axes);
+        return f;
+    }
     default:
         return kd_op_has(op, KD_ELEMENTWISE | KD_PURE) ? visit_elementwise(info, op, type) : nothing_known(info, type);
     }

@@ -1,0 +1,27 @@
+/* dot_layouts.h - the layouts that kd.dot is lowered in.
+ *
+ * By FMA (without, or beside, a systolic array): lanes go along the columns of the accumulator, registers along its rows (and further
+ * columns), sub-groups along both.
+ *
+ *     b [K, N]   each work-item holds all K elements of its own columns: what acc needs of b is in the same lane
+ *     a [M, K]   each sub-group holds all K elements of its own rows, with K in its lanes: a[m, k] is one lane's, the same for all that need
+ *                it (lane of acc only where N is shorter than a sub-group), so a shuffle from a constant lane gives it. Intel's compiler
+ *                makes that a register region of the multiply-add: it costs nothing.
+ *
+ * so loads go straight to where they are used, without SLM. The lowering must take any complete a and b for which nothing has to leave its
+ * sub-group; what has to is converted before. Copies: sub-groups in one row of the work-group hold the same part of a, those in one column the
+ * same part of b. */
+#ifndef KD_PASSES_DOT_LAYOUTS_H
+#define KD_PASSES_DOT_LAYOUTS_H
+
+#include "ir/layout.h"
+#include "ir/ir.h"
+#include "passes/gpu_config.h"
+
+typedef struct kd_dot_layouts {
+    const kd_layout *a, *b, *acc; /* acc: also of the result */
+} kd_dot_layouts;
+
+kd_dot_layouts kd_dot_layouts_choose(kd_context *ctx, const kd_op *dot, const kd_gpu_config *config);
+
+#endif
