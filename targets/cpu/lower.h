@@ -144,8 +144,12 @@ bool kd_region_is_straight(const kd_block *region);
 void kd_nest_apply_region(kd_nest *n, const kd_block *region, const kd_lanes *args, kd_lanes *out);
 
 /* ---- lower_math.c ---- */
-/* Functions that no library has, from others. f32 or f64 operands. False: a library has it. */
+/* Functions that no library has, or only slow ones, from others. f32 or f64 operands. False: a library has it. */
 bool kd_lower_math(kd_nest *n, kd_math fn, const kd_type *elem, const kd_lanes *operands, kd_lanes *out);
+
+/* ---- lower_exp.c ---- */
+/* exp(x), or 2^x, of f32. */
+kd_lanes kd_lower_exp(kd_nest *n, kd_lanes x, bool base_two);
 
 /* ---- index.c ---- */
 /* The index in the shape 'to' of the element that has idx in the shape 'from'; both have equally many elements, row-major. */

@@ -217,6 +217,12 @@ bool kd_lower_math(kd_nest *n, kd_math fn, const kd_type *elem, const kd_lanes *
 {
     maker m = {n, elem};
     switch (fn) {
+    case KD_MATH_exp:
+    case KD_MATH_exp2:
+        if (elem != n->l->f32)
+            return false;
+        *out = kd_lower_exp(n, operands[0], fn == KD_MATH_exp2);
+        return true;
     case KD_MATH_erfinv:
     case KD_MATH_erfcinv:
     case KD_MATH_erfcx:

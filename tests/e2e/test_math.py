@@ -87,6 +87,17 @@ def test_functions_of_one_number(dtype):
     t.check()
 
 
+def test_exponentials_to_the_edges_of_the_type():
+    """Below the normal numbers, at zero and infinity, where a result is rounded in two steps or not at all."""
+    edges = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-30, -1e-30, 3e38, -3e38, 88.722839, 88.722840, -103.97208, -103.972084, -104, 127.99999, 128, -149, -149.5, -150.1]
+    x = np.concatenate([edges, np.linspace(-110, 95, 5000), np.linspace(-155, 130, 5000)]).astype(np.float32)
+    t = Table(x=x)
+    with np.errstate(all="ignore"):
+        t.add("tl.exp(x)", "f32", np.exp(x.astype(np.float64)).astype(np.float32), ulps=1)
+        t.add("tl.exp2(x)", "f32", np.exp2(x.astype(np.float64)).astype(np.float32), ulps=1)
+    t.check()
+
+
 def test_gamma_functions():
     x = np.concatenate([np.random.default_rng(5).uniform(0.1, 30, 200), [0.5, 1.0, 2.0, 3.0, 10.0, np.inf, np.nan, 0.0, 170.0]])
     for dtype, name, ulps in ((np.float32, "f32", 8), (np.float64, "f64", 16)):
