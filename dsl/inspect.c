@@ -8,6 +8,7 @@
 typedef struct inspector {
     kd_arena *arena;
     kd_diags *diags;
+    bool loud;
     const kd_module_ast *module;
     kd_map called; /* names that some function of the file calls */
 } inspector;
@@ -284,14 +285,16 @@ static void inspect_items(inspector *in, const kd_item *items, kd_kernel_list *k
         inspect_params(in, f, jit, &info);
         inspect_configs(in, f, &info);
         inspect_heuristics(in, f, &info);
+        if (!in->loud && f->body_bad)
+            kd_function_forget_body(item->function);
         kd_vec_push(in->arena, kernels, info);
         kd_vec_push(in->arena, functions, f);
     }
 }
 
-const kd_file_info *kd_inspect_module(kd_arena *arena, kd_diags *diags, const kd_module_ast *module)
+const kd_file_info *kd_inspect_module(kd_arena *arena, kd_diags *diags, bool loud, const kd_module_ast *module)
 {
-    inspector in = {arena, diags, module, kd_map_in(arena)};
+    inspector in = {arena, loud ? diags : kd_diags_create_beside(arena, diags), loud, module, kd_map_in(arena)};
     kd_kernel_list kernels = {0};
     kd_function_list functions = {0};
     inspect_items(&in, module->items, &kernels, &functions);

@@ -5,9 +5,9 @@
 #include "dsl/inspect.h"
 #include "parser/parser.h"
 
-/* What a parsed file offers. Bodies are parsed where they are needed to tell kernels from helpers; their errors go to diags, which the
- * caller may throw away. */
-const kd_file_info *kd_inspect_module(kd_arena *arena, kd_diags *diags, const kd_module_ast *module);
+/* What a parsed file offers. Bodies are parsed to tell kernels from helpers. Their errors go to diags if loud; else bodies with errors stay
+ * unparsed, and who needs one later reports them. */
+const kd_file_info *kd_inspect_module(kd_arena *arena, kd_diags *diags, bool loud, const kd_module_ast *module);
 /* NULL: reported to diags. */
 const kd_kernel_info *kd_inspect_find(kd_arena *arena, kd_diags *diags, const kd_file_info *info, const char *path, const char *kernel);
 

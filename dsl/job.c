@@ -90,8 +90,7 @@ kd_lower *kd_job_lower(kd_job *job, const kd_compile_request *request)
 /* KD_ERR_ARGUMENT: the kernel's name, the config or the signature is wrong, which has been reported. */
 static kd_status lower_kernel(kd_job *job, const kd_compile_request *request, kd_lower **out_lw)
 {
-    kd_diags *quiet = kd_diags_create_beside(job->arena, job->diags);
-    const kd_file_info *info = kd_inspect_module(job->arena, quiet, job->ast);
+    const kd_file_info *info = kd_inspect_module(job->arena, job->diags, false, job->ast);
     const kd_kernel_info *kernel_info = kd_inspect_find(job->arena, job->diags, info, job->ast->path, request->kernel);
     if (!kernel_info)
         return KD_ERR_ARGUMENT;
@@ -152,10 +151,9 @@ static void give_desc(kd_compiled *out, const kd_kernel_desc *desc)
 static void give_syntax(kd_job *job, const kd_compile_request *request, kd_compiled *out)
 {
     kd_strbuf text = kd_strbuf_in(job->arena);
-    kd_diags *quiet = kd_diags_create_beside(job->arena, job->diags);
     const kd_kernel_info *info = NULL;
     if (request->kernel)
-        info = kd_inspect_find(job->arena, job->diags, kd_inspect_module(job->arena, quiet, job->ast), job->ast->path, request->kernel);
+        info = kd_inspect_find(job->arena, job->diags, kd_inspect_module(job->arena, job->diags, false, job->ast), job->ast->path, request->kernel);
     const kd_function *f = info ? function_at(job->ast->items, info) : NULL;
     if (f && kd_function_parse_body((kd_function *)f, job->diags))
         kd_ast_print_function(f, &text);

@@ -249,8 +249,7 @@ static kd_status inspect_caught(kd_compiler *c, kd_job *job, const kd_compile_re
     job_start(job);
     kd_status status = kd_job_open(job, request);
     if (status == KD_OK) {
-        kd_diags *quiet = kd_diags_create_beside(job->arena, job->diags);
-        *out = kd_inspect_module(job->arena, with_bodies ? job->diags : quiet, job->ast);
+        *out = kd_inspect_module(job->arena, job->diags, with_bodies, job->ast);
         if (with_bodies)
             kd_check_module(kd_job_lower(job, request), job->ast);
         if (kd_diags_n_errors(job->diags))

@@ -546,6 +546,13 @@ bool kd_function_parse_body(kd_function *function, kd_diags *diags)
     return !function->body_bad;
 }
 
+void kd_function_forget_body(kd_function *function)
+{
+    function->body_parsed = function->body_bad = false;
+    function->body = (kd_block_ast){0};
+    function->docstring = (kd_str){0};
+}
+
 kd_expr *kd_parse_expression(kd_arena *arena, kd_diags *diags, uint32_t source)
 {
     const kd_source *s = kd_source_get(diags, source);

@@ -13,6 +13,8 @@ kd_module_ast *kd_parse_module(kd_arena *arena, kd_diags *diags, uint32_t source
 /* Parses the body of a function where that has not happened yet. Reports all its syntax errors, resuming at the next statement.
  * False: it has errors, now or on an earlier call (reported once). The diags are those of the module, or a sink with the same sources. */
 bool kd_function_parse_body(kd_function *function, kd_diags *diags);
+/* As if the body had not been parsed, so that the next who needs it reports its errors: after an attempt that nobody hears of. */
+void kd_function_forget_body(kd_function *function);
 
 /* One expression that is the whole text (the command line's values, a signature's parts). NULL: reported. */
 kd_expr *kd_parse_expression(kd_arena *arena, kd_diags *diags, uint32_t source);
