@@ -6,7 +6,7 @@ text      files under tests/ with RUN lines, by lit                             
 unit      C programs with cmocka, one for each tests/FOLDER/test_*.c
 python    pytest files tests/FOLDER/test_*.py, mostly numbers against NumPy      tests/conftest.py
 text and unit again in build-san, under AddressSanitizer and UndefinedBehaviorSanitizer
-fuzz      libFuzzer targets tests/fuzz/fuzz_*.c from tests/fuzz/corpus/*, for KDSL_FUZZ_SECONDS (default 5) each; only from the corpus
+fuzz      libFuzzer targets tests/fuzz/fuzz_*.c from tests/fuzz/corpus/* and SEED_TESTS, for KDSL_FUZZ_SECONDS (default 5) each; only from the corpus
           where the program is the one that passed before
 
 A FILTER is a part of a test's name; a test runs that contains one of them. --quick leaves out what needs build-san.
@@ -278,6 +278,15 @@ def digest_of(paths):
     return digest.hexdigest()
 
 
+# What the fuzzers start from besides tests/fuzz/corpus/NAME: folders of tests whose files are what the fuzzed reader reads.
+SEED_TESTS = {"parser": ["parser/cases"], "kernel": ["dsl"], "ir": ["ir", "passes"]}
+
+
+def seeds_of(fuzzer):
+    folders = [os.path.join(TESTS, folder) for folder in ["fuzz/corpus/" + fuzzer, *SEED_TESTS.get(fuzzer, [])]]
+    return [folder for folder in folders if os.path.isdir(folder) and os.listdir(folder)]
+
+
 def fuzz_tests(report, build, label, filters):
     report.begin(label)
     seconds = int(os.environ.get("KDSL_FUZZ_SECONDS", "5"))
@@ -288,11 +297,11 @@ def fuzz_tests(report, build, label, filters):
         name = os.path.splitext(os.path.basename(source))[0]
         program = os.path.join(build, "tests", name)
         short = name.removeprefix("fuzz_")
-        seeds = os.path.join(TESTS, "fuzz", "corpus", short)
+        seeds = seeds_of(short)
         if not os.path.exists(program):
             return source, 1, f"{program} was not built", 0
-        if not os.path.isdir(seeds) or not os.listdir(seeds):
-            return source, 1, f"there is no seed in {seeds}", 0
+        if not seeds:
+            return source, 1, f"there is no seed in tests/fuzz/corpus/{short}", 0
         work = os.path.join(build, "fuzz", short)
         corpus = os.path.join(work, "corpus")
         os.makedirs(corpus, exist_ok=True)
@@ -305,7 +314,7 @@ def fuzz_tests(report, build, label, filters):
         if os.path.exists(words):
             command.append(f"-dict={words}")
         began = time.monotonic()
-        status, out = run([*command, corpus, seeds], environment(build))
+        status, out = run([*command, corpus, *seeds], environment(build))
         if status == 0:
             with open(stamp, "w", encoding="utf-8") as file:
                 file.write(state)

@@ -243,8 +243,8 @@ static double time_of(const char *piece, size_t n)
 static void time_is_linear(void **state)
 {
     static const char *const PIECES[] = {
-        "@triton.jit\ndef f(x, y: tl.constexpr = 1):\n    \"\"\"doc\"\"\"\n    for i in range(10):\n        x = x + (i < y)\n    "
-        "return x\n\n\n",
+        ("@triton.jit\ndef f(x, y: tl.constexpr = 1):\n    \"\"\"doc\"\"\"\n    for i in range(10):\n        x = x + (i < y)\n    "
+        "return x\n\n\n"),
         "def host(x):\n    y = {'a': [1, 2, (3)]}\n    return f'{x}'\n",
         "x = (\n",
         "@(\n",
