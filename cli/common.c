@@ -8,7 +8,7 @@ void kd_common_options_rows(kd_common_options *common, kd_option *out)
     *common = (kd_common_options){.opt_level = 3, .config = -1};
     const kd_option rows[KD_N_COMMON_OPTIONS] = {
         {"-I", KD_OPTION_LIST, &common->include_dirs, "DIR", "where imports are looked for, beside the file's own folder", 0, 0},
-        {"--device", KD_OPTION_TEXT, &common->device, "NAME", "cpu", 0, 0},
+        {"--device", KD_OPTION_TEXT, &common->device, "NAME", "the device: cpu", 0, 0},
         {"--num-warps -w", KD_OPTION_NUMBER, &common->num_warps, "N", "as in Triton; the CPU does not care", 1, 64},
         {"--num-stages -ns", KD_OPTION_NUMBER, &common->num_stages, "N", "as in Triton; the CPU does not care", 1, 64},
         {"--config", KD_OPTION_NUMBER, &common->config, "N", "take the values of the N-th triton.Config in the file, from 0", 0, 9999},

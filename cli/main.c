@@ -37,6 +37,9 @@ const kd_command kd_commands[] = {
      "  kdsl check kernels/*.py\n",
      kd_cli_check},
     {"list", "FILE ...", "show the kernels of a file and their parameters",
+     "Shows the kernels of the files with their parameters, defaults and literal triton.Config lists. Kernels are jit functions that\n"
+     "return no value and that no other function of the file calls; the others are helpers.\n"
+     "\n"
      "example:\n"
      "  kdsl list examples/matmul.py\n",
      kd_cli_list},
@@ -47,6 +50,8 @@ const kd_command kd_commands[] = {
      "  kdsl compile examples/vector_add.py --signature '*fp32, *fp32, *fp32, i32, 1024' --emit kd | kdsl opt - --passes=canonicalize,cse\n",
      kd_cli_opt},
     {"devices", "", "show the devices that kernels can run on",
+     "Shows the devices of this machine that --device may name.\n"
+     "\n"
      "example:\n"
      "  kdsl devices --json\n",
      kd_cli_devices},
@@ -57,6 +62,8 @@ const kd_command kd_commands[] = {
      "  kdsl cache clear\n",
      kd_cli_cache},
     {"version", "", "show the version and what kdsl was built with",
+     "Shows the version, the LLVM behind it, and the target that 'cpu' stands for on this machine.\n"
+     "\n"
      "example:\n"
      "  kdsl version --json\n",
      kd_cli_version},

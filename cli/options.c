@@ -42,7 +42,7 @@ static void print_option(const kd_option *o, FILE *out)
 
 static int show_help(const kd_command *command, const kd_option *options, unsigned n)
 {
-    printf("usage: kdsl %s %s\n\n%s", command->name, command->usage, command->help);
+    printf("usage: kdsl %s%s%s\n\n%s", command->name, *command->usage ? " " : "", command->usage, command->help);
     bool any = false;
     for (unsigned i = 0; i < n; i++) {
         if (!options[i].help)

@@ -45,6 +45,14 @@ static const kd_param_info *find_param(const kd_kernel_info *kernel, const char 
     return NULL;
 }
 
+static const char *param_list(run_args *args)
+{
+    kd_strbuf text = kd_strbuf_in(args->arena);
+    for (unsigned i = 0; i < args->kernel->n_params; i++)
+        kd_strbuf_printf(&text, "%s'%s'", i ? ", " : "", args->kernel->params[i].name);
+    return kd_strbuf_text(&text);
+}
+
 static kd_exit unknown_param(run_args *args, const char *name)
 {
     const char **names = kd_arena_array(args->arena, const char *, args->kernel->n_params);
@@ -54,7 +62,7 @@ static kd_exit unknown_param(run_args *args, const char *name)
     if (near)
         kd_cli_error("kernel '%s' has no parameter '%s'; did you mean '%s'?", args->kernel->name, name, near);
     else
-        kd_cli_error("kernel '%s' has no parameter '%s'", args->kernel->name, name);
+        kd_cli_error("kernel '%s' has no parameter '%s', nor does another value need it; it has %s", args->kernel->name, name, param_list(args));
     return run_args_fail(args, KD_EXIT_USAGE);
 }
 
