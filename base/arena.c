@@ -1,6 +1,7 @@
 /* arena.c - chunks that double in size up to a bound; large requests get a chunk of their own. */
 #include "base/arena.h"
 
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,38 @@ static _Noreturn void exhausted(kd_budget *budget)
         budget->on_exhausted(budget->user);
     fputs("kdsl: out of memory\n", stderr);
     abort();
+}
+
+static void jump(void *user)
+{
+    longjmp(*(jmp_buf *)user, 1);
+}
+
+bool kd_budget_catch(kd_budget *budget, void (*fn)(void *user), void *user)
+{
+    if (!budget) {
+        fn(user);
+        return true;
+    }
+    jmp_buf here;
+    void (*const outer)(void *user) = budget->on_exhausted;
+    void *const outer_user = budget->user;
+    if (setjmp(here)) { /* nothing that this frame keeps was changed since */
+        budget->on_exhausted = outer;
+        budget->user = outer_user;
+        return false;
+    }
+    budget->on_exhausted = jump;
+    budget->user = &here;
+    fn(user);
+    budget->on_exhausted = outer;
+    budget->user = outer_user;
+    return true;
+}
+
+kd_budget *kd_arena_budget(const kd_arena *arena)
+{
+    return arena->budget;
 }
 
 kd_arena *kd_arena_create(kd_budget *budget)

@@ -1,11 +1,12 @@
 /* arena.h - memory that is freed all at once.
  *
  * Allocation never returns NULL: when memory runs out, or the budget's limit is passed, the budget's handler is called, which
- * must not return (it jumps out of the compilation, see kdsl.h). An arena without a budget aborts the process. */
+ * must not return. Mostly that is a jump to kd_budget_catch. Without budget or handler the process is aborted. */
 #ifndef KD_BASE_ARENA_H
 #define KD_BASE_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct kd_arena kd_arena;
@@ -18,7 +19,12 @@ typedef struct kd_budget {
     void *user;
 } kd_budget;
 
+/* Calls fn. False: memory ran out on the way, or the limit was passed, and fn was left there and then: what it has made outside of arenas
+ * that others know is lost. May be nested; the innermost one counts. Without a budget fn is only called. */
+bool kd_budget_catch(kd_budget *budget, void (*fn)(void *user), void *user);
+
 kd_arena *kd_arena_create(kd_budget *budget);
+kd_budget *kd_arena_budget(const kd_arena *arena); /* NULL: none */
 void kd_arena_destroy(kd_arena *arena);
 /* Frees everything allocated from the arena but keeps one chunk for reuse. */
 void kd_arena_reset(kd_arena *arena);

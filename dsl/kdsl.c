@@ -15,12 +15,6 @@ const char *kd_version(void)
 
 /* ---- jobs ---- */
 
-static void on_exhausted(void *user)
-{
-    kd_job *job = user;
-    longjmp(job->exhausted, 1);
-}
-
 static void job_destroy(kd_job *job)
 {
     if (!job)
@@ -34,15 +28,15 @@ static kd_job *job_create(const kd_compiler *c)
 {
     kd_job *job = calloc(1, sizeof *job);
     if (job)
-        job->budget = (kd_budget){.limit_bytes = c->options.memory_limit_bytes, .on_exhausted = on_exhausted, .user = job};
+        job->budget = (kd_budget){.limit_bytes = c->options.memory_limit_bytes,};
     return job;
 }
 
 static void job_start(kd_job *job)
 {
     job->arena = kd_arena_create(&job->budget);
-    job->diags = kd_diags_create(job->arena);
     job->log = kd_strbuf_in(job->arena);
+    job->diags = kd_diags_create(job->arena);
 }
 
 kd_status kd_compiler_create(const kd_compiler_options *options, kd_compiler **out)
@@ -98,35 +92,44 @@ const char *kd_compiler_messages(const kd_compiler *c)
     return c && c->messages ? c->messages : "";
 }
 
-static kd_status out_of_memory(kd_compiler *c, const kd_job *job)
+/* What a call needs while it may run out of memory, and its result. */
+typedef struct attempt {
+    kd_compiler *c;
+    kd_job *job;
+    const kd_compile_request *request;
+    kd_compiled *compiled;
+    const char *what, *text;
+    const kd_eval_scope *scope;
+    kd_eval_value value;
+    bool with_bodies;
+    const kd_file_info *info;
+    const kd_kernel_info *kernel;
+    kd_status status;
+} attempt;
+
+static kd_status caught(attempt *a, void (*fn)(void *user))
 {
+    kd_job *job = a->job;
+    if (kd_budget_catch(&job->budget, fn, a) && (a->status != KD_ERR_MEMORY || job->why.text[0]))
+        return a->status;
     char text[160];
     int n = snprintf(text, sizeof text, "memory ran out: this compilation used %zu MiB of the %zu MiB it may\n", job->budget.used_bytes >> 20,
                      job->budget.limit_bytes >> 20);
-    set_messages(c, text, (size_t)n);
-    return KD_ERR_MEMORY;
+    set_messages(a->c, text, (size_t)n);
+    return a->status = KD_ERR_MEMORY;
 }
 
 /* ---- compiling ---- */
 
-static kd_compiled *compiled_create(kd_job *job)
+static void compile(void *user)
 {
-    kd_compiled *k = calloc(1, sizeof *k);
-    if (k)
-        k->budget = job->budget;
-    return k;
-}
-
-/* The jump lands here, so nothing that it needs may live in a register of this frame: all state is in job and k. */
-static kd_status compile_caught(kd_compiler *c, kd_job *job, const kd_compile_request *request, kd_compiled *k)
-{
-    if (setjmp(job->exhausted))
-        return out_of_memory(c, job);
-    job_start(job);
-    k->arena = kd_arena_create(&k->budget);
-    kd_status status = kd_job_compile(job, request, k);
-    collect_messages(c, job, status);
-    return status;
+    attempt *a = user;
+    job_start(a->job);
+    a->compiled->budget = a->job->budget; /* the same limit and way out, but it lives longer */
+    a->compiled->budget.used_bytes = 0;
+    a->compiled->arena = kd_arena_create(&a->compiled->budget);
+    a->status = kd_job_compile(a->job, a->request, a->compiled);
+    collect_messages(a->c, a->job, a->status);
 }
 
 /* ---- keeping objects ---- */
@@ -182,10 +185,11 @@ kd_status kd_compile(kd_compiler *c, const kd_compile_request *request, kd_compi
         return KD_OK;
     job_destroy(c->last);
     c->last = job_create(c);
-    kd_compiled *k = c->last ? compiled_create(c->last) : NULL;
+    kd_compiled *k = c->last ? calloc(1, sizeof *k) : NULL;
     if (!k)
         return KD_ERR_MEMORY;
-    kd_status status = compile_caught(c, c->last, request, k);
+    kd_status status = caught(&(attempt){.c = c, .job = c->last, .request = request, .compiled = k}, compile);
+    k->budget.on_exhausted = NULL;
     if (status != KD_OK) {
         kd_compiled_destroy(k);
         return status;
@@ -212,22 +216,28 @@ bool kd_compiled_from_cache(const kd_compiled *k)
     return k->store != NULL;
 }
 
-static void jump(void *user)
+typedef struct header_text {
+    const kd_compiled *compiled;
+    const char *source_name, *signature;
+    kd_budget budget;
+    kd_arena *arena;
+    char *text;
+} header_text;
+
+static void write_header(void *user)
 {
-    longjmp(*(jmp_buf *)user, 1);
+    header_text *h = user;
+    h->arena = kd_arena_create(&h->budget);
+    kd_str text = kd_write_header(h->arena, &h->compiled->desc, h->source_name, h->signature);
+    h->text = strndup(text.ptr, text.len);
 }
 
 char *kd_compiled_header(const kd_compiled *k, const char *source_name, const char *signature)
 {
-    jmp_buf exhausted;
-    kd_budget budget = {.on_exhausted = jump, .user = &exhausted};
-    if (setjmp(exhausted))
-        return NULL;
-    kd_arena *arena = kd_arena_create(&budget);
-    kd_str text = kd_write_header(arena, &k->desc, source_name, signature);
-    char *copy = strndup(text.ptr, text.len);
-    kd_arena_destroy(arena);
-    return copy;
+    header_text h = {.compiled = k, .source_name = source_name, .signature = signature};
+    kd_budget_catch(&h.budget, write_header, &h);
+    kd_arena_destroy(h.arena);
+    return h.text;
 }
 
 void kd_compiled_destroy(kd_compiled *k)
@@ -242,21 +252,20 @@ void kd_compiled_destroy(kd_compiled *k)
 
 /* ---- inspecting ---- */
 
-static kd_status inspect_caught(kd_compiler *c, kd_job *job, const kd_compile_request *request, bool with_bodies, const kd_file_info **out)
+static void inspect(void *user)
 {
-    if (setjmp(job->exhausted))
-        return out_of_memory(c, job);
+    attempt *a = user;
+    kd_job *job = a->job;
     job_start(job);
-    kd_status status = kd_job_open(job, request);
-    if (status == KD_OK) {
-        *out = kd_inspect_module(job->arena, job->diags, with_bodies, job->ast);
-        if (with_bodies)
-            kd_check_module(kd_job_lower(job, request), job->ast);
+    a->status = kd_job_open(job, a->request);
+    if (a->status == KD_OK) {
+        a->info = kd_inspect_module(job->arena, job->diags, a->with_bodies, job->ast);
+        if (a->with_bodies)
+            kd_check_module(kd_job_lower(job, a->request), job->ast);
         if (kd_diags_n_errors(job->diags))
-            status = KD_ERR_REPORTED;
+            a->status = KD_ERR_REPORTED;
     }
-    collect_messages(c, job, status);
-    return status;
+    collect_messages(a->c, job, a->status);
 }
 
 kd_status kd_compiler_inspect(kd_compiler *c, const kd_compile_request *request, bool with_bodies, const kd_file_info **out)
@@ -266,38 +275,42 @@ kd_status kd_compiler_inspect(kd_compiler *c, const kd_compile_request *request,
     set_messages(c, "", 0);
     job_destroy(c->inspection);
     c->inspection = job_create(c);
-    return c->inspection ? inspect_caught(c, c->inspection, request, with_bodies, out) : KD_ERR_MEMORY;
+    if (!c->inspection)
+        return KD_ERR_MEMORY;
+    attempt a = {.c = c, .job = c->inspection, .request = request, .with_bodies = with_bodies};
+    caught(&a, inspect);
+    *out = a.info;
+    return a.status;
 }
 
-static const kd_kernel_info *find_caught(kd_compiler *c, kd_job *job, const kd_file_info *info, const char *kernel)
+static void find_kernel(void *user)
 {
-    if (setjmp(job->exhausted)) {
-        out_of_memory(c, job);
-        return NULL;
-    }
+    attempt *a = user;
+    kd_job *job = a->job;
     kd_diags *diags = kd_diags_create(job->arena);
-    const kd_kernel_info *found = kd_inspect_find(job->arena, diags, info, job->ast->path, kernel);
+    a->kernel = kd_inspect_find(job->arena, diags, a->info, job->ast->path, a->text);
     const char *text = kd_diags_text(diags, job->arena);
-    set_messages(c, text, strlen(text));
-    return found;
+    set_messages(a->c, text, strlen(text));
 }
 
 const kd_kernel_info *kd_file_info_find(kd_compiler *c, const kd_file_info *info, const char *kernel)
 {
-    return c && c->inspection && info ? find_caught(c, c->inspection, info, kernel) : NULL;
+    if (!c || !c->inspection || !info)
+        return NULL;
+    attempt a = {.c = c, .job = c->inspection, .info = info, .text = kernel};
+    return caught(&a, find_kernel) == KD_OK ? a.kernel : NULL;
 }
 
-static kd_status eval_caught(kd_compiler *c, kd_job *job, const char *what, const char *text, const kd_eval_scope *scope, kd_eval_value *out)
+static void evaluate(void *user)
 {
-    if (setjmp(job->exhausted))
-        return out_of_memory(c, job);
+    attempt *a = user;
+    kd_job *job = a->job;
     if (!job->arena)
         job_start(job);
     kd_diags *diags = kd_diags_create(job->arena);
-    kd_status status = kd_eval_text(job->arena, diags, what, text, scope, out) ? KD_OK : KD_ERR_REPORTED;
-    job->diags = diags;
-    collect_messages(c, job, status);
-    return status;
+    a->status = kd_eval_text(job->arena, diags, a->what, a->text, a->scope, &a->value) ? KD_OK : KD_ERR_REPORTED;
+    job->diags = diags; /* a name in the text may have been evaluated meanwhile */
+    collect_messages(a->c, job, a->status);
 }
 
 kd_status kd_compiler_eval(kd_compiler *c, const char *what, const char *text, const kd_eval_scope *scope, kd_eval_value *out)
@@ -308,11 +321,10 @@ kd_status kd_compiler_eval(kd_compiler *c, const char *what, const char *text, c
         c->evaluation = job_create(c);
     if (!c->evaluation)
         return KD_ERR_MEMORY;
-    jmp_buf around; /* of the evaluation that needs this one for a name in it */
-    memcpy(&around, &c->evaluation->exhausted, sizeof around);
-    kd_status status = eval_caught(c, c->evaluation, what, text, scope, out);
-    memcpy(&c->evaluation->exhausted, &around, sizeof around);
-    return status;
+    attempt a = {.c = c, .job = c->evaluation, .what = what, .text = text, .scope = scope};
+    if (caught(&a, evaluate) == KD_OK)
+        *out = a.value;
+    return a.status;
 }
 
 /* ---- files ---- */

@@ -8,13 +8,10 @@
 #include "dsl/lower_impl.h"
 #include "dsl/signature.h"
 
-#include <setjmp.h>
-
 /* One reading of a file: for a compilation or an inspection. */
 typedef struct kd_job {
     kd_budget budget;
     kd_arena *arena;
-    jmp_buf exhausted;
     kd_diags *diags;
     kd_file_resolver *resolver;
     kd_module_ast *ast;

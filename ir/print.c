@@ -469,12 +469,9 @@ void kd_print_func_notes(const kd_op *func, kd_strbuf *out, kd_print_note *note,
     put_op(&p, func, 0);
 }
 
-uint64_t kd_module_hash(const kd_module *module)
+uint64_t kd_module_hash(const kd_module *module, kd_arena *scratch)
 {
-    kd_arena *arena = kd_arena_create(NULL);
-    kd_strbuf text = kd_strbuf_in(arena);
+    kd_strbuf text = kd_strbuf_in(scratch);
     kd_print_module(module, &text);
-    uint64_t hash = kd_hash_bytes(text.ptr, text.len, 0);
-    kd_arena_destroy(arena);
-    return hash;
+    return kd_hash_bytes(text.ptr, text.len, 0);
 }

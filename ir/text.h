@@ -47,6 +47,6 @@ kd_module *kd_parse_ir(kd_context *ctx, kd_arena *arena, kd_diags *diags, uint32
 bool kd_verify_module(const kd_module *module, kd_diags *diags);
 
 /* A hash of the text, for debug builds that check a pass's word. */
-uint64_t kd_module_hash(const kd_module *module);
+uint64_t kd_module_hash(const kd_module *module, kd_arena *scratch);
 
 #endif

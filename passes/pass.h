@@ -55,13 +55,13 @@ typedef struct kd_pipeline_options {
     unsigned max_ops;        /* 0: KD_DEFAULT_MAX_OPS */
     const struct kd_gpu_config *gpu; /* for passes of the gpu level */
     kd_strbuf *log;          /* may be NULL where nothing is to be logged */
-    kd_arena *scratch;       /* is reset after each pass; NULL: one of its own, without a budget */
+    kd_arena *scratch;       /* is reset after each pass; NULL: one of its own, within the module's budget */
     const kd_pass_info *more_passes; /* a target's own, known by name as ours are */
     unsigned n_more_passes;
 } kd_pipeline_options;
 
 /* Runs passes by their names, as "inline,canonicalize,cse"; "default" stands for kd_default_pipeline. KD_ERR_ARGUMENT: no such pass (why
- * says which). KD_ERR_REPORTED: a pass failed. A pass that breaks the IR, or that changes it and says it did not, is a bug and aborts. */
+ * says which). KD_ERR_REPORTED: a pass failed. KD_ERR_MEMORY: the module's budget is spent, and the IR in any state. A pass that breaks the IR, or that changes it and says it did not, is a bug and aborts. */
 kd_status kd_pipeline_run(kd_module *module, const char *passes, const kd_pipeline_options *options, kd_diags *diags, kd_failure *out_why);
 
 #endif

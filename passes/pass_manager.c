@@ -6,7 +6,6 @@
 #include "passes/pass.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #ifndef KD_VERIFY
@@ -166,13 +165,13 @@ static kd_pass_result run_pass(kd_pass_ctx *px, const kd_pass_info *pass)
 
 static kd_pass_result run_checked(kd_pass_ctx *px, const kd_pass_info *pass)
 {
-    uint64_t hash = kd_module_hash(px->module), regions = hash_regions(px->module->op, 0);
+    uint64_t hash = kd_module_hash(px->module, px->scratch), regions = hash_regions(px->module->op, 0);
     kd_pass_result result = run_pass(px, pass);
     kd_arena_reset(px->scratch);
     if (result == KD_PASS_FAILED)
         return result;
     check_ir(px->module, px->scratch, pass);
-    if (result == KD_PASS_UNCHANGED && kd_module_hash(px->module) != hash)
+    if (result == KD_PASS_UNCHANGED && kd_module_hash(px->module, px->scratch) != hash)
         pass_bug(px->module, px->scratch, pass, "changed the IR and said it did not");
     if (pass->keeps & KD_KEEPS_REGIONS && hash_regions(px->module->op, 0) != regions)
         pass_bug(px->module, px->scratch, pass, "changed ops with regions and says that it keeps them");
@@ -207,9 +206,7 @@ static void log_times(const kd_pipeline_options *options, kd_arena *arena, const
 
 static kd_status run_list(kd_pass_ctx *px, const pass_list *list, const kd_pipeline_options *options)
 {
-    timing *times = calloc(list->n ? list->n : 1, sizeof *times);
-    if (!times)
-        return KD_ERR_MEMORY;
+    timing *times = kd_arena_array(px->module->arena, timing, list->n);
     unsigned n_run = 0;
     kd_status status = KD_OK;
     for (unsigned i = 0; i < list->n && status == KD_OK; i++) {
@@ -226,8 +223,20 @@ static kd_status run_list(kd_pass_ctx *px, const pass_list *list, const kd_pipel
     }
     if (options->time_passes && options->log)
         log_times(options, px->scratch, times, n_run);
-    free(times);
     return status;
+}
+
+typedef struct list_run {
+    kd_pass_ctx *px;
+    const pass_list *list;
+    const kd_pipeline_options *options;
+    kd_status status;
+} list_run;
+
+static void run_caught(void *user)
+{
+    list_run *run = user;
+    run->status = run_list(run->px, run->list, run->options);
 }
 
 kd_status kd_pipeline_run(kd_module *module, const char *passes, const kd_pipeline_options *options, kd_diags *diags, kd_failure *out_why)
@@ -244,10 +253,12 @@ kd_status kd_pipeline_run(kd_module *module, const char *passes, const kd_pipeli
     for (unsigned i = 0; i < 2; i++)
         if (asked[i] && strcmp(asked[i], "all") != 0 && !find_pass(options, kd_str_of(asked[i])))
             return unknown_pass(options, names, kd_str_of(asked[i]), out_why);
-    kd_arena *own = options->scratch ? NULL : kd_arena_create(NULL);
+    kd_budget *budget = kd_arena_budget(module->arena);
+    kd_arena *own = options->scratch ? NULL : kd_arena_create(budget);
     kd_pass_ctx px = {module, options->scratch ? options->scratch : own, diags, options->log,
                       options->max_ops ? options->max_ops : KD_DEFAULT_MAX_OPS, options->gpu};
-    status = run_list(&px, &list, options);
+    list_run run = {&px, &list, options, KD_ERR_MEMORY};
+    kd_budget_catch(budget, run_caught, &run);
     kd_arena_destroy(own);
-    return status;
+    return run.status;
 }

@@ -2,6 +2,7 @@
 #include "targets/codegen.h"
 
 #include "ir/text.h"
+#include "passes/arg_effects.h"
 #include "passes/pass.h"
 #include "targets/cpu/lower.h"
 #include "targets/cpu/machine.h"
@@ -28,21 +29,6 @@ static void report_time(const kd_codegen_options *options, const char *what, dou
     *since = now;
 }
 
-static bool is_written(const kd_value *ptr, unsigned depth)
-{
-    for (const kd_use *use = ptr->uses; use; use = use->next) {
-        const kd_op *op = use->user;
-        if (kd_op_has(op, KD_WRITES) && op->code != KD_OP_print && op->code != KD_OP_assert && op->operands[0].value == ptr)
-            return true;
-        if (op->n_regions || kd_op_has(op, KD_TERMINATOR) || depth > 200)
-            return true; /* carried by a loop: it may be */
-        for (unsigned i = 0; i < op->n_results; i++)
-            if ((kd_type_is_ptr_like(kd_op_result(op, i)->type) || op->code == KD_OP_bitcast) && is_written(kd_op_result(op, i), depth + 1))
-                return true;
-    }
-    return false;
-}
-
 static uint32_t bytes_of(const kd_type *type)
 {
     return type->kind == KD_TYPE_PTR ? 8 : kd_scalar_bytes(type->scalar);
@@ -52,6 +38,7 @@ static uint32_t bytes_of(const kd_type *type)
 static void describe(const kd_op *func, const char *name, const kd_machine *machine, const kd_codegen_options *options, kd_arena *arena,
                      kd_kernel_desc *desc, uint32_t **out_offsets)
 {
+    const uint8_t *effects = kd_arg_effects_compute(arena, func);
     const kd_block *body = kd_op_region(func, 0);
     kd_ints divisibility = kd_func_divisibility(func);
     kd_kernel_arg *args = kd_arena_array(arena, kd_kernel_arg, body->n_args);
@@ -67,7 +54,7 @@ static void describe(const kd_op *func, const char *name, const kd_machine *mach
                                   .offset_bytes = at,
                                   .size_bytes = size,
                                   .divisible_by = i < divisibility.n && divisibility.data[i] > 1 ? (uint32_t)divisibility.data[i] : 1,
-                                  .is_written = type->kind == KD_TYPE_PTR && is_written(body->args[i], 0)};
+                                  .is_written = (effects[i] & KD_ARG_WRITTEN) != 0};
         offsets[i] = at;
         at += size;
     }
@@ -81,7 +68,8 @@ static kd_status lower(kd_module *module, const char *kernel, const kd_machine *
                        kd_arena *scratch, kd_arena *arena, kd_codegen_result *out, uint32_t **out_offsets)
 {
     double since = now_ms();
-    kd_pipeline_options passes = {.print_after = options->print_after, .time_passes = options->time_passes, .log = options->log};
+    kd_pipeline_options passes = {.print_after = options->print_after, .time_passes = options->time_passes, .log = options->log,
+                                  .scratch = scratch};
     kd_failure why = {0};
     kd_status status = kd_pipeline_run(module, "inline,lower-block-access,default", &passes, diags, &why);
     if (status != KD_OK)
@@ -105,45 +93,67 @@ static kd_status lower(kd_module *module, const char *kernel, const kd_machine *
     return KD_OK;
 }
 
-static kd_status compile_in(kd_module *module, const char *kernel, const kd_codegen_options *options, kd_emit emit, kd_diags *diags,
-                            kd_arena *scratch, kd_arena *arena, kd_codegen_result *out)
+typedef struct compilation {
+    kd_module *module;
+    const char *kernel;
+    const kd_codegen_options *options;
+    kd_emit emit;
+    kd_diags *diags;
+    kd_arena *scratch, *arena;
+    kd_emitter emitter;
+    kd_codegen_result result;
+    kd_status status;
+} compilation;
+
+static kd_status emit(compilation *c, const uint32_t *offsets, const kd_machine *machine)
+{
+    double since = now_ms();
+    kd_op *func = kd_module_find(c->module, kd_str_of(c->kernel));
+    c->emitter = (kd_emitter){.machine = machine, .arena = c->scratch, .values = kd_map_in(c->scratch), .diags = c->diags};
+    kd_strbuf why = kd_strbuf_in(c->scratch);
+    kd_object_kind kind = c->emit == KD_EMIT_LLVM ? KD_OBJECT_LLVM : c->emit == KD_EMIT_ASM ? KD_OBJECT_ASM : KD_OBJECT_ELF;
+    if (!kd_object_emit(&c->emitter, func, offsets, c->options->opt_level, kind, c->arena, &c->result.bytes, &why)) {
+        kd_error(c->diags, func->loc, "code generation failed: %s", kd_strbuf_text(&why));
+        return KD_ERR_REPORTED;
+    }
+    report_time(c->options, "LLVM", &since);
+    return KD_OK;
+}
+
+static kd_status compile_in(compilation *c)
 {
     kd_machine machine;
     uint32_t *offsets = NULL;
-    if (!kd_machine_find(options->target ? options->target : "cpu", arena, &machine))
+    if (!kd_machine_find(c->options->target ? c->options->target : "cpu", c->arena, &machine))
         return KD_ERR_UNSUPPORTED;
-    kd_status status = lower(module, kernel, &machine, options, diags, scratch, arena, out, &offsets);
+    kd_status status = lower(c->module, c->kernel, &machine, c->options, c->diags, c->scratch, c->arena, &c->result, &offsets);
     if (status != KD_OK)
         return status;
-    if (emit == KD_EMIT_CPU) {
-        kd_strbuf text = kd_strbuf_in(arena);
-        kd_print_module(module, &text);
-        out->bytes = kd_str_of(kd_strbuf_text(&text));
-        return KD_OK;
-    }
-    double since = now_ms();
-    kd_op *func = kd_module_find(module, kd_str_of(kernel));
-    kd_emitter e = {.machine = &machine, .arena = scratch, .values = kd_map_in(scratch), .diags = diags};
-    kd_strbuf why = kd_strbuf_in(scratch);
-    kd_object_kind kind = emit == KD_EMIT_LLVM ? KD_OBJECT_LLVM : emit == KD_EMIT_ASM ? KD_OBJECT_ASM : KD_OBJECT_ELF;
-    if (!kd_object_emit(&e, func, offsets, options->opt_level, kind, arena, &out->bytes, &why)) {
-        kd_error(diags, func->loc, "code generation failed: %s", kd_strbuf_text(&why));
-        return KD_ERR_REPORTED;
-    }
-    report_time(options, "LLVM", &since);
+    if (c->emit != KD_EMIT_CPU)
+        return emit(c, offsets, &machine);
+    kd_strbuf text = kd_strbuf_in(c->arena);
+    kd_print_module(c->module, &text);
+    c->result.bytes = kd_str_of(kd_strbuf_text(&text));
     return KD_OK;
+}
+
+static void compile_caught(void *user)
+{
+    compilation *c = user;
+    c->status = compile_in(c);
 }
 
 static kd_status compile(kd_module *module, const char *kernel, const kd_codegen_options *options, kd_emit emit, kd_diags *diags, kd_arena *arena,
                          kd_codegen_result *out)
 {
-    kd_codegen_result result = {0};
-    kd_arena *scratch = kd_arena_create(NULL);
-    kd_status status = compile_in(module, kernel, options, emit, diags, scratch, arena, &result);
-    kd_arena_destroy(scratch);
-    if (status == KD_OK)
-        *out = result;
-    return status;
+    compilation c = {.module = module, .kernel = kernel, .options = options, .emit = emit, .diags = diags, .arena = arena,
+                     .scratch = kd_arena_create(kd_arena_budget(arena)), .status = KD_ERR_MEMORY};
+    kd_budget_catch(kd_arena_budget(arena), compile_caught, &c);
+    kd_object_release(&c.emitter);
+    kd_arena_destroy(c.scratch);
+    if (c.status == KD_OK)
+        *out = c.result;
+    return c.status;
 }
 
 static const char *target_name(const char *target, kd_arena *arena)

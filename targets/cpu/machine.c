@@ -36,7 +36,7 @@ static bool has(const char *features, const char *feature)
 /* The features say it: a virtual machine may hide some of its processor's. */
 static bool find_host(kd_machine *m, kd_arena *arena)
 {
-    kd_object_host(arena, &m->cpu, &m->features);
+    kd_object_host(&m->cpu, &m->features);
     const char *f = m->features;
     bool v2 = has(f, "sse4.2") && has(f, "ssse3") && has(f, "popcnt"), v3 = v2 && has(f, "avx2") && has(f, "fma") && has(f, "f16c");
     bool v4 = v3 && has(f, "avx512f") && has(f, "avx512bw") && has(f, "avx512dq") && has(f, "avx512vl");

@@ -10,6 +10,7 @@
 #include "ir/ir.h"
 
 #include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
 
 /* What the code may use, and how wide it should be. */
 typedef struct kd_machine {
@@ -31,6 +32,9 @@ typedef struct kd_emitter {
     LLVMValueRef nowhere; /* made on first use; memory.c */
     LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr;
     const kd_diags *diags; /* for places in assert messages */
+    LLVMTargetMachineRef backend;
+    LLVMMemoryBufferRef code; /* LLVM's answers, until they are copied to an arena */
+    char *text;
 } kd_emitter;
 
 /* ---- types.c ---- */

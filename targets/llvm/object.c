@@ -44,16 +44,25 @@ static const char *pipeline(unsigned opt_level)
            "simplifycfg,loop-mssa(licm))";
 }
 
-static bool optimize(kd_emitter *e, LLVMTargetMachineRef machine, unsigned opt_level, kd_strbuf *why)
+/* Takes over a text of LLVM's. */
+static const char *keep_text(kd_emitter *e, char *text)
+{
+    if (e->text)
+        LLVMDisposeMessage(e->text);
+    return e->text = text;
+}
+
+static bool optimize(kd_emitter *e, unsigned opt_level, kd_strbuf *why)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(e->module, pipeline(opt_level), machine, options);
+    LLVMErrorRef error = LLVMRunPasses(e->module, pipeline(opt_level), e->backend, options);
     LLVMDisposePassBuilderOptions(options);
     if (!error)
         return true;
     char *text = LLVMGetErrorMessage(error);
-    kd_strbuf_puts(why, text);
+    keep_text(e, LLVMCreateMessage(text));
     LLVMDisposeErrorMessage(text);
+    kd_strbuf_puts(why, e->text);
     return false;
 }
 
@@ -64,17 +73,14 @@ static kd_str copy(kd_arena *arena, const char *text, size_t n_bytes)
     return (kd_str){own, n_bytes};
 }
 
-static bool emit_code(kd_emitter *e, LLVMTargetMachineRef machine, bool asm_text, kd_arena *arena, kd_str *out, kd_strbuf *why)
+static bool emit_code(kd_emitter *e, bool asm_text, kd_arena *arena, kd_str *out, kd_strbuf *why)
 {
-    LLVMMemoryBufferRef buffer = NULL;
     char *message = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(machine, e->module, asm_text ? LLVMAssemblyFile : LLVMObjectFile, &message, &buffer)) {
-        kd_strbuf_puts(why, message ? message : "no code");
-        LLVMDisposeMessage(message);
+    if (LLVMTargetMachineEmitToMemoryBuffer(e->backend, e->module, asm_text ? LLVMAssemblyFile : LLVMObjectFile, &message, &e->code)) {
+        kd_strbuf_puts(why, message ? keep_text(e, message) : "no code");
         return false;
     }
-    *out = copy(arena, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
-    LLVMDisposeMemoryBuffer(buffer);
+    *out = copy(arena, LLVMGetBufferStart(e->code), LLVMGetBufferSize(e->code));
     return true;
 }
 
@@ -90,47 +96,64 @@ static LLVMTargetMachineRef create_machine(const kd_machine *m, unsigned opt_lev
 bool kd_object_emit(kd_emitter *e, const kd_op *func, const uint32_t *arg_offsets, unsigned opt_level, kd_object_kind kind, kd_arena *arena,
                     kd_str *out, kd_strbuf *why)
 {
-    LLVMTargetMachineRef machine = create_machine(e->machine, opt_level);
-    if (!machine) {
+    e->backend = create_machine(e->machine, opt_level);
+    if (!e->backend) {
         kd_strbuf_puts(why, "this LLVM has no x86-64 backend");
         return false;
     }
     e->llvm = LLVMContextCreate();
     e->module = LLVMModuleCreateWithNameInContext("kernel", e->llvm);
     e->b = LLVMCreateBuilderInContext(e->llvm);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(e->backend);
     LLVMSetModuleDataLayout(e->module, layout);
     LLVMDisposeTargetData(layout);
     LLVMSetTarget(e->module, triple);
     kd_emit_init_types(e);
     kd_emit_entry(e, func, arg_offsets);
-    bool ok = true;
     char *message = NULL; /* wrong IR would abort the process in the backend */
-    if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &message)) {
+    bool broken = LLVMVerifyModule(e->module, LLVMReturnStatusAction, &message);
+    keep_text(e, message);
+    if (broken) {
         kd_strbuf_puts(why, message);
-        ok = false;
+        return false;
     }
-    LLVMDisposeMessage(message);
-    ok = ok && optimize(e, machine, opt_level, why);
-    if (ok && kind == KD_OBJECT_LLVM) {
-        char *text = LLVMPrintModuleToString(e->module);
-        *out = copy(arena, text, strlen(text));
-        LLVMDisposeMessage(text);
-    } else if (ok) {
-        ok = emit_code(e, machine, kind == KD_OBJECT_ASM, arena, out, why);
-    }
-    LLVMDisposeBuilder(e->b);
-    LLVMDisposeModule(e->module);
-    LLVMContextDispose(e->llvm);
-    LLVMDisposeTargetMachine(machine);
-    return ok;
+    if (!optimize(e, opt_level, why))
+        return false;
+    if (kind != KD_OBJECT_LLVM)
+        return emit_code(e, kind == KD_OBJECT_ASM, arena, out, why);
+    keep_text(e, LLVMPrintModuleToString(e->module));
+    *out = copy(arena, e->text, strlen(e->text));
+    return true;
 }
 
-void kd_object_host(kd_arena *arena, const char **out_cpu, const char **out_features)
+void kd_object_release(kd_emitter *e)
 {
-    char *cpu = LLVMGetHostCPUName(), *features = LLVMGetHostCPUFeatures();
-    *out_cpu = kd_arena_strdup(arena, cpu);
-    *out_features = kd_arena_strdup(arena, features);
-    LLVMDisposeMessage(cpu);
-    LLVMDisposeMessage(features);
+    if (e->code)
+        LLVMDisposeMemoryBuffer(e->code);
+    if (e->text)
+        LLVMDisposeMessage(e->text);
+    if (e->b)
+        LLVMDisposeBuilder(e->b);
+    if (e->module)
+        LLVMDisposeModule(e->module);
+    if (e->llvm)
+        LLVMContextDispose(e->llvm);
+    if (e->backend)
+        LLVMDisposeTargetMachine(e->backend);
+}
+
+static char *host_cpu, *host_features;
+
+static void find_host(void)
+{
+    host_cpu = LLVMGetHostCPUName();
+    host_features = LLVMGetHostCPUFeatures();
+}
+
+void kd_object_host(const char **out_cpu, const char **out_features)
+{
+    static pthread_once_t asked = PTHREAD_ONCE_INIT;
+    pthread_once(&asked, find_host);
+    *out_cpu = host_cpu;
+    *out_features = host_features;
 }

@@ -98,6 +98,41 @@ static void stops_at_the_budget(void **state)
     assert_int_equal(budget.used_bytes, 0);
 }
 
+typedef struct catching {
+    kd_budget *budget;
+    kd_arena *arena;
+    bool inner_caught, went_on;
+} catching;
+
+static void use_too_much(void *user)
+{
+    catching *c = user;
+    c->arena = kd_arena_create(c->budget);
+    for (;;)
+        kd_arena_alloc(c->arena, 1000);
+}
+
+static void catch_inside(void *user)
+{
+    catching *c = user;
+    c->inner_caught = !kd_budget_catch(c->budget, use_too_much, c);
+    c->went_on = true;
+    kd_arena_alloc(c->arena, 1 << 20);
+    c->went_on = false;
+}
+
+static void catches_exhaustion_at_every_level(void **state)
+{
+    kd_budget budget = {.limit_bytes = 1 << 20};
+    catching c = {.budget = &budget};
+    assert_false(kd_budget_catch(&budget, catch_inside, &c));
+    assert_true(c.inner_caught && c.went_on);
+    assert_null(budget.on_exhausted);
+    assert_ptr_equal(kd_arena_budget(c.arena), &budget);
+    kd_arena_destroy(c.arena);
+    assert_int_equal(budget.used_bytes, 0);
+}
+
 static void vectors_grow(void **state)
 {
     kd_arena *arena = kd_arena_create(NULL);
@@ -120,6 +155,7 @@ int main(void)
         cmocka_unit_test(keeps_allocations_apart),
         cmocka_unit_test(makes_text),
         cmocka_unit_test(stops_at_the_budget),
+        cmocka_unit_test(catches_exhaustion_at_every_level),
         cmocka_unit_test(vectors_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
