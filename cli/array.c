@@ -328,7 +328,7 @@ kd_status kd_array_make(const char *text, uint64_t seed, kd_array_eval *eval, vo
 
 /* ---- showing and comparing ---- */
 
-enum { EDGE_ITEMS = 3, MAX_SHOWN = 1000 };
+enum { EDGE_ITEMS = 3, MAX_SHOWN = 1000, MAX_COLUMN = 100 };
 
 typedef char number_text[32];
 
@@ -352,24 +352,31 @@ static int write_number(const kd_array *array, uint64_t i, number_text out)
 typedef struct printing {
     const kd_array *array;
     bool shorten;
-    int width; /* of the widest number that is shown, where there are several rows; 0: measuring */
+    bool is_block; /* several lines: numbers stand below each other */
+    int width;     /* of the widest number that is shown */
     FILE *out; /* NULL: measuring */
+    unsigned column;
 } printing;
 
 static void print_number(printing *p, uint64_t i)
 {
     number_text text;
     int n = write_number(p->array, i, text);
-    if (p->out)
-        fprintf(p->out, "%*s", p->array->n_dims > 1 ? p->width : 0, text);
-    else if (n > p->width)
-        p->width = n;
+    if (!p->out) {
+        p->width = n > p->width ? n : p->width;
+        return;
+    }
+    int width = p->is_block ? p->width : 0;
+    p->column += (unsigned)(n > width ? n : width);
+    fprintf(p->out, "%*s", width, text);
 }
 
 static void print_text(printing *p, const char *text, unsigned indent)
 {
-    if (p->out)
-        fprintf(p->out, "%s%*s", text, (int)indent, "");
+    if (!p->out)
+        return;
+    fprintf(p->out, "%s%*s", text, (int)indent, "");
+    p->column = text[0] == '\n' ? indent : p->column + (unsigned)strlen(text) + indent;
 }
 
 static void print_axis(printing *p, unsigned axis, uint64_t at, uint64_t stride)
@@ -382,8 +389,10 @@ static void print_axis(printing *p, unsigned axis, uint64_t at, uint64_t stride)
     bool inner = axis + 1 == p->array->n_dims;
     print_text(p, "[", 0);
     for (uint64_t i = 0; i < n; i++) {
-        if (i)
-            print_text(p, inner ? ", " : "\n", inner ? 0 : axis + 1);
+        if (i && inner)
+            print_text(p, p->column + 2 + (unsigned)p->width > MAX_COLUMN ? "," : ", ", 0);
+        if (i && (!inner || p->column + (unsigned)p->width > MAX_COLUMN))
+            print_text(p, "\n", axis + 1);
         if (p->shorten && i == EDGE_ITEMS && n > 2 * EDGE_ITEMS) {
             print_text(p, "...", 0);
             i = n - EDGE_ITEMS - 1;
@@ -403,6 +412,7 @@ void kd_array_print(const kd_array *array, const char *name, FILE *out)
     printing p = {.array = array, .shorten = array->n_elems > MAX_SHOWN};
     if (array->n_elems) {
         print_axis(&p, 0, 0, array->n_elems);
+        p.is_block = array->n_dims > 1 || (!p.shorten && array->n_elems * (uint64_t)(p.width + 2) > MAX_COLUMN);
         p.out = out;
         print_axis(&p, 0, 0, array->n_elems);
     } else {

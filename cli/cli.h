@@ -68,6 +68,8 @@ kd_arena *kd_cli_arena_create(void);
 
 /* "kdsl: error: ..." on standard error. */
 void kd_cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Diagnostics of a compiler on standard error, in colour on a terminal. */
+void kd_cli_show_messages(const char *text);
 void kd_cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Whether to color what goes to a stream: a terminal, and neither NO_COLOR nor TERM=dumb is set. */
 bool kd_cli_color(FILE *stream);

@@ -81,7 +81,7 @@ kd_exit kd_cli_report(kd_compiler *compiler, kd_status status)
     const char *text = kd_compiler_messages(compiler);
     fflush(stdout);
     if (status == KD_OK || status == KD_ERR_REPORTED || strstr(text, ": error: ")) {
-        fputs(text, stderr);
+        kd_cli_show_messages(text);
         return kd_cli_exit_of(status);
     }
     /* The last line is a sentence without a place: a file, a target, memory. */

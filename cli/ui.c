@@ -50,6 +50,49 @@ kd_arena *kd_cli_arena_create(void)
     return kd_arena_create(&budget);
 }
 
+/* "FILE:1:2: error: text": the place bold, the kind in its colour; the line under a line of source holds the caret. */
+static void show_line(const char *line, size_t n)
+{
+    static const char *const KINDS[][2] = {{": error: ", "\033[1;31m"}, {": warning: ", "\033[1;35m"}, {": note: ", "\033[1;36m"}};
+    if (n > 8 && memcmp(line, "      | ", 8) == 0 && line[8 + strspn(line + 8, " ")] == '^') {
+        fprintf(stderr, "%.*s\033[1;32m%.*s\033[0m\n", 8, line, (int)n - 8, line + 8);
+        return;
+    }
+    const char *kind = NULL;
+    unsigned which = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        const char *at = memmem(line, n, KINDS[i][0], strlen(KINDS[i][0]));
+        if (at && (!kind || at < kind)) {
+            kind = at;
+            which = i;
+        }
+    }
+    if (!kind) {
+        fprintf(stderr, "%.*s\n", (int)n, line);
+        return;
+    }
+    int n_place = (int)(kind + 2 - line), n_kind = (int)strlen(KINDS[which][0]) - 3;
+    fprintf(stderr, "\033[1m%.*s%s%.*s\033[0m \033[1m%.*s\033[0m\n", n_place, line, KINDS[which][1], n_kind, kind + 2,
+            (int)n - n_place - n_kind - 1, kind + 2 + n_kind + 1);
+}
+
+void kd_cli_show_messages(const char *text)
+{
+    if (!kd_cli_color(stderr)) {
+        fputs(text, stderr);
+        return;
+    }
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        bool is_source = n > 8 && memcmp(text + 5, " | ", 3) == 0 && text[4] >= '0' && text[4] <= '9'; /* whatever it says */
+        if (is_source)
+            fprintf(stderr, "%.*s\n", (int)n, text);
+        else
+            show_line(text, n);
+        text += n + (text[n] == '\n');
+    }
+}
+
 kd_exit kd_cli_exit_of(kd_status status)
 {
     switch (status) {
@@ -137,7 +180,11 @@ static void print_row(const kd_table *table, const char *const *cells, const uns
             fprintf(out, "%*s", (int)widths[i], cell);
         else
             fprintf(out, "%-*s", last ? 0 : (int)widths[i], cell);
+        if (i + 2 == table->n_columns && !*cells[i + 1]) /* no blanks at the end of a line */
+            last = true;
         fputs(last ? "\n" : "  ", out);
+        if (last)
+            break;
     }
 }
 
