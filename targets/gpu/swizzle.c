@@ -46,9 +46,9 @@ static bool has_basis(const kd_layout *l, kd_layout_in in, uint32_t v)
     return false;
 }
 
-static void place_vectors(plan *p, const kd_layout *src, const kd_layout *dst, unsigned elem_bytes)
+static void place_vectors(plan *p, const kd_layout *src, const kd_layout *dst, unsigned elem_bytes, unsigned most)
 {
-    while (p->vector_log2 < src->n_bits[KD_REGISTER] && p->vector_log2 < dst->n_bits[KD_REGISTER] &&
+    while (p->vector_log2 < most && p->vector_log2 < src->n_bits[KD_REGISTER] && p->vector_log2 < dst->n_bits[KD_REGISTER] &&
            elem_bytes << (p->vector_log2 + 1) <= MAX_VECTOR_BYTES) {
         uint32_t v = src->basis[KD_REGISTER][p->vector_log2];
         if (v != dst->basis[KD_REGISTER][p->vector_log2] || !place(p, v))
@@ -76,12 +76,12 @@ static unsigned find_rounds(const plan *p, const kd_layout *src, const kd_layout
     return n;
 }
 
-static plan make_plan(const kd_layout *src, const kd_layout *dst, unsigned elem_bytes, uint64_t max_bytes)
+static plan plan_with(const kd_layout *src, const kd_layout *dst, unsigned elem_bytes, uint64_t max_bytes, unsigned max_vector_log2)
 {
     plan p = {.n_bits = src->n_out_bits};
     uint32_t pairs[2][N], rounds[N];
     unsigned n_pairs[2] = {0}, wanted = 0;
-    place_vectors(&p, src, dst, elem_bytes);
+    place_vectors(&p, src, dst, elem_bytes, max_vector_log2);
     while ((((uint64_t)elem_bytes << p.n_bits) >> wanted) > max_bytes)
         wanted++;
     p.n_rounds_log2 = find_rounds(&p, src, dst, wanted, rounds);
@@ -106,6 +106,24 @@ static plan make_plan(const kd_layout *src, const kd_layout *dst, unsigned elem_
     for (unsigned k = 0; k < p.n_rounds_log2; k++)
         place(&p, rounds[k]);
     KD_ASSERT(p.n_placed == p.n_bits);
+    return p;
+}
+
+/* Whether vectors begin at multiples of their length: nothing else moves within them. */
+static bool is_aligned(const plan *p, const kd_layout *l)
+{
+    for (unsigned in = 0; in < KD_N_LAYOUT_INS; in++)
+        for (unsigned i = in == KD_REGISTER ? p->vector_log2 : 0; i < l->n_bits[in]; i++)
+            if (place_of(p, l->basis[in][i]) & ((1u << p->vector_log2) - 1))
+                return false;
+    return true;
+}
+
+static plan make_plan(const kd_layout *src, const kd_layout *dst, unsigned elem_bytes, uint64_t max_bytes)
+{
+    plan p = plan_with(src, dst, elem_bytes, max_bytes, N);
+    while (!is_aligned(&p, src) || !is_aligned(&p, dst))
+        p = plan_with(src, dst, elem_bytes, max_bytes, p.vector_log2 - 1);
     return p;
 }
 
