@@ -108,9 +108,12 @@ int kd_cli_opt(const kd_command *command, int argc, char **argv)
 {
     options o = {0};
     const kd_option table[] = {
-        {"--passes", KD_OPTION_TEXT, &o.passes, "A,B,C", "the passes to run; 'default' stands for those that every target runs first", 0, 0},
+        {"--passes", KD_OPTION_TEXT, &o.passes, "A,B,C",
+         "the passes to run; 'default' stands for those that every target runs first, 'gpu' for those that give tiles layouts", 0,
+         0},
         {"--verify", KD_OPTION_FLAG, &o.verify_only, NULL, "only check the text, write nothing", 0, 0},
-        {"--print-after", KD_OPTION_TEXT, &o.pipeline.print_after, "PASS", "the IR after a pass, or after 'all', on standard error", 0, 0},
+        {"--print-after", KD_OPTION_TEXT, &o.pipeline.print_after, "PASS", "the IR after a pass, or after 'all', on standard error",
+         0, 0},
         {"--print-changed", KD_OPTION_FLAG, &o.pipeline.print_changed, NULL, "the IR after each pass that changed it", 0, 0},
         {"--stop-after", KD_OPTION_TEXT, &o.pipeline.stop_after, "PASS", "the last pass to run", 0, 0},
         {"--time-passes", KD_OPTION_FLAG, &o.pipeline.time_passes, NULL, "how long each pass took", 0, 0},
@@ -130,7 +133,8 @@ int kd_cli_opt(const kd_command *command, int argc, char **argv)
         list_passes();
         status = KD_EXIT_OK;
     } else if (status < 0 && words.n != 1) {
-        kd_cli_error(words.n ? "one file at a time, but '%s' is a second one" : "which file? Expected FILE.kir, or - for standard input",
+        kd_cli_error(words.n ? "one file at a time, but '%s' is a second one"
+                             : "which file? Expected FILE.kir, or - for standard input",
                      words.n ? words.data[1] : "");
         status = KD_EXIT_USAGE;
     } else if (status < 0 && !find_gpu(&o)) {

@@ -49,7 +49,5 @@ typedef struct kd_assigner {
 kd_layout_class *kd_value_class(const kd_assigner *s, const kd_value *value);
 /* Finds the classes, decides their layouts, and gives the values their types; accesses that run in layouts of their own go to `running`. */
 void kd_decide_classes(kd_assigner *s, kd_op *func);
-/* How much what an op costs counts: more in inner loops. */
-int64_t kd_op_weight(const kd_op *op);
 
 #endif

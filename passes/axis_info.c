@@ -153,6 +153,11 @@ static facts *uniform(kd_axis_info *info, const kd_type *type, uint8_t divisibil
 
 /* ---- arithmetic ---- */
 
+static bool is_constant(const kd_value *value, int64_t *out)
+{
+    return kd_value_constant_int(value, out);
+}
+
 typedef struct binary {
     kd_axis_info *info;
     const kd_op *op;
@@ -193,9 +198,20 @@ static uint8_t block_of(const facts *a, const facts *b, unsigned i)
     return least(g, divisibility_at(b, i, 0, 0));
 }
 
+/* Whether a divisor is taken to be positive: one that the kernel computes once, from sizes. */
+static bool is_taken_as_positive(const kd_value *divisor)
+{
+    int64_t constant;
+    if (is_constant(divisor, &constant))
+        return constant > 0;
+    while (divisor->def && divisor->def->code == KD_OP_splat)
+        divisor = kd_splat_scalar(divisor->def);
+    return !kd_type_is_tile(divisor->type) && !(divisor->def && divisor->def->code == KD_OP_load);
+}
+
 static void divide(binary *x)
 {
-    x->out->is_non_negative = x->a->is_non_negative && x->b->is_non_negative;
+    x->out->is_non_negative = x->a->is_non_negative && (x->b->is_non_negative || is_taken_as_positive(kd_op_operand(x->op, 1)));
     for (unsigned i = 0; i < x->out->n_axes; i++) {
         uint8_t block = x->a->is_non_negative ? block_of(x->a, x->b, i) : 0; /* negative numbers round the other way */
         x->out->axes[i] = (axis){0, 0, most(least(x->a->axes[i].constancy, x->b->axes[i].constancy), block)};
@@ -244,11 +260,6 @@ static void compare(binary *x, kd_pred pred)
             constancy = most(constancy, block_of(x->b, x->a, i));
         x->out->axes[i] = (axis){0, 0, constancy};
     }
-}
-
-static bool is_constant(const kd_value *value, int64_t *out)
-{
-    return kd_value_constant_int(value, out);
 }
 
 static facts *visit_binary(kd_axis_info *info, const kd_op *op)

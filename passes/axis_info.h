@@ -8,7 +8,8 @@
  * divisibility 8, constancy 1; its runs of 16 begin at multiples of 8, its single elements at any number.
  *
  * Facts come from program_id, ranges, arithmetic, hints and the divisibility of parameters; loops by fixed point. Index arithmetic is taken
- * not to overflow: a kernel whose offsets wrap around in the middle of a run reads beyond its buffer anyway. */
+ * not to overflow: a kernel whose offsets wrap around in the middle of a run reads beyond its buffer anyway. Scalar divisors that are not read
+ * from memory are taken to be positive: they are sizes. */
 #ifndef KD_PASSES_AXIS_INFO_H
 #define KD_PASSES_AXIS_INFO_H
 

@@ -6,15 +6,6 @@
 
 enum { MAX_PROPOSALS = 8, MAX_TIES = 64 }; /* of a class; more are not looked at, so that time stays linear */
 
-int64_t kd_op_weight(const kd_op *op)
-{
-    int64_t weight = 1;
-    for (const kd_op *at = op; at->block && weight < 512; at = at->block->parent)
-        if (at->block->parent->code == KD_OP_for || at->block->parent->code == KD_OP_while)
-            weight *= 8;
-    return weight;
-}
-
 /* ---- classes ---- */
 
 static kd_layout_class *root_of(kd_layout_class *c)
@@ -117,6 +108,18 @@ static void unite_all(kd_assigner *s, kd_op *op)
     }
 }
 
+/* Whether the operand of an access is what is stored, or takes part in it. */
+static bool is_data(const kd_op *op, unsigned i)
+{
+    switch (op->code) {
+    case KD_OP_store:
+    case KD_OP_atomic:
+    case KD_OP_block_store: return i == 1;
+    case KD_OP_atomic_cas: return i >= 1;
+    default: return false;
+    }
+}
+
 static void tie_access(kd_assigner *s, kd_op *op)
 {
     bool is_store = op->code == KD_OP_store;
@@ -128,8 +131,7 @@ static void tie_access(kd_assigner *s, kd_op *op)
     }
     tie_to(s, is_store ? kd_store_value(op) : &op->results[0], KD_TIE_ACCESS, op, 1);
     for (unsigned i = 0; i < op->n_operands; i++) {
-        bool is_data = i == 1 && (is_store || op->code == KD_OP_atomic || op->code == KD_OP_atomic_cas);
-        if (op->operands[i].value && !is_data)
+        if (op->operands[i].value && !is_data(op, i))
             tie_to(s, op->operands[i].value, KD_TIE_ADDRESS, op, i);
     }
 }
@@ -247,6 +249,19 @@ static int64_t conversion(const kd_assigner *s, const kd_layout_class *c, const 
     return !from || !to ? 0 : kd_conversion_cost(&s->costs, from, to, bits_of(c));
 }
 
+/* Of bringing an access's addresses, masks and defaults to a layout, as far as they are decided and not free. */
+static int64_t addresses_cost(const kd_assigner *s, const kd_op *op, const kd_layout *layout)
+{
+    int64_t cost = 0;
+    for (unsigned i = 0; i < op->n_operands; i++) {
+        const kd_value *value = op->operands[i].value;
+        const kd_layout *have = decided(s, value);
+        if (have && !is_data(op, i))
+            cost += kd_conversion_cost(&s->costs, have, layout, kd_type_elem_bits(value->type));
+    }
+    return cost;
+}
+
 /* An access runs in the layout of its class, or in its own and the value is converted. */
 static int64_t access_cost(const kd_assigner *s, const kd_layout_class *c, const kd_op *op, const kd_layout *layout,
                            const kd_layout **out_running)
@@ -257,9 +272,10 @@ static int64_t access_cost(const kd_assigner *s, const kd_layout_class *c, const
         return 0;
     const kd_layout *own = kd_access_layout(&s->costs, &access, reduced_axes(c, access.type));
     unsigned bits = access.elem_bytes * 8; /* class values may be wider or narrower */
-    int64_t here = kd_access_cost(&s->costs, &access, layout);
-    int64_t there = kd_access_cost(&s->costs, &access, own) + (access.is_store ? kd_conversion_cost(&s->costs, layout, own, bits)
-                                                                               : kd_conversion_cost(&s->costs, own, layout, bits));
+    int64_t here = kd_access_cost(&s->costs, &access, layout) + addresses_cost(s, op, layout);
+    int64_t there =
+        kd_access_cost(&s->costs, &access, own) + addresses_cost(s, op, own) +
+        (access.is_store ? kd_conversion_cost(&s->costs, layout, own, bits) : kd_conversion_cost(&s->costs, own, layout, bits));
     if (there < here)
         *out_running = own;
     return there < here ? there : here;
@@ -340,6 +356,9 @@ static void propose_for_tie(const kd_assigner *s, const kd_layout_class *c, cons
             if (reduced)
                 propose(p, kd_access_layout(&s->costs, &access, 0));
         }
+        for (unsigned i = 0; i < t->op->n_operands; i++)
+            if (!is_data(t->op, i) && t->op->operands[i].value && kd_type_same_shape(t->op->operands[i].value->type, access.type))
+                propose(p, decided(s, t->op->operands[i].value));
         break;
     case KD_TIE_ADDRESS: propose(p, kd_map_get_ptr(&s->running, t->op)); break;
     case KD_TIE_REDUCE: break;
@@ -396,14 +415,17 @@ static bool try_decide(kd_assigner *s, kd_layout_class *c, bool finally)
     return true;
 }
 
-/* Accesses whose data is free run as memory likes it. */
+/* Stores of free data run as memory likes it, or as their addresses are. */
 static void place_free_stores(kd_op *op, void *user)
 {
     kd_assigner *s = user;
     kd_access access;
-    if (op->code == KD_OP_store && kd_type_is_tile(kd_store_value(op)->type) && !kd_value_class(s, kd_store_value(op)) &&
-        kd_access_of(&s->costs, op, &access))
-        *kd_map_at_ptr(&s->running, op) = (void *)kd_access_layout(&s->costs, &access, 0);
+    if (op->code != KD_OP_store || !kd_type_is_tile(kd_store_value(op)->type) || kd_value_class(s, kd_store_value(op)) ||
+        !kd_access_of(&s->costs, op, &access))
+        return;
+    kd_layout_class stored = {.type = access.type};
+    kd_vec_push(s->px->scratch, &stored.ties, (kd_tie){op, KD_TIE_ACCESS, 1});
+    try_decide(s, &stored, false);
 }
 
 static int by_size(const void *x, const void *y)
@@ -425,13 +447,16 @@ void kd_decide_classes(kd_assigner *s, kd_op *func)
         class_new(s, body->args[i]);
     kd_op_walk(func, find_values, s);
     kd_op_walk(func, find_ties, s);
-    kd_op_walk(func, place_free_stores, s);
     kd_layout_class **order = kd_arena_array(arena, kd_layout_class *, s->made.n);
     unsigned n = 0;
     for (unsigned i = 0; i < s->made.n; i++)
         if (!s->made.data[i]->parent)
             order[n++] = s->made.data[i];
     qsort(order, n, sizeof *order, by_size);
+    for (unsigned i = 0; i < n; i++)
+        if (order[i]->has_anchor)
+            try_decide(s, order[i], false);
+    kd_op_walk(func, place_free_stores, s);
     for (bool progress = true, finally = false;
          progress || !finally;) { /* anchors first; then what follows from them; then the rest */
         finally = !progress;

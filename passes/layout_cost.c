@@ -9,7 +9,7 @@ enum {
     SMALL_MESSAGE = 8, /* more, for less than 4 bytes a work-item: a message of its own for each */
     SHUFFLE = 4, /* a register of 32 bits */
     SLM_TRIP = 100, /* the barriers */
-    SLM_REGISTER = 6,
+    SLM_REGISTER = 4,
     MAX_VECTOR_BYTES = 16,
 };
 
@@ -163,6 +163,15 @@ const kd_layout *kd_default_layout(const kd_layout_costs *costs, const kd_type *
 }
 
 /* ---- costs ---- */
+
+int64_t kd_op_weight(const kd_op *op)
+{
+    int64_t weight = 1;
+    for (const kd_op *at = op; at->block && weight < 512; at = at->block->parent)
+        if (at->block->parent->code == KD_OP_for || at->block->parent->code == KD_OP_while)
+            weight *= 8;
+    return weight;
+}
 
 /* Bits that basis vectors of one message add: each doubles the elements, and the cache lines where it leads out of one. */
 typedef struct footprint {

@@ -3,6 +3,7 @@
 #ifndef KD_PASSES_LAYOUT_COST_H
 #define KD_PASSES_LAYOUT_COST_H
 
+#include "ir/ir.h"
 #include "ir/layout.h"
 #include "passes/axis_info.h"
 #include "passes/gpu_config.h"
@@ -35,5 +36,7 @@ int64_t kd_access_cost(const kd_layout_costs *costs, const kd_access *access, co
 int64_t kd_conversion_cost(const kd_layout_costs *costs, const kd_layout *from, const kd_layout *to, unsigned elem_bits);
 /* Of folding an axis of tiles of that type in that layout. */
 int64_t kd_reduction_cost(const kd_layout_costs *costs, const kd_layout *layout, const kd_type *type, unsigned axis);
+/* How much what an op costs counts: more in inner loops. */
+int64_t kd_op_weight(const kd_op *op);
 
 #endif

@@ -43,6 +43,8 @@ extern const unsigned kd_n_passes;
 
 /* What every target runs first on what the front end makes. */
 extern const char kd_default_pipeline[];
+/* What comes after it for GPUs: from tiles to tiles with layouts. Passes that are not named here may not know layouts (canonicalize). */
+extern const char kd_gpu_pipeline[];
 
 enum { KD_DEFAULT_MAX_OPS = 500000 };
 
@@ -60,8 +62,9 @@ typedef struct kd_pipeline_options {
     unsigned n_more_passes;
 } kd_pipeline_options;
 
-/* Runs passes by their names, as "inline,canonicalize,cse"; "default" stands for kd_default_pipeline. KD_ERR_ARGUMENT: no such pass (why
- * says which). KD_ERR_REPORTED: a pass failed. KD_ERR_MEMORY: the module's budget is spent, and the IR in any state. A pass that breaks the IR, or that changes it and says it did not, is a bug and aborts. */
+/* Runs passes by their names, as "inline,canonicalize,cse"; "default" stands for kd_default_pipeline, "gpu" for kd_gpu_pipeline.
+ * KD_ERR_ARGUMENT: no such pass (why says which). KD_ERR_REPORTED: a pass failed. KD_ERR_MEMORY: the module's budget is spent, and the IR in
+ * any state. A pass that breaks the IR, or that changes it and says it did not, is a bug and aborts. */
 kd_status kd_pipeline_run(kd_module *module, const char *passes, const kd_pipeline_options *options, kd_diags *diags, kd_failure *out_why);
 
 #endif

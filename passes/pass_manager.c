@@ -19,6 +19,7 @@ const kd_pass_info kd_pass_infos[] = {
 const unsigned kd_n_passes = sizeof kd_pass_infos / sizeof *kd_pass_infos;
 
 const char kd_default_pipeline[] = "inline,canonicalize,unroll,canonicalize,cse,licm,dce";
+const char kd_gpu_pipeline[] = "assign-layouts,remove-layout-conversions,cse,licm,dce";
 
 /* ---- names ---- */
 
@@ -82,8 +83,9 @@ static kd_status parse_pipeline(const kd_pipeline_options *options, kd_arena *ar
     while (*text) {
         kd_str name = {text, strcspn(text, ",")};
         text += name.len + (text[name.len] == ',');
-        if (kd_str_is(name, "default")) {
-            kd_status status = parse_pipeline(options, arena, kd_default_pipeline, out, out_why);
+        bool is_default = kd_str_is(name, "default");
+        if (is_default || kd_str_is(name, "gpu")) {
+            kd_status status = parse_pipeline(options, arena, is_default ? kd_default_pipeline : kd_gpu_pipeline, out, out_why);
             if (status)
                 return status;
             continue;
