@@ -127,13 +127,8 @@ static ze_result_t find_extensions(const kd_ze *ze, ze_driver_handle_t driver, u
 
 static ze_result_t read_device(const kd_ze *ze, ze_device_handle_t device, unsigned extensions, kd_ze_facts *f)
 {
-    intel_properties blocks = {.stype = (ze_structure_type_t)INTEL_BLOCK_ARRAY_PROPERTIES};
-    ze_device_ip_version_ext_t ip = {.stype = ZE_STRUCTURE_TYPE_DEVICE_IP_VERSION_EXT, .pNext = extensions & EXT_BLOCK_ARRAY ? &blocks : NULL};
-    ze_device_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_PROPERTIES_1_2};
-    if (extensions & EXT_IP_VERSION)
-        p.pNext = &ip;
-    else if (extensions & EXT_BLOCK_ARRAY)
-        p.pNext = &blocks;
+    ze_device_ip_version_ext_t ip = {.stype = ZE_STRUCTURE_TYPE_DEVICE_IP_VERSION_EXT};
+    ze_device_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_PROPERTIES_1_2, .pNext = extensions & EXT_IP_VERSION ? &ip : NULL};
     ze_result_t result = ze->zeDeviceGetProperties(device, &p);
     if (result)
         return result;
@@ -149,9 +144,24 @@ static ze_result_t read_device(const kd_ze *ze, ze_device_handle_t device, unsig
         f->info.ip_version[1] = ip.ipVersion >> 14 & 0xff;
         f->info.ip_version[2] = ip.ipVersion & 0x3f;
     }
-    if (blocks.flags & INTEL_FLAG_2D_LOAD)
-        f->info.features |= KD_FEATURE_BLOCK2D;
     return ZE_RESULT_SUCCESS;
+}
+
+/* What Intel's extensions tell beyond the standard. The loader's validation layer does not know them and refuses: then nothing is known. */
+static void read_intel(const kd_ze *ze, ze_device_handle_t device, unsigned extensions, kd_ze_facts *f, unsigned *out_told)
+{
+    intel_properties blocks = {.stype = (ze_structure_type_t)INTEL_BLOCK_ARRAY_PROPERTIES}, dp = {.stype = (ze_structure_type_t)INTEL_DP_PROPERTIES};
+    ze_device_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_PROPERTIES, .pNext = &blocks};
+    ze_device_module_properties_t m = {.stype = ZE_STRUCTURE_TYPE_DEVICE_MODULE_PROPERTIES, .pNext = &dp};
+    *out_told = 0;
+    if (extensions & EXT_BLOCK_ARRAY && !ze->zeDeviceGetProperties(device, &p)) {
+        *out_told |= EXT_BLOCK_ARRAY;
+        f->info.features |= blocks.flags & INTEL_FLAG_2D_LOAD ? KD_FEATURE_BLOCK2D : 0;
+    }
+    if (extensions & EXT_DP && !ze->zeDeviceGetModuleProperties(device, &m)) {
+        *out_told |= EXT_DP;
+        f->info.features |= dp.flags & INTEL_FLAG_DPAS ? KD_FEATURE_DPAS : 0;
+    }
 }
 
 static ze_result_t read_compute(const kd_ze *ze, ze_device_handle_t device, kd_ze_facts *f)
@@ -173,10 +183,8 @@ static ze_result_t read_compute(const kd_ze *ze, ze_device_handle_t device, kd_z
 
 static ze_result_t read_module(const kd_ze *ze, ze_device_handle_t device, unsigned extensions, kd_ze_facts *f)
 {
-    intel_properties dp = {.stype = (ze_structure_type_t)INTEL_DP_PROPERTIES};
-    ze_float_atomic_ext_properties_t atomics = {.stype = ZE_STRUCTURE_TYPE_FLOAT_ATOMIC_EXT_PROPERTIES, .pNext = extensions & EXT_DP ? &dp : NULL};
-    ze_device_module_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_MODULE_PROPERTIES};
-    p.pNext = extensions & EXT_FLOAT_ATOMICS ? (void *)&atomics : extensions & EXT_DP ? &dp : NULL;
+    ze_float_atomic_ext_properties_t atomics = {.stype = ZE_STRUCTURE_TYPE_FLOAT_ATOMIC_EXT_PROPERTIES};
+    ze_device_module_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_MODULE_PROPERTIES, .pNext = extensions & EXT_FLOAT_ATOMICS ? &atomics : NULL};
     ze_result_t result = ze->zeDeviceGetModuleProperties(device, &p);
     if (result)
         return result;
@@ -184,8 +192,7 @@ static ze_result_t read_module(const kd_ze *ze, ze_device_handle_t device, unsig
                         (p.flags & ZE_DEVICE_MODULE_FLAG_INT64_ATOMICS ? KD_FEATURE_I64_ATOMICS : 0) |
                         (atomics.fp16Flags & ZE_DEVICE_FP_ATOMIC_EXT_FLAG_GLOBAL_ADD ? KD_FEATURE_F16_ATOMICS : 0) |
                         (atomics.fp32Flags & ZE_DEVICE_FP_ATOMIC_EXT_FLAG_GLOBAL_ADD ? KD_FEATURE_F32_ATOMICS : 0) |
-                        (atomics.fp64Flags & ZE_DEVICE_FP_ATOMIC_EXT_FLAG_GLOBAL_ADD ? KD_FEATURE_F64_ATOMICS : 0) |
-                        (dp.flags & INTEL_FLAG_DPAS ? KD_FEATURE_DPAS : 0);
+                        (atomics.fp64Flags & ZE_DEVICE_FP_ATOMIC_EXT_FLAG_GLOBAL_ADD ? KD_FEATURE_F64_ATOMICS : 0);
     return result;
 }
 
@@ -232,8 +239,8 @@ static void add_note(char note[160], const char *format, unsigned a, unsigned b)
         snprintf(note + used, 160 - used, format, a, b);
 }
 
-/* What the table promises for the target, and the driver does not confirm. Extensions that say more are asked only where they exist. */
-static void compare(kd_ze_facts *f, unsigned extensions)
+/* What the table promises for the target, and the driver does not confirm. told: the extensions that gave an answer. */
+static void compare(kd_ze_facts *f, unsigned told)
 {
     const kd_gpu_device *known = f->known;
     kd_device_info *info = &f->info;
@@ -249,9 +256,9 @@ static void compare(kd_ze_facts *f, unsigned extensions)
         add_note(info->note, "the driver reports no f64", 0, 0);
     if (known->has_i64_atomics && !(info->features & KD_FEATURE_I64_ATOMICS))
         add_note(info->note, "the driver reports no 64-bit atomics", 0, 0);
-    if (known->dpas_types && extensions & EXT_DP && !(info->features & KD_FEATURE_DPAS))
+    if (known->dpas_types && told & EXT_DP && !(info->features & KD_FEATURE_DPAS))
         add_note(info->note, "the driver reports no DPAS", 0, 0);
-    if (known->has_block2d && extensions & EXT_BLOCK_ARRAY && !(info->features & KD_FEATURE_BLOCK2D))
+    if (known->has_block2d && told & EXT_BLOCK_ARRAY && !(info->features & KD_FEATURE_BLOCK2D))
         add_note(info->note, "the driver reports no 2D block messages", 0, 0);
 }
 
@@ -278,11 +285,13 @@ kd_status kd_ze_describe(const kd_ze *ze, kd_ze_place place, unsigned index, kd_
         result = find_compute_group(ze, place.device, &f), call = "looking for a compute queue";
     if (result)
         return kd_ze_fail(ze, place.driver, result, out_why, "cannot use the device level_zero:%u: %s failed", index, call);
+    unsigned told;
+    read_intel(ze, place.device, extensions, &f, &told);
     f.has_relaxed_limits = extensions & EXT_RELAXED;
     f.known = f.ip_version ? kd_gpu_device_by_ip(f.info.ip_version[0], f.info.ip_version[1]) : NULL;
     if (f.known) {
         snprintf(f.info.target, sizeof f.info.target, "spirv:%s", f.known->name);
-        compare(&f, extensions);
+        compare(&f, told);
     } else if (f.ip_version) {
         add_note(f.info.note, "kdsl does not know the architecture %u.%u", f.info.ip_version[0], f.info.ip_version[1]);
     } else {
