@@ -1,6 +1,6 @@
 """Runs all tests and sums them up in one closing line. `./dev test` calls it inside the environment, after building.
 
-usage: run.py [--quick] [--times] [FILTER ...]
+usage: run.py [--quick] [--times] [--again] [FILTER ...]
 
 text      files under tests/ with RUN lines, by lit                              tests/lit.cfg.py
 unit      C programs with cmocka, one for each tests/FOLDER/test_*.c
@@ -10,6 +10,9 @@ fuzz      libFuzzer targets tests/fuzz/fuzz_*.c from tests/fuzz/corpus/* and SEE
           where the program is the one that passed before
 
 A FILTER is a part of a test's name; a test runs that contains one of them. --quick leaves out what needs build-san.
+
+A kind of tests that passed runs anew only where something has changed since: a file of the project, what was built, the environment. It
+counts as it did. --again, --times and filters run it anyway.
 """
 import concurrent.futures
 import glob
@@ -36,6 +39,7 @@ class Report:
     def __init__(self):
         self.passed = self.failed = 0
         self.skipped = []
+        self.unchanged = []
         self.times = []
         self.phase = ""
         self.in_phase = 0
@@ -94,6 +98,8 @@ class Report:
         self.clear()
         for name, reason in self.skipped:
             print(f"skipped: {name}: {reason}")
+        if self.unchanged:
+            print(f"nothing has changed since these passed (--again runs them): {'; '.join(self.unchanged)}")
         closing = f"{self.passed} passed, {self.failed} failed"
         if self.skipped:
             closing += f", {len(self.skipped)} skipped"
@@ -330,18 +336,62 @@ def fuzz_tests(report, build, label, filters):
     report.end()
 
 
+# ---- what passed before ------------------------------------------------------------------------------------------------------------
+
+def files_of_the_project():
+    for folder, folders, names in os.walk(PROJECT):
+        folders[:] = sorted(name for name in folders if not name.startswith(("build", ".")) and name != "__pycache__")
+        yield from (os.path.join(folder, name) for name in sorted(names) if not name.startswith("."))
+
+
+def state_of(build):
+    """Everything that decides how tests end: sources and tests, programs and libraries, the environment."""
+    digest = hashlib.sha256()
+    programs = [os.path.join(build, name) for name in ("kdsl", ".stamp")] + sorted(glob.glob(os.path.join(build, "lib*.so*")))
+    for path in [*files_of_the_project(), *programs]:
+        if os.path.isfile(path):
+            digest.update(f"{path} {digest_of([path])}\n".encode())
+    digest.update(repr(sorted(item for item in os.environ.items() if item[0].startswith(("KDSL_", "TRITON_")))).encode())
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        digest.update("".join(line for line in file if line.startswith(("flags", "model name"))).encode())
+    return digest.hexdigest()
+
+
+def run_kind(report, tests, build, label, filters, fresh, state, *more):
+    """Runs a kind of tests, or counts what it gave where nothing has changed since it passed."""
+    memory = os.path.join(build, f".passed {label}")
+    if not filters and not fresh:
+        try:
+            with open(memory, encoding="utf-8") as file:
+                before = json.load(file)
+        except (OSError, ValueError):
+            before = {}
+        if before.get("state") == state:
+            report.passed += before["passed"]
+            report.skipped += [tuple(item) for item in before["skipped"]]
+            report.unchanged.append(label)
+            return
+    passed, failed, skipped = report.passed, report.failed, len(report.skipped)
+    tests(report, build, label, filters, *more)
+    if not filters and report.failed == failed and report.passed > passed and os.path.isdir(build):
+        with open(memory, "w", encoding="utf-8") as file:
+            json.dump({"state": state, "passed": report.passed - passed, "skipped": report.skipped[skipped:]}, file)
+
+
 def main(arguments):
     quick, times = "--quick" in arguments, "--times" in arguments
+    fresh = times or "--again" in arguments
     filters = [argument for argument in arguments if not argument.startswith("-")]
     report = Report()
     build, sanitized = os.path.join(PROJECT, "build"), os.path.join(PROJECT, "build-san")
-    text_tests(report, build, "text tests", filters)
-    unit_tests(report, build, "unit tests", filters)
-    python_tests(report, build, "python tests", filters)
+    kinds = [(build, [(text_tests, "text tests"), (unit_tests, "unit tests"), (python_tests, "python tests")])]
     if not quick:
-        text_tests(report, sanitized, "text tests, sanitized", filters)
-        unit_tests(report, sanitized, "unit tests, sanitized", filters, " (sanitized)")
-        fuzz_tests(report, sanitized, "fuzzers", filters)
+        kinds.append((sanitized, [(text_tests, "text tests, sanitized"), (unit_tests, "unit tests, sanitized", " (sanitized)"),
+                                  (fuzz_tests, "fuzzers")]))
+    for folder, tests in kinds:
+        state = state_of(folder)
+        for test, label, *more in tests:
+            run_kind(report, test, folder, label, filters, fresh, state, *more)
     if times:
         report.clear()
         for seconds, name in sorted(report.times, reverse=True)[:20]:

@@ -58,3 +58,18 @@ def test_filters(run):
 def test_nothing_to_run_is_no_success(run):
     status, lines = run("nothing-like-it")
     assert (status, lines[-2:]) == (1, ["no test has a name with 'nothing-like-it' in it", "0 passed, 0 failed"])
+
+
+def test_what_passed_runs_again_only_after_a_change(run, tmp_path):
+    """By kind: text tests with a failure run each time; Python tests that passed count as they did until a file changes."""
+    python, mark = tmp_path / "tests" / "b" / "test_py.py", tmp_path / ".runs"
+    (tmp_path / "build").mkdir()
+    python.write_text(f"def test_good():\n    open({str(mark)!r}, 'a').write('x')\n", encoding="utf-8")
+    unchanged = "nothing has changed since these passed (--again runs them): python tests"
+    for arguments, runs, said in (((), 1, False), ((), 1, True), (("test_good",), 2, False), (("--again",), 3, False), ((), 3, True)):
+        status, lines = run(*arguments)
+        assert (len(mark.read_text(encoding="utf-8")), unchanged in lines) == (runs, said), (arguments, lines)
+        if not arguments or arguments == ("--again",):
+            assert status == 1 and lines[-1] == "2 passed, 1 failed, 1 skipped" and "FAIL: a/bad.test" in lines
+    (tmp_path / "tests" / "a" / "input.py").write_text("x = 2\n", encoding="utf-8")
+    assert unchanged not in run()[1] and len(mark.read_text(encoding="utf-8")) == 4
