@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/map.h"
 #include "dsl/inspect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes);
 
-enum { MAX_KERNELS = 8, MAX_SIGNATURE = 4096, MEMORY_LIMIT = 512 << 20 };
+enum { MAX_KERNELS = 8, MAX_SIGNATURE = 4096, MEMORY_LIMIT = 64 << 20 };
 
 /* By its annotation, and otherwise by turns: an array, an integer. */
 static void make_signature(const kd_kernel_info *kernel, char *out)
@@ -44,10 +45,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     kd_compiler *compiler;
     if (kd_compiler_create(&(kd_compiler_options){.memory_limit_bytes = MEMORY_LIMIT}, &compiler) != KD_OK)
         abort();
+    clock_t began = clock(); /* each kernel may take as long as the limits let it, but not all together */
     const kd_file_info *info;
     kd_compile_request request = {.text = text};
     if (kd_compiler_inspect(compiler, &request, false, &info) == KD_OK)
-        for (unsigned i = 0; i < info->n_kernels && i < MAX_KERNELS; i++)
+        for (unsigned i = 0; i < info->n_kernels && i < MAX_KERNELS && clock() - began < CLOCKS_PER_SEC; i++)
             compile(compiler, text, &info->kernels[i]);
     kd_compiler_destroy(compiler);
     free(text);
