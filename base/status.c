@@ -13,6 +13,7 @@ const char *kd_status_text(kd_status status)
     case KD_ERR_IO: return "input or output failed";
     case KD_ERR_DAMAGED: return "damaged data";
     case KD_ERR_DEVICE: return "device failure";
+    case KD_ERR_ASSERT: return "assertion failed";
     }
     return "unknown status";
 }

@@ -15,7 +15,8 @@ typedef enum kd_status {
     KD_ERR_MEMORY,      /* memory ran out, or a compilation passed its memory limit */
     KD_ERR_IO,          /* the operating system refused a file operation; errno is kept */
     KD_ERR_DAMAGED,     /* bytes from outside that are not what they claim to be */
-    KD_ERR_DEVICE,      /* a driver or a running kernel failed */
+    KD_ERR_DEVICE,      /* a driver or a device failed */
+    KD_ERR_ASSERT,      /* an assertion of a running kernel failed */
 } kd_status;
 
 /* A short lower-case phrase for a status, never NULL. */

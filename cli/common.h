@@ -16,7 +16,7 @@ typedef struct kd_common_options {
 enum { KD_N_COMMON_OPTIONS = 14 };
 /* The table's rows for them; out has room for KD_N_COMMON_OPTIONS. */
 void kd_common_options_rows(kd_common_options *common, kd_option *out);
-/* Reports what this version cannot do yet (--check, -g, another device); KD_EXIT_OK otherwise. */
+/* Reports what this version cannot do yet (--check, -g); KD_EXIT_OK otherwise. */
 kd_exit kd_common_options_check(const kd_common_options *common);
 
 /* "FILE", "FILE:KERNEL" or "FILE:KERNEL@LINE". A colon in a folder's name is no separator. */

@@ -98,6 +98,10 @@ static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_
         return KD_EXIT_USAGE;
     }
     kd_exit status = kd_common_options_check(&o->common);
+    if (status == KD_EXIT_OK && o->common.device && strcmp(o->common.device, "cpu") != 0 && !o->target) {
+        kd_cli_error("--device %s: 'compile' makes code for a --target, such as spirv:bmg; 'kdsl devices' shows each device's", o->common.device);
+        return KD_EXIT_USAGE;
+    }
     bool object = !o->emit || strcmp(o->emit, "obj") == 0, ast = o->emit && strcmp(o->emit, "ast") == 0;
     if (status == KD_EXIT_OK && o->emit)
         status = check_emit(o->emit);

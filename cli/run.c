@@ -21,6 +21,7 @@ typedef struct run_state {
     run_args args;
     kd_cli_compiler compiler;
     kd_device *device;
+    kd_device_info info; /* of the device */
     kd_queue *queue;
 } run_state;
 
@@ -111,25 +112,33 @@ static void point_stdout_to(int fd)
         dup2(fd, STDOUT_FILENO);
 }
 
+/* How long a launch took: on a GPU by its own clock, without the way there and back. */
 static kd_status launch_once(run_state *st, kd_kernel *kernel, const uint32_t grid[3], const kd_arg *packed, double *out_seconds)
 {
     double start = kd_cli_now();
-    kd_status status = kd_kernel_launch(st->queue, kernel, grid, packed, kd_kernel_get_desc(kernel)->n_args, NULL);
+    kd_event *done = NULL;
+    kd_status status =
+        kd_kernel_launch(st->queue, kernel, grid, packed, kd_kernel_get_desc(kernel)->n_args, st->info.has_host_memory ? NULL : &done);
     if (status == KD_OK)
         status = kd_queue_finish(st->queue);
     *out_seconds = kd_cli_now() - start;
+    uint64_t begin_ns, end_ns;
+    if (status == KD_OK && done && (status = kd_event_times(done, &begin_ns, &end_ns)) == KD_OK)
+        *out_seconds = (double)(end_ns - begin_ns) * 1e-9;
+    kd_event_destroy(done);
     return status;
 }
 
 /* The first run counts for the results; more only where time is asked for. Without --repeat, until 0.2 s or 100 runs are over. */
-static kd_exit launch_repeatedly(run_state *st, kd_kernel *kernel, const kd_arg *packed, kd_array **arrays, run_result *result)
+static kd_exit launch_repeatedly(run_state *st, kd_kernel *kernel, const kd_arg *packed, kd_array **arrays, const run_memory *memory,
+                                 run_result *result)
 {
     const kd_kernel_desc *desc = kd_kernel_get_desc(kernel);
     bool timed = st->options.time || st->options.tune || st->options.repeat > 0;
     unsigned limit = !timed ? 1 : st->options.repeat > 0 ? (unsigned)st->options.repeat : 100;
     double *times = kd_arena_array(st->args.arena, double, limit);
     void **copies = kd_arena_array(st->args.arena, void *, desc->n_args);
-    if (limit > 1 && !snapshot(desc, arrays, copies)) {
+    if (limit > 1 && !memory && !snapshot(desc, arrays, copies)) {
         kd_cli_error("out of memory");
         return KD_EXIT_WORLD;
     }
@@ -141,9 +150,12 @@ static kd_exit launch_repeatedly(run_state *st, kd_kernel *kernel, const kd_arg 
     for (unsigned n = 0; n < limit && status == KD_OK; n++) {
         if (n == 1) /* what the kernel prints is wanted once */
             point_stdout_to(nowhere);
-        if (n)
+        if (memory)
+            status = run_memory_upload(memory); /* the arrays here stay as they are until the end */
+        else if (n)
             restore(desc, arrays, copies);
-        status = launch_once(st, kernel, result->grid, packed, &times[n]);
+        if (status == KD_OK)
+            status = launch_once(st, kernel, result->grid, packed, &times[n]);
         result->n_runs = n + 1;
         if (!st->options.repeat && n >= 2 && kd_cli_now() - begin > 0.2)
             break;
@@ -151,11 +163,13 @@ static kd_exit launch_repeatedly(run_state *st, kd_kernel *kernel, const kd_arg 
     point_stdout_to(own_stdout);
     close(own_stdout);
     close(nowhere);
+    if (status == KD_OK && memory)
+        status = run_memory_download(memory, desc);
     for (unsigned i = 0; i < desc->n_args; i++)
         free(copies[i]);
     if (status != KD_OK) {
         device_failed(st);
-        return status == KD_ERR_DEVICE ? KD_EXIT_KERNEL : kd_cli_exit_of(status);
+        return kd_cli_exit_of(status);
     }
     qsort(times, result->n_runs, sizeof *times, by_value);
     result->median = times[result->n_runs / 2];
@@ -168,6 +182,7 @@ static kd_exit compile_for_run(run_state *st, const kd_compile_request *request,
 {
     kd_compile_request r = *request;
     r.signature = run_args_signature(&st->args);
+    r.target = st->info.target;
     r.assume_disjoint = disjoint;
     double start = kd_cli_now();
     kd_exit status = kd_cli_compile_kernel(st->args.compiler, &r, out);
@@ -178,7 +193,20 @@ static kd_exit compile_for_run(run_state *st, const kd_compile_request *request,
     return status;
 }
 
-static kd_exit load_and_launch(run_state *st, const kd_compiled *compiled, const kd_arg *packed, kd_array **arrays, run_result *result)
+/* On a GPU, whose memory is its own. */
+static kd_exit launch_on_copies(run_state *st, kd_kernel *kernel, kd_arg *packed, kd_array **arrays, run_result *result)
+{
+    run_memory memory;
+    unsigned n = kd_kernel_get_desc(kernel)->n_args;
+    kd_status status = run_memory_make(&memory, st->device, st->queue, st->args.arena, arrays, packed, n);
+    if (status)
+        device_failed(st);
+    kd_exit done = status ? kd_cli_exit_of(status) : launch_repeatedly(st, kernel, packed, arrays, &memory, result);
+    run_memory_release(&memory);
+    return done;
+}
+
+static kd_exit load_and_launch(run_state *st, const kd_compiled *compiled, kd_arg *packed, kd_array **arrays, run_result *result)
 {
     size_t n_bytes;
     const void *bytes = kd_compiled_bytes(compiled, &n_bytes);
@@ -187,7 +215,10 @@ static kd_exit load_and_launch(run_state *st, const kd_compiled *compiled, const
         device_failed(st);
         return KD_EXIT_WORLD;
     }
-    kd_exit status = launch_repeatedly(st, kernel, packed, arrays, result);
+    result->on_gpu = strcmp(st->info.name, "cpu") != 0;
+    kd_kernel_get_usage(kernel, &result->usage);
+    kd_exit status = st->info.has_host_memory ? launch_repeatedly(st, kernel, packed, arrays, NULL, result)
+                                              : launch_on_copies(st, kernel, packed, arrays, result);
     kd_kernel_destroy(kernel);
     return status;
 }
@@ -338,6 +369,30 @@ static kd_exit run_kernel(run_state *st, const char *word, const kd_text_list *v
     return done == KD_EXIT_OK ? show_results(st, &result) : done;
 }
 
+static kd_exit open_device(run_state *st)
+{
+    kd_failure why = {0};
+    const kd_common_options *common = &st->options.common;
+    kd_device_options options = {.n_threads = (unsigned)st->options.threads, .no_cache = common->no_cache};
+    kd_status opened = kd_device_open(common->device ? common->device : "cpu", &options, &st->device, &why);
+    if (opened != KD_OK) {
+        kd_cli_error("%s", why.text);
+        return kd_cli_exit_of(opened);
+    }
+    kd_device_get_info(st->device, &st->info);
+    if (!st->info.target[0]) {
+        kd_cli_error("cannot compile for the device %s (%s): %s", st->info.name, st->info.description, st->info.note);
+        return KD_EXIT_WORLD;
+    }
+    if (st->info.note[0])
+        kd_cli_note("the device %s (%s): %s", st->info.name, st->info.description, st->info.note);
+    if (kd_queue_create(st->device, &st->queue) != KD_OK) {
+        device_failed(st);
+        return KD_EXIT_WORLD;
+    }
+    return KD_EXIT_OK;
+}
+
 static kd_exit open_and_run(run_state *st, const kd_text_list *words)
 {
     if (!words->n) {
@@ -351,17 +406,9 @@ static kd_exit open_and_run(run_state *st, const kd_text_list *words)
     kd_exit status = kd_common_options_check(&st->options.common);
     if (status != KD_EXIT_OK)
         return status;
-    kd_failure why = {0};
-    kd_device_options device_options = {.n_threads = (unsigned)st->options.threads};
-    kd_status opened = kd_device_open("cpu", &device_options, &st->device, &why);
-    if (opened != KD_OK) {
-        kd_cli_error("%s", why.text);
-        return kd_cli_exit_of(opened);
-    }
-    if (kd_queue_create(st->device, &st->queue) != KD_OK) {
-        device_failed(st);
-        return KD_EXIT_WORLD;
-    }
+    status = open_device(st);
+    if (status != KD_EXIT_OK)
+        return status;
     status = kd_cli_compiler_open(&st->compiler);
     if (status != KD_EXIT_OK)
         return status;

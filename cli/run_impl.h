@@ -62,6 +62,23 @@ const char *run_int_text(kd_arena *arena, __int128 v);
 /* A grid expression: one to three extents. */
 kd_exit run_args_grid(run_args *args, const char *text, uint32_t out_grid[3]);
 
+/* ---- memory of a GPU ---- */
+
+typedef struct run_memory {
+    kd_device *device;
+    kd_queue *queue;
+    kd_array *const *arrays; /* by argument; NULL: no array */
+    void **places;           /* of the first argument that an array is */
+    unsigned n;
+} run_memory;
+
+/* Gets memory for the arrays, and puts its addresses into packed. To be released, whatever it returns. */
+kd_status run_memory_make(run_memory *m, kd_device *device, kd_queue *queue, kd_arena *arena, kd_array *const *arrays, kd_arg *packed, unsigned n);
+void run_memory_release(run_memory *m);
+kd_status run_memory_upload(const run_memory *m);
+/* The arrays that the kernel writes, after the work before. */
+kd_status run_memory_download(const run_memory *m, const kd_kernel_desc *desc);
+
 /* ---- results ---- */
 
 typedef struct run_result {
@@ -71,6 +88,8 @@ typedef struct run_result {
     unsigned n_runs;
     double n_bytes;           /* of all arrays: what a kernel that touches each once moves */
     uint32_t grid[3];
+    bool on_gpu;
+    kd_kernel_usage usage; /* of a GPU */
 } run_result;
 
 typedef struct run_tolerance {

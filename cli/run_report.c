@@ -110,6 +110,11 @@ void run_show_time(kd_arena *arena, const run_result *r)
     if (r->n_runs > 1)
         printf(" (median of %u; %s to %s)", r->n_runs, kd_cli_time_text(arena, r->low), kd_cli_time_text(arena, r->high));
     putchar('\n');
+    if (r->on_gpu)
+        printf("driver   %s%s, %s of machine code, sub-groups of %u, %u bytes of SLM, %u bytes spilled%s\n",
+               kd_cli_time_text(arena, r->usage.build_seconds), r->usage.from_cache ? " (from the cache)" : "",
+               kd_cli_bytes_text(arena, (double)r->usage.native_bytes), r->usage.sub_group_size, r->usage.slm_bytes, r->usage.spill_bytes,
+               r->usage.large_registers ? " (with large registers)" : "");
     if (r->n_bytes > 0)
         printf("arrays   %s, %.3g GB/s if each is touched once\n", kd_cli_bytes_text(arena, r->n_bytes), r->n_bytes / r->median * 1e-9);
 }
@@ -126,6 +131,15 @@ void run_add_json(yyjson_mut_doc *doc, yyjson_mut_val *json, const run_result *r
     yyjson_mut_obj_add_real(doc, json, "high_s", r->high);
     yyjson_mut_obj_add_uint(doc, json, "runs", r->n_runs);
     yyjson_mut_obj_add_uint(doc, json, "array_bytes", (uint64_t)r->n_bytes);
+    if (!r->on_gpu)
+        return;
+    yyjson_mut_obj_add_real(doc, json, "driver_s", r->usage.build_seconds);
+    yyjson_mut_obj_add_bool(doc, json, "native_from_cache", r->usage.from_cache);
+    yyjson_mut_obj_add_uint(doc, json, "native_bytes", r->usage.native_bytes);
+    yyjson_mut_obj_add_uint(doc, json, "sub_group_size", r->usage.sub_group_size);
+    yyjson_mut_obj_add_uint(doc, json, "slm_bytes", r->usage.slm_bytes);
+    yyjson_mut_obj_add_uint(doc, json, "spill_bytes", r->usage.spill_bytes);
+    yyjson_mut_obj_add_bool(doc, json, "large_registers", r->usage.large_registers);
 }
 
 /* ---- tuning ---- */

@@ -97,7 +97,8 @@ kd_exit kd_cli_exit_of(kd_status status)
 {
     switch (status) {
     case KD_OK: return KD_EXIT_OK;
-    case KD_ERR_REPORTED: return KD_EXIT_KERNEL;
+    case KD_ERR_REPORTED:
+    case KD_ERR_ASSERT: return KD_EXIT_KERNEL;
     case KD_ERR_ARGUMENT: return KD_EXIT_USAGE;
     default: return KD_EXIT_WORLD;
     }

@@ -85,7 +85,7 @@ typedef struct kd_event kd_event;
 kd_status kd_queue_create(kd_device *device, kd_queue **out_queue);
 /* Waits for the queue's work. */
 void kd_queue_destroy(kd_queue *queue);
-/* Waits until all work is done. KD_ERR_DEVICE: some of it failed since the last wait. */
+/* Waits until all work is done. KD_ERR_ASSERT: an assertion failed since the last wait; KD_ERR_DEVICE. */
 kd_status kd_queue_finish(kd_queue *queue);
 
 /* The enqueueing functions return at once; a device whose work is done by then (cpu) returns its failure too. out_done may be NULL;

@@ -23,13 +23,14 @@ config.environment["PATH"] = os.pathsep.join([build, os.path.join(tests, "bin"),
 config.environment["XDG_CACHE_HOME"] = os.path.join(config.test_exec_root, "cache")
 config.environment["KDSL_BUILD"] = build
 config.environment["LC_ALL"] = "C.UTF-8"
-for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "HOME", "TMPDIR"):
+for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "POCL_CACHE_DIR", "HOME", "TMPDIR"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
-# %project: the folder of the sources, for tests that look at those.  %tests: the folder of the tests
+# %project: the folder of the sources, for tests that look at those.  %tests: the folder of the tests.  %ze_pocl: the test driver of GPUs
 config.substitutions.append(("%project", os.path.dirname(tests)))
 config.substitutions.append(("%tests", tests))
+config.substitutions.append(("%ze_pocl", os.path.join(build, "tests", "libze_pocl.so")))
 
 # REQUIRES: sanitizers, or a CPU feature by the kernel's name for it (avx2, avx512f, ...)
 if sanitized:

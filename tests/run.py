@@ -113,6 +113,7 @@ def environment(build):
     env["XDG_CACHE_HOME"] = os.path.join(build, "test-cache")
     env["POCL_CACHE_DIR"] = os.path.join(build, "test-cache", "pocl")
     env["ASAN_OPTIONS"] = "detect_leaks=1:detect_stack_use_after_return=1:allocator_may_return_null=1"
+    env["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=" + os.path.join(TESTS, "ze_pocl", "leaks_of_others.supp")
     env["UBSAN_OPTIONS"] = "print_stacktrace=1"
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     return env

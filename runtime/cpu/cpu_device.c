@@ -104,7 +104,7 @@ static void queue_destroy(kd_queue *queue)
 
 static kd_status queue_finish(kd_queue *queue)
 {
-    return atomic_exchange(&((cpu_queue *)queue)->failed, false) ? KD_ERR_DEVICE : KD_OK;
+    return atomic_exchange(&((cpu_queue *)queue)->failed, false) ? KD_ERR_ASSERT : KD_OK;
 }
 
 /* Makes the event beforehand, so that running out of memory leaves nothing done. */
@@ -237,7 +237,7 @@ static kd_status kernel_launch(kd_queue *queue, kd_kernel *kernel, const uint32_
         kd_fail(kd_device_why(queue->device), status, "no memory for the %u bytes that kernel '%s' works in",
                 kernel->desc->scratch_bytes, kernel->desc->name);
     else if (failed) {
-        status = kd_fail(kd_device_why(queue->device), KD_ERR_DEVICE, "an assertion failed in kernel '%s'", kernel->desc->name);
+        status = kd_fail(kd_device_why(queue->device), KD_ERR_ASSERT, "an assertion failed in kernel '%s'", kernel->desc->name);
         atomic_store(&((cpu_queue *)queue)->failed, true);
     }
     if (status) {

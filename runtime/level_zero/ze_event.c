@@ -134,7 +134,7 @@ kd_status ze_event_wait(kd_event *base)
         return ZE_FAIL(device, result, "waiting for work on the device %s failed", device->facts.info.name);
     ze_records_read(device, NULL, NULL, event);
     pthread_mutex_lock(&device->lock);
-    kd_status status = event->failed ? kd_fail(kd_device_why(base->device), KD_ERR_DEVICE, "%s", event->why.text) : KD_OK;
+    kd_status status = event->failed ? kd_fail(kd_device_why(base->device), KD_ERR_ASSERT, "%s", event->why.text) : KD_OK;
     pthread_mutex_unlock(&device->lock);
     return status;
 }

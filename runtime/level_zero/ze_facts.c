@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,9 @@ static kd_status why_none(const char *tried, kd_failure *out_why)
     return kd_fail(out_why, KD_ERR_NOT_FOUND, "no GPU of Intel, or no driver for it (Debian's package is libze-intel-gpu1): %s", tried);
 }
 
+/* The loader (1.20) crashes when it is asked again after it found no driver, so the process remembers. */
+static _Atomic bool found_none;
+
 static kd_status find_drivers(const kd_ze *ze, ze_driver_handle_t *drivers, uint32_t *n_drivers, kd_failure *out_why)
 {
     const uint32_t capacity = *n_drivers;
@@ -44,6 +48,8 @@ static kd_status find_drivers(const kd_ze *ze, ze_driver_handle_t *drivers, uint
     ze_result_t result = ZE_RESULT_ERROR_UNINITIALIZED;
     const char *call = "zeInitDrivers";
     *n_drivers = 0;
+    if (found_none)
+        return why_none("there was no Level Zero driver that works", out_why);
     if (ze->zeInitDrivers && !(result = ze->zeInitDrivers(n_drivers, NULL, &gpus)) && *n_drivers) {
         *n_drivers = *n_drivers < capacity ? *n_drivers : capacity;
         result = ze->zeInitDrivers(n_drivers, drivers, &gpus);
@@ -61,6 +67,7 @@ static kd_status find_drivers(const kd_ze *ze, ze_driver_handle_t *drivers, uint
         return KD_OK;
     if (result != ZE_RESULT_SUCCESS && result != ZE_RESULT_ERROR_UNINITIALIZED)
         return kd_ze_fail(ze, NULL, result, out_why, "no GPU: %s failed", call);
+    found_none = true;
     char tried[96];
     snprintf(tried, sizeof tried, "%s found no Level Zero driver that works", call);
     return why_none(tried, out_why);

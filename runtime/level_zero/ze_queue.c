@@ -57,7 +57,7 @@ kd_status ze_queue_finish(kd_queue *base)
     if (result)
         return ZE_FAIL(device, result, "waiting for the device %s failed", device->facts.info.name);
     pthread_mutex_lock(&device->lock);
-    kd_status status = queue->failed ? kd_fail(kd_device_why(base->device), KD_ERR_DEVICE, "%s", queue->why.text) : KD_OK;
+    kd_status status = queue->failed ? kd_fail(kd_device_why(base->device), KD_ERR_ASSERT, "%s", queue->why.text) : KD_OK;
     queue->failed = false;
     pthread_mutex_unlock(&device->lock);
     return status;

@@ -195,10 +195,10 @@ static void reports_failed_assertions(void **state)
     kd_kernel *kernel =
         load(&(kd_kernel_desc){.name = "asserts", .target = "cpu", .args = OUT_ARGS, .n_args = 1, .args_size_bytes = 8});
     kd_arg args[] = {kd_arg_ptr(ran, sizeof ran)};
-    assert_int_equal(kd_kernel_launch(queue, kernel, (uint32_t[3]){1000, 1, 1}, args, 1, NULL), KD_ERR_DEVICE);
+    assert_int_equal(kd_kernel_launch(queue, kernel, (uint32_t[3]){1000, 1, 1}, args, 1, NULL), KD_ERR_ASSERT);
     assert_string_equal(kd_device_error(device), "an assertion failed in kernel 'asserts'");
     assert_int_equal(ran[5], 0);
-    assert_int_equal(kd_queue_finish(queue), KD_ERR_DEVICE);
+    assert_int_equal(kd_queue_finish(queue), KD_ERR_ASSERT);
     assert_int_equal(kd_queue_finish(queue), KD_OK);
     assert_int_equal(kd_kernel_launch(queue, kernel, (uint32_t[3]){5, 1, 1}, args, 1, NULL), KD_OK);
     kd_kernel_destroy(kernel);
