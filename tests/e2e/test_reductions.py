@@ -124,6 +124,15 @@ def k(x, out):
     same(got.out, np.stack([np.fmax.reduce(x, 1), np.fmin.reduce(x, 1), x.sum(1)]))
 
 
+def test_sum_of_negative_zeros():
+    got = run("""
+@triton.jit
+def k(x, out):
+    tl.store(out, tl.sum(tl.load(x + tl.arange(0, 4)), axis=0))
+""", x=np.full(4, -0.0, np.float32), out=zeros("f32", 1))
+    assert np.signbit(got.out[0])
+
+
 def test_ties_give_the_lowest_index():
     x = np.zeros((4, 64), np.int32)
     x[0, [5, 9, 60]] = 7
