@@ -258,7 +258,7 @@ kd_pass_result kd_pass_assign_layouts(kd_pass_ctx *px, kd_op *func)
     kd_assigner s = {.px = px,
                      .running = kd_map_in(px->scratch),
                      .converted = kd_map_in(px->scratch),
-                     .costs = {px->module->ctx, px->gpu, kd_axis_info_compute(px->scratch, func)}};
+                     .costs = kd_layout_costs_create(px->module->ctx, px->gpu, px->scratch, func)};
     kd_decide_classes(&s, func);
     settle_args(func, &s);
     kd_op_walk(func, settle_args, &s);

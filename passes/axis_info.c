@@ -663,6 +663,13 @@ kd_axis_info *kd_axis_info_compute(kd_arena *arena, kd_op *func)
     return info;
 }
 
+void kd_axis_info_copy(kd_axis_info *info, const kd_value *known, const kd_value *fresh)
+{
+    facts *f = get(info, known);
+    if (f)
+        *kd_map_at_ptr(&info->values, fresh) = f;
+}
+
 kd_axis_facts kd_axis_info_get(const kd_axis_info *info, const kd_value *value, unsigned i)
 {
     const facts *f = get(info, value);

@@ -23,6 +23,8 @@ typedef struct kd_axis_info kd_axis_info;
 
 /* Facts of all values of a function, as it is now; in the arena. Linear but for loops, which are gone through until nothing changes. */
 kd_axis_info *kd_axis_info_compute(kd_arena *arena, kd_op *func);
+/* A value that was made later and is equal to one that is known. */
+void kd_axis_info_copy(kd_axis_info *info, const kd_value *known, const kd_value *fresh);
 kd_axis_facts kd_axis_info_get(const kd_axis_info *info, const kd_value *value, unsigned axis);
 /* Every element is a multiple of this. */
 int64_t kd_axis_info_divisor(const kd_axis_info *info, const kd_value *value);

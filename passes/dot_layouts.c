@@ -1,7 +1,12 @@
 /* dot_layouts.c - see dot_layouts.h. */
 #include "passes/dot_layouts.h"
 
-enum { MAX_VECTOR_BYTES = 16 };
+enum {
+    MAX_VECTOR_BYTES = 16,
+    MAX_DIRECT = 4096,    /* multiply-adds of a work-item that are unrolled */
+    MAX_REGISTERS = 160,  /* 32-bit ones of a, b and acc in a work-item, beyond which loading all K at once spills */
+    MAX_CHAIN = 64,       /* ops between a dot and what reads it */
+};
 
 static unsigned log2_of(uint64_t n)
 {
@@ -25,15 +30,62 @@ typedef struct plan {
     share of_m, of_n;
 } plan;
 
-/* Splits the sub-groups so that the parts of a and b that one of them reads are smallest together; columns still fill a sub-group. */
-static void split_sub_groups(plan *p)
+/* ---- what becomes of the product ---- */
+
+/* Whether an op folds rows or is a dot whose a this is. */
+static bool keeps_rows(const kd_use *use)
+{
+    const kd_op *op = use->user;
+    return (op->code == KD_OP_reduce && kd_reduce_axis(op) + 1 == op->operands[0].value->type->rank) ||
+           (op->code == KD_OP_dot && use == &op->operands[0]);
+}
+
+static bool reaches_rows(const kd_value *value, unsigned *n_left)
+{
+    for (const kd_use *use = value->uses; use && *n_left; use = use->next) {
+        --*n_left;
+        if (keeps_rows(use))
+            return true;
+        bool goes_on = kd_op_has(use->user, KD_ELEMENTWISE | KD_PURE) && use->user->n_results == 1;
+        if (goes_on && reaches_rows(&use->user->results[0], n_left))
+            return true;
+    }
+    return false;
+}
+
+static bool comes_from_dot(const kd_value *value, unsigned *n_left)
+{
+    if (!value->def || !*n_left)
+        return false;
+    --*n_left;
+    if (value->def->code == KD_OP_dot)
+        return true;
+    if (!kd_op_has(value->def, KD_ELEMENTWISE | KD_PURE))
+        return false;
+    for (unsigned i = 0; i < value->def->n_operands; i++)
+        if (comes_from_dot(kd_op_operand(value->def, i), n_left))
+            return true;
+    return false;
+}
+
+static bool wants_whole_rows(const kd_op *dot)
+{
+    unsigned forward = MAX_CHAIN, backward = MAX_CHAIN;
+    return reaches_rows(&dot->results[0], &forward) || comes_from_dot(kd_dot_a(dot), &backward);
+}
+
+/* ---- sizes ---- */
+
+/* Splits the sub-groups so that the parts of a and b that one of them reads are smallest together; columns still fill a
+ * sub-group, with 4 bytes for each of its lanes. */
+static void split_sub_groups(plan *p, bool whole_rows, unsigned pack)
 {
     p->batch_sub_groups = least(p->sub_group_bits, p->batch);
-    unsigned left = p->sub_group_bits - p->batch_sub_groups, columns = least(p->n, p->lane_bits);
+    unsigned left = p->sub_group_bits - p->batch_sub_groups, columns = least(p->n, p->lane_bits + pack);
     uint64_t best = UINT64_MAX;
     for (unsigned on_n = 0; on_n <= left; on_n++) {
         unsigned on_m = least(left - on_n, p->m);
-        if (on_n + columns > p->n && on_n)
+        if (on_n && (on_n + columns > p->n || (whole_rows && left <= p->m)))
             break;
         uint64_t cost =
             (1ull << (p->m - on_m)) + (1ull << (p->n - on_n)) + ((uint64_t)(left - on_n - on_m) << 20); /* idle ones last */
@@ -55,11 +107,12 @@ static plan plan_of(const kd_op *dot, const kd_gpu_config *config)
               .k = log2_of((uint64_t)a->shape[r - 1]),
               .lane_bits = log2_of(config->sub_group_size),
               .sub_group_bits = log2_of(config->n_sub_groups)};
-    split_sub_groups(&p);
-    unsigned bytes = kd_type_elem_bits(kd_dot_b(dot)->type) / 8, n = p.n - p.of_n.sub_groups, m = p.m - p.of_m.sub_groups;
+    unsigned bytes = kd_type_elem_bits(kd_dot_b(dot)->type) / 8;
+    split_sub_groups(&p, wants_whole_rows(dot), bytes < 4 ? log2_of(4 / bytes) : 0);
+    unsigned n = p.n - p.of_n.sub_groups, m = p.m - p.of_m.sub_groups;
     p.of_n.lanes = least(p.lane_bits, n);
     p.of_m.lanes = least(p.lane_bits - p.of_n.lanes, m);
-    p.of_n.vector = least(n - p.of_n.lanes, log2_of(MAX_VECTOR_BYTES / (bytes ? bytes : 1)));
+    p.of_n.vector = least(n - p.of_n.lanes, log2_of(MAX_VECTOR_BYTES / bytes));
     p.of_n.more = n - p.of_n.lanes - p.of_n.vector;
     p.of_m.vector = m - p.of_m.lanes; /* consecutive rows */
     return p;
@@ -153,8 +206,19 @@ static const kd_layout *a_layout(kd_context *ctx, const plan *p, unsigned elem_b
     return kd_layout_intern(ctx, &l);
 }
 
+/* Whether loading a and b whole, straight to where they are used, is sensible. */
+static bool is_direct(const plan *p, unsigned elem_bytes)
+{
+    unsigned m = p->of_m.vector, n = p->of_n.vector + p->of_n.more, batch = p->batch - p->batch_sub_groups;
+    unsigned rows = p->k + m > p->of_n.lanes ? p->k + m - p->of_n.lanes : 0;
+    uint64_t acc = 1ull << (m + n + batch), a = 1ull << (rows + batch), b = 1ull << (p->k + n + batch);
+    return p->of_n.lanes == p->lane_bits && acc << p->k <= MAX_DIRECT && acc + (a + b) * elem_bytes / 4 <= MAX_REGISTERS;
+}
+
 kd_dot_layouts kd_dot_layouts_choose(kd_context *ctx, const kd_op *dot, const kd_gpu_config *config)
 {
     plan p = plan_of(dot, config);
-    return (kd_dot_layouts){a_layout(ctx, &p, kd_type_elem_bits(kd_dot_a(dot)->type) / 8), b_layout(ctx, &p), acc_layout(ctx, &p)};
+    unsigned elem_bytes = kd_type_elem_bits(kd_dot_a(dot)->type) / 8;
+    bool direct = is_direct(&p, elem_bytes);
+    return (kd_dot_layouts){direct ? a_layout(ctx, &p, elem_bytes) : NULL, direct ? b_layout(ctx, &p) : NULL, acc_layout(ctx, &p)};
 }

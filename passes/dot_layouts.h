@@ -8,9 +8,11 @@
  *                it (lane of acc only where N is shorter than a sub-group), so a shuffle from a constant lane gives it. Intel's compiler
  *                makes that a register region of the multiply-add: it costs nothing.
  *
- * so loads go straight to where they are used, without SLM. The lowering must take any complete a and b for which nothing has to leave its
- * sub-group; what has to is converted before. Copies: sub-groups in one row of the work-group hold the same part of a, those in one column the
- * same part of b. */
+ * so loads go straight to where they are used, without SLM (targets/gpu/dot_direct.c). Copies: sub-groups in one row of the work-group hold
+ * the same part of a, those in one column the same part of b. A product too large to be unrolled so, or narrower than a sub-group, goes through
+ * SLM (dot.c), which takes any layouts.
+ *
+ * Sub-groups go along rows only where rows are folded later, or multiplied again (attention): a row then stays in its sub-group. */
 #ifndef KD_PASSES_DOT_LAYOUTS_H
 #define KD_PASSES_DOT_LAYOUTS_H
 
@@ -19,7 +21,8 @@
 #include "passes/gpu_config.h"
 
 typedef struct kd_dot_layouts {
-    const kd_layout *a, *b, *acc; /* acc: also of the result */
+    const kd_layout *a, *b; /* NULL: any */
+    const kd_layout *acc;   /* also of the result */
 } kd_dot_layouts;
 
 kd_dot_layouts kd_dot_layouts_choose(kd_context *ctx, const kd_op *dot, const kd_gpu_config *config);

@@ -263,7 +263,7 @@ static int64_t addresses_cost(const kd_assigner *s, const kd_op *op, const kd_la
 }
 
 /* An access runs in the layout of its class, or in its own and the value is converted. */
-static int64_t access_cost(const kd_assigner *s, const kd_layout_class *c, const kd_op *op, const kd_layout *layout,
+static int64_t access_cost(kd_assigner *s, const kd_layout_class *c, const kd_op *op, const kd_layout *layout,
                            const kd_layout **out_running)
 {
     kd_access access;
@@ -310,7 +310,7 @@ static const kd_layout *used_as(const kd_assigner *s, const kd_tie *t)
     return result && kd_layout_of_operand(s->costs.ctx, t->op, t->operand, result, &want) ? want : NULL;
 }
 
-static int64_t tie_cost(const kd_assigner *s, const kd_layout_class *c, const kd_tie *t, const kd_layout *layout)
+static int64_t tie_cost(kd_assigner *s, const kd_layout_class *c, const kd_tie *t, const kd_layout *layout)
 {
     const kd_layout *running;
     switch (t->kind) {
@@ -345,7 +345,7 @@ static void propose(proposals *p, const kd_layout *layout)
     p->list[p->n++] = layout;
 }
 
-static void propose_for_tie(const kd_assigner *s, const kd_layout_class *c, const kd_tie *t, proposals *p)
+static void propose_for_tie(kd_assigner *s, const kd_layout_class *c, const kd_tie *t, proposals *p)
 {
     kd_access access;
     switch (t->kind) {

@@ -1,6 +1,7 @@
 /* layout_cost.c - see layout_cost.h. The weights follow what Intel's compiler makes of each form: a message costs its issue and a cycle or
  * two for each cache line, a shuffle between lanes a few instructions a register, a trip through SLM its messages and the barrier. */
 #include "passes/layout_cost.h"
+#include "passes/likely_stride.h"
 
 enum {
     MESSAGE = 4,
@@ -46,7 +47,25 @@ static void order_axes(kd_access *a, const int64_t *runs)
     a->run = runs[a->order[0]];
 }
 
-static bool pointer_access(const kd_layout_costs *costs, const kd_value *ptr, const kd_value *mask, kd_access *out)
+/* Where nothing is known for sure, what is likely: of strides that the kernel is given, the last one is 1, if no other axis is consecutive. */
+static void guess_runs(const kd_value *ptr, int64_t *runs)
+{
+    const kd_type *type = ptr->type;
+    bool is_known = false, has_unit = false;
+    kd_stride strides[KD_MAX_RANK];
+    for (unsigned i = 0; i < type->rank; i++) {
+        strides[i] = kd_likely_stride(ptr, i);
+        is_known |= runs[i] > 1 && strides[i] != KD_STRIDE_UNIT;
+        has_unit |= strides[i] == KD_STRIDE_UNIT;
+    }
+    for (unsigned i = type->rank; i-- > 0 && !is_known;)
+        if (has_unit ? strides[i] == KD_STRIDE_UNIT : strides[i] == KD_STRIDE_UNKNOWN) {
+            runs[i] = type->shape[i];
+            return;
+        }
+}
+
+static void pointer_access(const kd_layout_costs *costs, const kd_value *ptr, const kd_value *mask, kd_access *out)
 {
     const kd_type *type = ptr->type;
     int64_t runs[KD_MAX_RANK];
@@ -54,6 +73,7 @@ static bool pointer_access(const kd_layout_costs *costs, const kd_value *ptr, co
     out->elem_bytes = bytes_of(kd_type_elem(type)->elem);
     for (unsigned i = 0; i < type->rank; i++)
         runs[i] = kd_axis_info_get(costs->info, ptr, i).contiguity;
+    guess_runs(ptr, runs);
     order_axes(out, runs);
     int64_t vector = kd_axis_info_vector_length(costs->info, ptr, out->order[0]), dword = 4 / out->elem_bytes;
     if (mask) { /* but small elements are packed as far as memory allows: the lowering looks at masks one by one where it must */
@@ -62,7 +82,6 @@ static bool pointer_access(const kd_layout_costs *costs, const kd_value *ptr, co
         vector = vector < least ? vector : least;
     }
     out->max_vector = (unsigned)vector;
-    return true;
 }
 
 /* Strides that are constants tell which axis is contiguous; the last one, if none does. */
@@ -83,7 +102,7 @@ static bool block_access(const kd_op *op, const kd_type *block, unsigned first_c
     return true;
 }
 
-bool kd_access_of(const kd_layout_costs *costs, const kd_op *op, kd_access *out)
+static bool find_access(const kd_layout_costs *costs, const kd_op *op, kd_access *out)
 {
     *out = (kd_access){.is_store = op->code == KD_OP_store || op->code == KD_OP_block_store};
     if (op->code == KD_OP_block_load)
@@ -98,6 +117,26 @@ bool kd_access_of(const kd_layout_costs *costs, const kd_op *op, kd_access *out)
     if (is_atomic)
         out->max_vector = 1;
     return true;
+}
+
+bool kd_access_of(kd_layout_costs *costs, const kd_op *op, kd_access *out)
+{
+    const kd_access *known = kd_map_get_ptr(&costs->accesses, op);
+    if (known) {
+        *out = *known;
+        return true;
+    }
+    if (!find_access(costs, op, out))
+        return false;
+    kd_access *copy = kd_arena_new(costs->accesses.arena, kd_access);
+    *copy = *out;
+    *kd_map_at_ptr(&costs->accesses, op) = copy;
+    return true;
+}
+
+kd_layout_costs kd_layout_costs_create(kd_context *ctx, const kd_gpu_config *config, kd_arena *arena, kd_op *func)
+{
+    return (kd_layout_costs){ctx, config, kd_axis_info_compute(arena, func), kd_map_in(arena)};
 }
 
 /* ---- blocked layouts ---- */

@@ -3,6 +3,7 @@
 #ifndef KD_PASSES_LAYOUT_COST_H
 #define KD_PASSES_LAYOUT_COST_H
 
+#include "base/map.h"
 #include "ir/ir.h"
 #include "ir/layout.h"
 #include "passes/axis_info.h"
@@ -11,8 +12,11 @@
 typedef struct kd_layout_costs {
     kd_context *ctx;
     const kd_gpu_config *config;
-    const kd_axis_info *info;
+    kd_axis_info *info;
+    kd_map accesses; /* op -> kd_access: made once for each */
 } kd_layout_costs;
+
+kd_layout_costs kd_layout_costs_create(kd_context *ctx, const kd_gpu_config *config, kd_arena *arena, kd_op *func);
 
 /* What matters of a load, store, atomic or block access. */
 typedef struct kd_access {
@@ -25,7 +29,7 @@ typedef struct kd_access {
 } kd_access;
 
 /* False: the op is no access to a tile. */
-bool kd_access_of(const kd_layout_costs *costs, const kd_op *op, kd_access *out);
+bool kd_access_of(kd_layout_costs *costs, const kd_op *op, kd_access *out);
 /* The layout in which an access is cheapest: coalesced; sub-groups go along axes of the mask `last_axes` only when others are used up. */
 const kd_layout *kd_access_layout(const kd_layout_costs *costs, const kd_access *access, uint32_t last_axes);
 /* The same for tiles that nobody accesses; 16 bytes a work-item along the last axis. */

@@ -112,7 +112,7 @@ static bool wants(const kd_remat *r, const kd_op *op, unsigned i, const kd_layou
     return !operand || !kd_type_is_tile(operand->type) || kd_layout_of_operand(r->costs.ctx, op, i, result, out);
 }
 
-static int64_t own_cost(const kd_remat *r, const kd_value *value, const kd_layout *layout)
+static int64_t own_cost(kd_remat *r, const kd_value *value, const kd_layout *layout)
 {
     const kd_op *op = value->def;
     bool goes = kd_value_has_one_use(value) && op->n_results == 1; /* the old one will have no readers */
@@ -226,8 +226,10 @@ static kd_value *make_clone(kd_remat *r, kd_value *value, const kd_layout *layou
     kd_op *clone = kd_clone_op(&b, op, map);
     for (unsigned i = 0; i < op->n_operands; i++)
         kd_op_set_operand(clone, i, operands[i]);
-    for (unsigned i = 0; i < op->n_results; i++)
+    for (unsigned i = 0; i < op->n_results; i++) {
         clone->results[i].type = kd_type_with_layout(r->costs.ctx, op->results[i].type, layout);
+        kd_axis_info_copy(r->costs.info, &op->results[i], &clone->results[i]);
+    }
     return &clone->results[value->index];
 }
 
@@ -242,6 +244,7 @@ kd_value *kd_remat_make(kd_remat *r, kd_value *value, const kd_layout *layout)
         kd_op *conversion = kd_build_conversion(r->px, value, layout);
         kd_vec_push(r->px->scratch, &r->conversions, conversion);
         step->made = kd_result(conversion);
+        kd_axis_info_copy(r->costs.info, value, step->made);
     } else {
         step->made = make_clone(r, value, layout);
     }

@@ -337,7 +337,7 @@ kd_pass_result kd_pass_remove_layout_conversions(kd_pass_ctx *px, kd_op *func)
         kd_error(px->diags, func->loc, "layouts are changed for a GPU, but none is given (--target spirv:NAME)");
         return KD_PASS_FAILED;
     }
-    s.remat.costs = (kd_layout_costs){px->module->ctx, px->gpu, kd_axis_info_compute(px->scratch, func)};
+    s.remat.costs = kd_layout_costs_create(px->module->ctx, px->gpu, px->scratch, func);
     s.budget = 16 * s.work.n + 64;
     while (s.work.n && s.budget--) {
         kd_op *conversion = kd_vec_pop(&s.work);

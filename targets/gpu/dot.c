@@ -1,4 +1,4 @@
-/* dot.c - matrix products by multiply and add.
+/* dot.c - matrix products by multiply and add, through SLM (without it, where layouts allow: dot_direct.c).
  *
  *     for each part of K that fits in SLM
  *       a and b -> SLM, in the type of the sums
@@ -158,11 +158,11 @@ static void *read_vector(const product *p, kd_value *buffer, start at, kd_value 
     return out;
 }
 
-static kd_value *multiply_add(const product *p, kd_value *a, kd_value *b, kd_value *sum)
+kd_value *kd_simt_multiply_add(kd_simt *s, kd_value *a, kd_value *b, kd_value *sum)
 {
-    if (kd_scalar_is_float(p->elem->scalar))
-        return kd_simt_apply(p->s, KD_OP_fma, p->elem, NULL, (kd_value *[]){a, b, sum}, 3);
-    return kd_simt_binary(p->s, KD_OP_add, sum, kd_simt_binary(p->s, KD_OP_mul, a, b));
+    if (kd_type_is_float_like(sum->type))
+        return kd_simt_apply(s, KD_OP_fma, sum->type, NULL, (kd_value *[]){a, b, sum}, 3);
+    return kd_simt_binary(s, KD_OP_add, sum, kd_simt_binary(s, KD_OP_mul, a, b));
 }
 
 /* Registers by the constant of their row or column start. */
@@ -238,7 +238,7 @@ static void multiply_step(product *p, const starts *at, kd_value *k)
             if (fresh)
                 read_vector(p, p->slm_b, at->col[r], k_rows, u * p->stride_b, p->vector, b);
             for (unsigned i = 0; i < p->vector; i++)
-                p->sums[r + i] = multiply_add(p, a[u], b[i], p->sums[r + i]);
+                p->sums[r + i] = kd_simt_multiply_add(s, a[u], b[i], p->sums[r + i]);
         }
     }
 }
@@ -303,6 +303,8 @@ void kd_simt_dot(kd_simt *s, const kd_op *op)
                  .batch = rank == 3 ? a->type->shape[0] : 1, .m = a->type->shape[rank - 2], .n = b->type->shape[rank - 1],
                  .k = a->type->shape[rank - 1]};
     p.elem = kd_scalar_is_int(from) ? s->i32 : from == KD_F64 ? s->f64 : s->f32;
+    if (kd_simt_dot_direct(s, op, p.elem))
+        return;
     p.n_regs = kd_layout_n_registers(p.layout);
     choose_sizes(&p);
     p.slm_a = kd_simt_slm(s, p.elem, p.batch * p.m * p.stride_a);

@@ -125,6 +125,8 @@ void kd_simt_fold(kd_simt *s, const kd_op *op); /* reduce and scan */
 void kd_simt_sort(kd_simt *s, const kd_op *op);
 void kd_simt_gather(kd_simt *s, const kd_op *op);
 void kd_simt_histogram(kd_simt *s, const kd_op *op);
+bool kd_simt_dot_direct(kd_simt *s, const kd_op *op, const kd_type *elem); /* false: the layouts do not allow it */
+kd_value *kd_simt_multiply_add(kd_simt *s, kd_value *a, kd_value *b, kd_value *sum);
 void kd_simt_dot(kd_simt *s, const kd_op *op); /* by FMA; dpas.c where the layouts are the systolic array's */
 void kd_simt_report(kd_simt *s, const kd_op *op); /* print, assert */
 
