@@ -154,6 +154,27 @@ static kd_lanes apply_in_f32(kd_nest *n, kd_opcode code, const kd_type *elem, co
     return kd_nest_cast(n, kd_nest_apply(n, code, n->l->f32, attrs, wide, n_operands), elem);
 }
 
+static kd_lanes math_number(void *nest, const kd_type *elem, double value)
+{
+    return kd_lanes_uniform(kd_nest_float(nest, elem, value), 0);
+}
+
+static kd_lanes math_apply(void *nest, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands, unsigned n_operands)
+{
+    return kd_nest_apply(nest, code, elem, attrs, operands, n_operands);
+}
+
+/* Functions that are made of others. */
+static bool expand_math(kd_nest *n, kd_math fn, const kd_type *elem, const kd_lanes *operands, kd_lanes *out)
+{
+    if ((fn == KD_MATH_exp || fn == KD_MATH_exp2) && elem == n->l->f32) {
+        *out = kd_lower_exp(n, operands[0], fn == KD_MATH_exp2);
+        return true;
+    }
+    kd_math_maker maker = {n, n->l->i1, n->l->f64, math_number, math_apply};
+    return kd_expand_math(&maker, fn, elem, operands[0], out);
+}
+
 kd_lanes kd_nest_apply(kd_nest *n, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands, unsigned n_operands)
 {
     kd_lanes out;
@@ -163,7 +184,7 @@ kd_lanes kd_nest_apply(kd_nest *n, kd_opcode code, const kd_type *elem, const kd
         return operands[0];
     if (computes_narrow(code, operands[0].v->type))
         return apply_in_f32(n, code, elem, attrs, operands, n_operands);
-    if (code == KD_OP_math && kd_lower_math(n, attrs[0].as_kd_math, elem, operands, &out))
+    if (code == KD_OP_math && expand_math(n, attrs[0].as_kd_math, elem, operands, &out))
         return out;
     for (unsigned i = 0; i < n_operands; i++) {
         scalars = scalars && !is_vector(operands[i]);

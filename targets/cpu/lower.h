@@ -15,15 +15,8 @@
 #include "base/vec.h"
 #include "ir/builder.h"
 #include "targets/codegen.h"
+#include "targets/expand_math.h"
 #include "targets/llvm/emit.h"
-
-/* A value at an index: what the lanes of a vector hold. v is a vector, or a scalar that stands for all lanes: lane l holds v + l * step
- * (for pointers: l * step elements on); step 0 means the same in all. depth: how many loops of the nest it depends on. */
-typedef struct kd_lanes {
-    kd_value *v;
-    int64_t step;
-    unsigned depth;
-} kd_lanes;
 
 enum { KD_MAX_DEPTH = KD_MAX_RANK + 4 };
 
@@ -142,10 +135,6 @@ kd_lanes kd_nest_cast(kd_nest *n, kd_lanes a, const kd_type *elem);
 /* The results of a region of scalar ops. False: it has control flow inside (only width 1 can run it: kd_nest_inline_region). */
 bool kd_region_is_straight(const kd_block *region);
 void kd_nest_apply_region(kd_nest *n, const kd_block *region, const kd_lanes *args, kd_lanes *out);
-
-/* ---- lower_math.c ---- */
-/* Functions that no library has, or only slow ones, from others. f32 or f64 operands. False: a library has it. */
-bool kd_lower_math(kd_nest *n, kd_math fn, const kd_type *elem, const kd_lanes *operands, kd_lanes *out);
 
 /* ---- lower_exp.c ---- */
 /* exp(x), or 2^x, of f32. */

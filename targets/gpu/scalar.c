@@ -4,6 +4,7 @@
 #include "targets/gpu/lower.h"
 
 #include "base/bug.h"
+#include "targets/expand_math.h"
 
 kd_op *kd_simt_put(kd_simt *s, kd_opcode code, const kd_type *type, const kd_attr *attrs, kd_value *const *operands, unsigned n_operands)
 {
@@ -30,11 +31,36 @@ static kd_value *apply_in_f32(kd_simt *s, kd_opcode code, const kd_type *type, c
     return kd_simt_cast(s, kd_simt_apply(s, code, s->f32, attrs, wide, n_operands), type);
 }
 
+static kd_lanes math_number(void *user, const kd_type *elem, double value)
+{
+    kd_simt *s = user;
+    return (kd_lanes){.v = kd_build_float(&s->b, s->loc, elem, value)};
+}
+
+static kd_lanes math_apply(void *user, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands, unsigned n_operands)
+{
+    kd_value *values[4];
+    for (unsigned i = 0; i < n_operands; i++)
+        values[i] = operands[i].v;
+    return (kd_lanes){.v = kd_simt_apply(user, code, elem, attrs, values, n_operands)};
+}
+
+/* Functions that OpenCL lacks. */
+static kd_value *expand_math(kd_simt *s, kd_math fn, const kd_type *elem, kd_value *operand)
+{
+    kd_math_maker maker = {s, s->i1, s->config->device->has_f64 ? s->f64 : s->f32, math_number, math_apply};
+    kd_lanes out;
+    if (fn == KD_MATH_rsqrt || fn == KD_MATH_sinpi || fn == KD_MATH_cospi || !kd_expand_math(&maker, fn, elem, (kd_lanes){.v = operand}, &out))
+        return NULL;
+    return out.v;
+}
+
 kd_value *kd_simt_apply(kd_simt *s, kd_opcode code, const kd_type *type, const kd_attr *attrs, kd_value *const *operands, unsigned n_operands)
 {
     if (n_operands && computes_narrow(code, operands[0]->type))
         return apply_in_f32(s, code, type, attrs, operands, n_operands);
-    return kd_result(kd_simt_put(s, code, type, attrs, operands, n_operands));
+    kd_value *made = code == KD_OP_math ? expand_math(s, attrs[0].as_kd_math, type, operands[0]) : NULL;
+    return made ? made : kd_result(kd_simt_put(s, code, type, attrs, operands, n_operands));
 }
 
 kd_value *kd_simt_binary(kd_simt *s, kd_opcode code, kd_value *a, kd_value *b)

@@ -1,5 +1,5 @@
 /* math.c - mathematical functions: instructions where there are, glibc's vector functions (libmvec) at their widths, and libm lane by lane
- * for the rest. What no library has was rewritten before (targets/cpu/lower_math.c). */
+ * for the rest. What no library has was rewritten before (targets/expand_math.c). */
 #include "targets/llvm/emit.h"
 
 #include "base/bug.h"

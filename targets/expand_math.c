@@ -1,39 +1,50 @@
-/* lower_math.c - functions that neither the machine nor glibc has, made of others.
+/* expand_math.c - functions that a target's library may lack, made of others.
  *
  * Relative errors of f32 (of f64, in units of 1e-16, in brackets): rsqrt, rcbrt 1 ulp [1 ulp]; sinpi, cospi 2 ulp [2 ulp]; normcdf, erfcx, erfinv,
  * erfcinv, normcdfinv 1 ulp [a few hundred]; Bessel i0, i1 1 ulp [a thousand]. Those after sinpi are computed in f64 and rounded. */
-#include "targets/cpu/lower.h"
+#include "targets/expand_math.h"
 
 #include <math.h>
 
 typedef struct maker {
-    kd_nest *n;
+    const kd_math_maker *target;
     const kd_type *elem;
 } maker;
 
 static kd_lanes number(const maker *m, double value)
 {
-    return kd_lanes_uniform(kd_nest_float(m->n, m->elem, value), 0);
+    return m->target->number(m->target->user, m->elem, value);
+}
+
+static kd_lanes apply(const maker *m, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands, unsigned n_operands)
+{
+    static const kd_attr none[KD_MAX_ATTR_INFOS];
+    return m->target->apply(m->target->user, code, elem, attrs ? attrs : none, operands, n_operands);
 }
 
 static kd_lanes add(const maker *m, kd_lanes a, kd_lanes b)
 {
-    return kd_nest_binary(m->n, KD_OP_add, a, b);
+    return apply(m, KD_OP_add, m->elem, NULL, (kd_lanes[]){a, b}, 2);
 }
 
 static kd_lanes sub(const maker *m, kd_lanes a, kd_lanes b)
 {
-    return kd_nest_binary(m->n, KD_OP_sub, a, b);
+    return apply(m, KD_OP_sub, m->elem, NULL, (kd_lanes[]){a, b}, 2);
 }
 
 static kd_lanes mul(const maker *m, kd_lanes a, kd_lanes b)
 {
-    return kd_nest_binary(m->n, KD_OP_mul, a, b);
+    return apply(m, KD_OP_mul, m->elem, NULL, (kd_lanes[]){a, b}, 2);
 }
 
 static kd_lanes quotient(const maker *m, kd_lanes a, kd_lanes b)
 {
-    return kd_nest_binary(m->n, KD_OP_div, a, b);
+    return apply(m, KD_OP_div, m->elem, NULL, (kd_lanes[]){a, b}, 2);
+}
+
+static kd_lanes cast(const maker *m, kd_lanes a, const kd_type *elem)
+{
+    return kd_type_elem(a.v->type) == elem ? a : apply(m, KD_OP_cast, elem, NULL, &a, 1);
 }
 
 static kd_lanes scale(const maker *m, kd_lanes a, double factor)
@@ -43,27 +54,26 @@ static kd_lanes scale(const maker *m, kd_lanes a, double factor)
 
 static kd_lanes unary(const maker *m, kd_opcode code, kd_lanes a)
 {
-    kd_attr none[KD_MAX_ATTR_INFOS] = {{.as_kd_int = 0}};
-    return kd_nest_apply(m->n, code, m->elem, none, &a, 1);
+    return apply(m, code, m->elem, NULL, &a, 1);
 }
 
 static kd_lanes call(const maker *m, kd_math fn, kd_lanes a)
 {
     kd_attr attrs[KD_MAX_ATTR_INFOS] = {{.as_kd_math = fn}};
-    return kd_nest_apply(m->n, KD_OP_math, m->elem, attrs, &a, 1);
+    return apply(m, KD_OP_math, m->elem, attrs, &a, 1);
 }
 
 static kd_lanes copysign_of(const maker *m, kd_lanes a, kd_lanes sign)
 {
     kd_attr attrs[KD_MAX_ATTR_INFOS] = {{.as_kd_math = KD_MATH_copysign}};
-    return kd_nest_apply(m->n, KD_OP_math, m->elem, attrs, (kd_lanes[]){a, sign}, 2);
+    return apply(m, KD_OP_math, m->elem, attrs, (kd_lanes[]){a, sign}, 2);
 }
 
 static kd_lanes where(const maker *m, kd_lanes a, kd_pred pred, double limit, kd_lanes yes, kd_lanes no)
 {
     kd_attr attrs[KD_MAX_ATTR_INFOS] = {{.as_kd_pred = pred}};
-    kd_lanes condition = kd_nest_apply(m->n, KD_OP_cmp, m->n->l->i1, attrs, (kd_lanes[]){a, number(m, limit)}, 2);
-    return kd_nest_apply(m->n, KD_OP_select, m->elem, attrs, (kd_lanes[]){condition, yes, no}, 3);
+    kd_lanes condition = apply(m, KD_OP_cmp, m->target->i1, attrs, (kd_lanes[]){a, number(m, limit)}, 2);
+    return apply(m, KD_OP_select, m->elem, attrs, (kd_lanes[]){condition, yes, no}, 3);
 }
 
 static kd_lanes polynomial(const maker *m, kd_lanes x, const double *coefficients, unsigned n) /* highest power first */
@@ -213,16 +223,10 @@ static bool make(const maker *m, kd_math fn, kd_lanes x, kd_lanes *out)
     }
 }
 
-bool kd_lower_math(kd_nest *n, kd_math fn, const kd_type *elem, const kd_lanes *operands, kd_lanes *out)
+bool kd_expand_math(const kd_math_maker *target, kd_math fn, const kd_type *elem, kd_lanes operand, kd_lanes *out)
 {
-    maker m = {n, elem};
+    maker m = {target, elem};
     switch (fn) {
-    case KD_MATH_exp:
-    case KD_MATH_exp2:
-        if (elem != n->l->f32)
-            return false;
-        *out = kd_lower_exp(n, operands[0], fn == KD_MATH_exp2);
-        return true;
     case KD_MATH_erfinv:
     case KD_MATH_erfcinv:
     case KD_MATH_erfcx:
@@ -230,13 +234,13 @@ bool kd_lower_math(kd_nest *n, kd_math fn, const kd_type *elem, const kd_lanes *
     case KD_MATH_normcdfinv:
     case KD_MATH_cyl_bessel_i0:
     case KD_MATH_cyl_bessel_i1:
-        m.elem = n->l->f64;
+        m.elem = target->wide;
         break;
     default:
         break;
     }
-    if (!make(&m, fn, kd_nest_cast(n, operands[0], m.elem), out))
+    if (!make(&m, fn, cast(&m, operand, m.elem), out))
         return false;
-    *out = kd_nest_cast(n, *out, elem);
+    *out = cast(&m, *out, elem);
     return true;
 }
