@@ -89,6 +89,18 @@ static void follow_def(tracer *t, const kd_value *value, unsigned effect)
     }
 }
 
+static void trace(tracer *t)
+{
+    while (t->work.n) {
+        kd_value *value = kd_vec_pop(&t->work);
+        unsigned both = (unsigned)(uintptr_t)kd_map_get_ptr(&t->seen, value);
+        if (value->def)
+            follow_def(t, value, both);
+        else
+            follow_arg(t, value, both);
+    }
+}
+
 static void visit(kd_op *op, void *user)
 {
     tracer *t = user;
@@ -110,14 +122,7 @@ static void visit(kd_op *op, void *user)
     default:
         break;
     }
-    while (t->work.n) {
-        kd_value *value = kd_vec_pop(&t->work);
-        unsigned both = (unsigned)(uintptr_t)kd_map_get_ptr(&t->seen, value);
-        if (value->def)
-            follow_def(t, value, both);
-        else
-            follow_arg(t, value, both);
-    }
+    trace(t);
 }
 
 uint8_t *kd_arg_effects_compute(kd_arena *arena, const kd_op *func)
@@ -126,6 +131,19 @@ uint8_t *kd_arg_effects_compute(kd_arena *arena, const kd_op *func)
     t.effects = kd_arena_array(arena, uint8_t, func->regions[0]->n_args);
     kd_op_walk((kd_op *)func, visit, &t);
     return t.effects;
+}
+
+uint64_t kd_arg_origins(kd_arena *arena, const kd_op *func, kd_value *ptr)
+{
+    unsigned n = func->regions[0]->n_args;
+    tracer t = {.arena = arena, .func = func, .seen = kd_map_in(arena), .effects = kd_arena_array(arena, uint8_t, n)};
+    uint64_t origins = 0;
+    follow(&t, ptr, KD_ARG_READ);
+    trace(&t);
+    for (unsigned i = 0; i < n; i++)
+        if (t.effects[i])
+            origins |= UINT64_C(1) << (i < 63 ? i : 63);
+    return origins;
 }
 
 kd_pass_result kd_pass_print_arg_effects(kd_pass_ctx *px, kd_op *func)

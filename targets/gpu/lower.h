@@ -8,6 +8,7 @@
  *     scalar.c   one op on scalars, regions               place.c    lane and sub-group arithmetic, owners of copies
  *     memory.c   loads, stores, atomics: vectors, masks   convert.c, shuffle.c, swizzle.c   layout conversions
  *     fold.c, sort.c, gather.c, dot.c, dpas.c ...         ops across elements
+ *     order.c    barriers between accesses of global memory
  *     slm.c      places in SLM by liveness, barriers where a hazard needs one                                     */
 #ifndef KD_TARGETS_GPU_LOWER_H
 #define KD_TARGETS_GPU_LOWER_H
@@ -33,6 +34,7 @@ typedef struct kd_simt {
     const kd_axis_info *axis_info; /* of the input */
     kd_builder b;                  /* where ops go */
     kd_loc loc;                    /* of the op at work, for new ones */
+    kd_map fenced;                 /* ops of the input that need a barrier of global memory before them; see order.c */
     kd_map regs;                   /* values of the input to arrays of scalars */
     bool failed;
     kd_value *lane_id, *sub_group_id; /* made at the function's start */
@@ -102,6 +104,10 @@ void kd_simt_unpack(kd_simt *s, kd_value *vector, kd_value **out, unsigned n);
 void kd_simt_share(kd_simt *s, const kd_type *elem, const kd_layout *layout, kd_value **regs);
 kd_value *kd_simt_shuffle_xor(kd_simt *s, kd_value *v, uint32_t mask);
 kd_value *kd_simt_shuffle(kd_simt *s, kd_value *v, kd_value *lane);
+
+/* ---- global memory ---- */
+/* Fills s->fenced. */
+void kd_simt_order(kd_simt *s, kd_op *func);
 
 /* ---- SLM ---- */
 kd_value *kd_simt_slm(kd_simt *s, const kd_type *elem, int64_t n_elems); /* a gpu.slm op; placed by slm.c */

@@ -255,6 +255,8 @@ void kd_simt_ops(kd_simt *s, kd_block *block)
         if (s->failed || kd_op_has(op, KD_TERMINATOR))
             return;
         s->loc = op->loc;
+        if (kd_map_get_ptr(&s->fenced, op))
+            kd_build_gpu_barrier(&s->b, (kd_gpu_barrier_args){.loc = s->loc, .global = true});
         if (check_size(s, op))
             lower_op(s, op);
         else
@@ -275,6 +277,7 @@ static bool lower_function(kd_simt *s, kd_op *func, kd_op *fresh)
     s->lane_id = kd_result(kd_simt_put(s, KD_OP_gpu_lane_id, s->i32, NULL, NULL, 0));
     s->sub_group_id = kd_result(kd_simt_put(s, KD_OP_gpu_sub_group_id, s->i32, NULL, NULL, 0));
     s->prologue_end = s->sub_group_id->def;
+    kd_simt_order(s, func);
     kd_simt_ops(s, old);
     if (s->failed)
         return false;
@@ -298,7 +301,7 @@ bool kd_lower_to_simt(kd_module *module, kd_op *func, const kd_gpu_config *confi
     kd_context *ctx = module->ctx;
     kd_simt *s = kd_arena_new(arena, kd_simt);
     *s = (kd_simt){.module = module, .ctx = ctx, .arena = arena, .diags = diags, .config = config, .axis_info = kd_axis_info_compute(arena, func),
-                   .regs = kd_map_in(arena), .made = kd_map_in(arena), .i1 = kd_type_scalar(ctx, KD_I1), .i32 = kd_type_scalar(ctx, KD_I32),
+                   .fenced = kd_map_in(arena), .regs = kd_map_in(arena), .made = kd_map_in(arena), .i1 = kd_type_scalar(ctx, KD_I1), .i32 = kd_type_scalar(ctx, KD_I32),
                    .i64 = kd_type_scalar(ctx, KD_I64), .f32 = kd_type_scalar(ctx, KD_F32), .f64 = kd_type_scalar(ctx, KD_F64)};
     kd_builder b = kd_builder_before(module, func);
     kd_op *fresh = kd_build_op(&b, KD_OP_func, func->loc, NULL, 0, NULL, 0, func->attrs);

@@ -1,6 +1,6 @@
 """Runs IR text of the simt level: the work-items of a work-group in step, each value an array with one row a work-item.
 
-SLM accesses are checked: what one work-item writes, no other may touch before the next barrier, nor write what another has read.
+Accesses are checked: what one work-item writes, no other may touch before the next barrier, nor write what another has read.
 """
 import math
 import re
@@ -121,6 +121,33 @@ def cast(v, source, to, truncate=False):
     return out
 
 
+class Races:
+    """Who has touched which byte since the last barrier."""
+
+    def __init__(self, n_bytes):
+        self.writer = np.full(n_bytes, -1)
+        self.reader = np.full(n_bytes, -1)  # -2: several
+        self.atomic = np.zeros(n_bytes, bool)
+
+    def read(self, at, items):
+        owner = self.writer[at]
+        assert ((owner == -1) | (owner == items[:, None])).all() and not self.atomic[at].any(), "reads what another writes"
+        seen = self.reader[at]
+        self.reader[at] = np.where((seen == -1) | (seen == items[:, None]), items[:, None], -2)
+        self.reader[at[self.reader[at] != np.where(seen == -2, -2, items[:, None])]] = -2  # several of these
+
+    def write(self, at, items):
+        for table in (self.reader, self.writer):
+            owner = table[at]
+            assert ((owner == -1) | (owner == items[:, None])).all(), "writes what another uses"
+        assert not self.atomic[at].any(), "writes what is changed atomically"
+        self.writer[at] = items[:, None]
+
+    def change(self, at):
+        assert (self.writer[at] == -1).all() and (self.reader[at] == -1).all(), "an atomic between other accesses"
+        self.atomic[at] = True
+
+
 class WorkGroup:
     """One run of a kernel's text: memory is a dict of arrays by parameter, scalars numbers."""
 
@@ -148,18 +175,18 @@ class WorkGroup:
                     for x in range(self.grid[0]):
                         self.program = (x, y, z)
                         self.slm = np.full(self.slm_bytes + 64, 0xcd, np.uint8)
-                        self.barrier()
+                        self.barrier(True)
                         self.env = dict(self.args)
                         self.block(self.ops)
         for at, array in self.places.items():
             array.reshape(-1).view(np.uint8)[:] = self.memory[at:at + array.nbytes]
 
-    # ---- SLM and its races ----
+    # ---- SLM ----
 
-    def barrier(self):
-        self.writer = np.full(len(self.slm), -1)
-        self.reader = np.full(len(self.slm), -1)  # -2: several
-        self.atomic = np.zeros(len(self.slm), bool)
+    def barrier(self, with_global=False):
+        self.slm_races = Races(len(self.slm))
+        if with_global:
+            self.races = Races(len(self.memory))
 
     def slm_bytes_at(self, op, mask):
         buffer, index = self.value(op.operands[0]), self.value(op.operands[1])
@@ -167,21 +194,6 @@ class WorkGroup:
         at = index.astype(np.int64)[mask, None] * elem_bytes + np.arange(n * elem_bytes if n else elem_bytes)
         assert (at >= 0).all() and (at < size).all(), f"outside its buffer: {op.name} {op.operands}"
         return at + offset
-
-    def check_read(self, at, items):
-        owner = self.writer[at]
-        assert ((owner == -1) | (owner == items[:, None])).all() and not self.atomic[at].any(), "reads what another writes"
-        seen = self.reader[at]
-        self.reader[at] = np.where((seen == -1) | (seen == items[:, None]), items[:, None], -2)
-        first = np.unique(at, return_counts=True)
-        self.reader[first[0][first[1] > 1]] = -2
-
-    def check_write(self, at, items):
-        for table in (self.reader, self.writer):
-            owner = table[at]
-            assert ((owner == -1) | (owner == items[:, None])).all(), "writes what another uses"
-        assert not self.atomic[at].any(), "writes what is changed atomically"
-        self.writer[at] = items[:, None]
 
     # ---- ops ----
 
@@ -313,7 +325,7 @@ class WorkGroup:
         return self.value(op.operands[0])[self.item ^ int(op.attrs["mask"])]
 
     def gpu_barrier(self, op):
-        self.barrier()
+        self.barrier("global" in op.attrs)
 
     def gpu_slm(self, op):
         n, elem = extent(op.types[0])
@@ -328,7 +340,7 @@ class WorkGroup:
         op2.operands = ["%", op.operands[1]]
         at = self.slm_bytes_at(op2, self.everyone())
         assert not n or (at[:, 0] % min(n * elem_bytes, 16) == 0).all(), "a vector that is not aligned"
-        self.check_read(at, self.item)
+        self.slm_races.read(at, self.item)
         out = np.ascontiguousarray(self.slm[at]).view(TYPES[elem])
         return out if n else out[:, 0]
 
@@ -339,14 +351,13 @@ class WorkGroup:
         op2 = Op("gpu.slm_write")
         op2.operands = ["%", op.operands[1]]
         at = self.slm_bytes_at(op2, mask)
-        self.check_write(at, self.item[mask])
+        self.slm_races.write(at, self.item[mask])
         self.slm[at] = np.ascontiguousarray(v.reshape(self.n, -1)[mask]).view(np.uint8).reshape(at.shape)
 
     def gpu_slm_atomic(self, op):
         v, mask = self.value(op.operands[2]), self.optional(op, 3, self.everyone())
         at = self.slm_bytes_at(op, mask)
-        assert (self.writer[at] == -1).all() and (self.reader[at] == -1).all(), "an atomic between other accesses"
-        self.atomic[at] = True
+        self.slm_races.change(at)
         return self.atomically(self.slm, at, mask, v, op.key)
 
     def atomically(self, memory, at, mask, v, kind):
@@ -368,6 +379,7 @@ class WorkGroup:
         n, elem = extent(op.types[0])
         type, mask = TYPES[elem], self.optional(op, 1, self.everyone())
         at = self.global_bytes(self.value(op.operands[0]), mask, max(n, 1) * type.itemsize, int(op.attrs.get("align_bytes", type.itemsize)))
+        self.races.read(at, self.item[mask])
         out = np.zeros((self.n, max(n, 1)), type)
         other = self.optional(op, 2)
         if other is not None:
@@ -380,11 +392,13 @@ class WorkGroup:
         v, mask = self.value(op.operands[1]), self.optional(op, 2, self.everyone())
         v = v.reshape(self.n, -1)
         at = self.global_bytes(self.value(op.operands[0]), mask, v.shape[1] * v.itemsize, int(op.attrs.get("align_bytes", v.itemsize)))
+        self.races.write(at, self.item[mask])
         self.memory[at] = np.ascontiguousarray(v[mask]).view(np.uint8).reshape(at.shape)
 
     def kd_atomic(self, op):
         v, mask = self.value(op.operands[1]), self.optional(op, 2, self.everyone())
         at = self.global_bytes(self.value(op.operands[0]), mask, v.itemsize, v.itemsize)
+        self.races.change(at)
         return self.atomically(self.memory, at, mask, v, op.key)
 
     def gpu_atomic_cas(self, op):
