@@ -167,34 +167,41 @@ static bool verify_gpu_store(kd_verifier *v, const kd_op *op)
     return check_global(v, op, kd_gpu_store_ptr(op)->type, kd_gpu_store_value(op)->type, kd_gpu_store_align_bytes(op));
 }
 
+static int64_t bits_of(const kd_type *type)
+{
+    return type->n_elems * kd_type_elem_bits(type);
+}
+
+/* The parts together have the bits of the vector. */
+static bool check_parts(kd_verifier *v, const kd_op *op, const kd_type *vector, int64_t n_bits)
+{
+    return n_bits == bits_of(vector) ||
+           FAIL("the parts of '%s' have %lld bits together, but %s has %lld", mnemonic(op), (long long)n_bits, vector->text, (long long)bits_of(vector));
+}
+
 static bool verify_pack(kd_verifier *v, const kd_op *op)
 {
-    int64_t n = 0;
+    int64_t n_bits = 0;
     for (unsigned i = 0; i < op->n_operands; i++) {
         const kd_type *part = op->operands[i].value->type;
         if (!check_item(v, op, "parts", part))
             return false;
-        if (kd_type_elem(part) != kd_type_elem(result_type(op)))
-            return FAIL("'gpu.pack' into %s has a part of %s", result_type(op)->text, part->text);
-        n += part->n_elems;
+        n_bits += bits_of(part);
     }
-    if (!kd_type_is_tile(result_type(op)) || n != result_type(op)->n_elems)
-        return FAIL("'gpu.pack' of %lld elements does not give %s", (long long)n, result_type(op)->text);
-    return check_item(v, op, "vector", result_type(op));
+    return check_parts(v, op, result_type(op), n_bits) && check_item(v, op, "vector", result_type(op));
 }
 
+/* The vector may be longer than others: what gpu.block2d_load gives. */
 static bool verify_unpack(kd_verifier *v, const kd_op *op)
 {
     const kd_type *vector = kd_gpu_unpack_vector(op)->type;
-    int64_t n = 0;
+    int64_t n_bits = 0;
     for (unsigned i = 0; i < op->n_results; i++) {
-        if (kd_type_elem(op->results[i].type) != vector->elem)
-            return FAIL("'gpu.unpack' of %s gives a part of %s", vector->text, op->results[i].type->text);
-        n += op->results[i].type->n_elems;
+        if (!check_item(v, op, "elements", op->results[i].type))
+            return false;
+        n_bits += bits_of(op->results[i].type);
     }
-    if (n != vector->n_elems)
-        return FAIL("'gpu.unpack' of %s gives %lld elements", vector->text, (long long)n);
-    return check_item(v, op, "vector", vector);
+    return check_parts(v, op, vector, n_bits);
 }
 
 /* ---- matrix engines ---- */

@@ -1,5 +1,5 @@
 /* dot_layouts.c - see dot_layouts.h. */
-#include "passes/dot_layouts.h"
+#include "passes/dpas_layouts.h"
 
 enum {
     MAX_VECTOR_BYTES = 16,
@@ -217,6 +217,9 @@ static bool is_direct(const plan *p, unsigned elem_bytes)
 
 kd_dot_layouts kd_dot_layouts_choose(kd_context *ctx, const kd_op *dot, const kd_gpu_config *config)
 {
+    kd_dpas_tiling systolic;
+    if (kd_dpas_tiling_choose(ctx, dot, config, &systolic))
+        return systolic.layouts;
     plan p = plan_of(dot, config);
     unsigned elem_bytes = kd_type_elem_bits(kd_dot_a(dot)->type) / 8;
     bool direct = is_direct(&p, elem_bytes);

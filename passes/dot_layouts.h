@@ -25,6 +25,7 @@ typedef struct kd_dot_layouts {
     const kd_layout *acc;   /* also of the result */
 } kd_dot_layouts;
 
+/* Those of the systolic array (dpas_layouts.h) where it takes the dot. */
 kd_dot_layouts kd_dot_layouts_choose(kd_context *ctx, const kd_op *dot, const kd_gpu_config *config);
 
 #endif

@@ -15,6 +15,12 @@ kd_value *kd_simt_pack(kd_simt *s, kd_value *const *parts, unsigned n)
     return n == 1 ? parts[0] : kd_result(kd_simt_put(s, KD_OP_gpu_pack, kd_simt_vector_type(s, parts[0]->type, n), NULL, parts, n));
 }
 
+kd_value *kd_simt_pack_as(kd_simt *s, kd_value *const *parts, unsigned n_parts, const kd_type *elem, unsigned n)
+{
+    const kd_type *type = kd_simt_vector_type(s, elem, n);
+    return n_parts == 1 && parts[0]->type == type ? parts[0] : kd_result(kd_simt_put(s, KD_OP_gpu_pack, type, NULL, parts, n_parts));
+}
+
 void kd_simt_unpack(kd_simt *s, kd_value *vector, kd_value **out, unsigned n)
 {
     if (n == 1) {

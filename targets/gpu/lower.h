@@ -100,6 +100,10 @@ void kd_simt_through_slm(kd_simt *s, const kd_layout *src, kd_value *const *src_
 const kd_type *kd_simt_vector_type(kd_simt *s, const kd_type *elem, unsigned n); /* n 1: elem */
 kd_value *kd_simt_pack(kd_simt *s, kd_value *const *parts, unsigned n);
 void kd_simt_unpack(kd_simt *s, kd_value *vector, kd_value **out, unsigned n);
+/* The bits of scalars one after the other, as a vector of n elements of another type (n 1: a scalar). */
+kd_value *kd_simt_pack_as(kd_simt *s, kd_value *const *parts, unsigned n_parts, const kd_type *elem, unsigned n);
+/* Where what was unpacked is packed again, the vector itself is taken (fold_packs.c). */
+void kd_simt_fold_packs(kd_module *module, kd_op *func, kd_arena *arena);
 /* The registers of all copies get what the owner (kd_simt_owner) has in its. */
 void kd_simt_share(kd_simt *s, const kd_type *elem, const kd_layout *layout, kd_value **regs);
 kd_value *kd_simt_shuffle_xor(kd_simt *s, kd_value *v, uint32_t mask);
@@ -133,6 +137,7 @@ void kd_simt_gather(kd_simt *s, const kd_op *op);
 void kd_simt_histogram(kd_simt *s, const kd_op *op);
 bool kd_simt_dot_direct(kd_simt *s, const kd_op *op, const kd_type *elem); /* false: the layouts do not allow it */
 kd_value *kd_simt_multiply_add(kd_simt *s, kd_value *a, kd_value *b, kd_value *sum);
+bool kd_simt_dpas(kd_simt *s, const kd_op *op); /* a dot on the systolic array; false: it does not take it */
 void kd_simt_dot(kd_simt *s, const kd_op *op); /* by FMA; dpas.c where the layouts are the systolic array's */
 void kd_simt_report(kd_simt *s, const kd_op *op); /* print, assert */
 

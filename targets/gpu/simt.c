@@ -233,7 +233,8 @@ static void lower_op(kd_simt *s, kd_op *op)
         kd_simt_histogram(s, op);
         break;
     case KD_OP_dot:
-        kd_simt_dot(s, op);
+        if (!kd_simt_dpas(s, op))
+            kd_simt_dot(s, op);
         break;
     case KD_OP_print:
     case KD_OP_assert:
@@ -311,6 +312,7 @@ bool kd_lower_to_simt(kd_module *module, kd_op *func, const kd_gpu_config *confi
     }
     if (s->status)
         extend_divisibility(s, fresh);
+    kd_simt_fold_packs(module, fresh, arena);
     uint64_t slm_bytes = kd_slm_assign(module, fresh, arena);
     if (slm_bytes > config->device->slm_bytes) {
         kd_error(diags, func->loc, "the kernel needs %llu KiB of shared local memory, but %s has %u KiB for a work-group",

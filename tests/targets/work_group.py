@@ -420,15 +420,96 @@ class WorkGroup:
                                 + (f"{value:f}" if isinstance(value, np.floating) else str(value)))
 
     def gpu_pack(self, op):
-        return np.concatenate([self.value(o).reshape(self.n, -1) for o in op.operands], 1)
+        parts = [np.ascontiguousarray(self.value(o).reshape(self.n, -1)).view(np.uint8) for o in op.operands]
+        n, elem = extent(op.types[0])
+        out = np.concatenate(parts, 1).view(scalar(elem)[0])
+        return out if n else out[:, 0]
 
     def gpu_unpack(self, op):
-        v, at, out = self.value(op.operands[0]), 0, []
+        v, at, out = np.ascontiguousarray(self.value(op.operands[0])).view(np.uint8), 0, []
         for type in op.types:
-            n = extent(type)[0]
-            out.append(v[:, at:at + n] if n else v[:, at])
-            at += max(n, 1)
+            n, elem = extent(type)
+            size = scalar(elem)[0].itemsize * max(n, 1)
+            part = np.ascontiguousarray(v[:, at:at + size]).view(scalar(elem)[0])
+            out.append(part if n else part[:, 0])
+            at += size
         return out
+
+    # ---- matrix engines: as Intel documents cl_intel_subgroup_matrix_multiply_accumulate and cl_intel_subgroup_2d_block_io ----
+
+    def gpu_dpas(self, op):
+        """A row of a is 32 bytes, side by side in the lanes (2 bytes each of 16, 4 bytes each of 8); a dword of b holds what is below one
+        another in its lane's column."""
+        elem, lanes, groups = op.attrs["elem"].strip('"'), self.lanes, self.n // self.lanes
+        a, b, acc = (np.ascontiguousarray(self.value(o).reshape(self.n, -1)) for o in op.operands)
+        n_rows = acc.shape[1]
+        rows = a.reshape(groups, lanes, a.shape[1]).transpose(0, 2, 1).copy().view(np.uint8).reshape(groups, n_rows, 32)
+        dwords = b.reshape(groups, lanes, 8).transpose(0, 2, 1).copy().view(np.uint8).reshape(groups, 8, lanes, 4)
+
+        def numbers(v):
+            if elem == "bf16":
+                return (v.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+            if elem == "tf32":
+                return (v.view(np.uint32) & 0xffffe000).view(np.float32)
+            return v.view({"f16": np.float16, "i8": np.int8, "u8": np.uint8}[elem])
+        wide = np.int32 if elem in ("i8", "u8") else np.float64
+        left, columns = numbers(rows).astype(wide), numbers(dwords).astype(wide)
+        right = columns.transpose(0, 1, 3, 2).reshape(groups, -1, lanes)
+        product = left @ right + acc.reshape(groups, lanes, n_rows).transpose(0, 2, 1)
+        out = product.transpose(0, 2, 1).reshape(self.n, n_rows).astype(acc.dtype)
+        return out if extent(op.types[0])[0] else out[:, 0]
+
+    def rectangle(self, op, first):
+        """By lane 0 of each sub-group: the surface and the place in it, checked against what hardware asks for."""
+        base, *surface = (self.value(o)[::self.lanes].astype(np.int64) for o in [op.operands[0]] + op.operands[first:])
+        for o in [op.operands[0]] + op.operands[first:]:
+            v = self.value(o).reshape(-1, self.lanes)
+            assert (v == v[:, :1]).all(), "a rectangle that is not one"
+        width, height, pitch, x, y = surface
+        bits, (w, rows, count) = int(op.attrs["elem_bits"]), (int(v) for v in re.findall(r"\d+", op.attrs["width_rows_count"]))
+        assert (base % 64 == 0).all(), "base is not aligned to 64 bytes"
+        assert (width >= 64).all() and (width <= pitch).all() and (pitch < 1 << 24).all(), "a surface too narrow or too wide"
+        assert (width % max(4, bits // 8) == 0).all() and (pitch % 16 == 0).all() and (x * bits // 8 % 4 == 0).all(), "alignment of a surface"
+        assert w * count * bits // 8 <= 64 and rows <= 32, "a rectangle too large"
+        return base, width, height, pitch, x, y, bits // 8, w, rows, count
+
+    def gpu_block2d_load(self, op):
+        base, width, height, pitch, x, y, size, w, rows, count = self.rectangle(op, 1)
+        mode, groups = op.attrs.get("mode", "plain"), self.n // self.lanes
+        tile = np.zeros((groups, count, rows, w, size), np.uint8)
+        for g in range(groups):
+            for c in range(count):
+                for r in range(rows):
+                    for i in range(w):
+                        col, row = (x[g] + c * w + i) * size, y[g] + r
+                        if 0 <= row < height[g] and 0 <= col < width[g]:
+                            at = base[g] + row * pitch[g] + col
+                            tile[g, c, r, i] = self.memory[at:at + size]
+        if mode == "transpose":
+            assert size == 4 and w <= 8 and count == 1, "no such transposed rectangle"
+            tile = tile.transpose(0, 1, 3, 2, 4)
+        if mode == "transform":
+            assert size < 4 and rows % (4 // size) == 0 and w == 16, "no such transformed rectangle"
+            tile = tile.reshape(groups, count, rows * size // 4, 4 // size, w, size).transpose(0, 1, 2, 4, 3, 5)
+        n, elem = extent(op.types[0])
+        flat = np.ascontiguousarray(tile).reshape(groups, count, -1).reshape(groups, -1, self.lanes, scalar(elem)[0].itemsize)
+        return np.ascontiguousarray(flat.transpose(0, 2, 1, 3)).reshape(self.n, -1).view(scalar(elem)[0]).reshape(self.n, n)
+
+    def gpu_block2d_store(self, op):
+        base, width, height, pitch, x, y, size, w, rows, count = self.rectangle(op, 2)
+        v = self.value(op.operands[1])
+        assert rows <= 8 and count == 1, "no such rectangle to store"
+        tile = np.ascontiguousarray(v.reshape(-1, self.lanes, v.shape[1]).transpose(0, 2, 1)).view(np.uint8).reshape(-1, rows, w, size)
+        for g in range(len(tile)):
+            for r in range(rows):
+                for i in range(w):
+                    col, row = (x[g] + i) * size, y[g] + r
+                    if 0 <= row < height[g] and 0 <= col < width[g]:
+                        at = base[g] + row * pitch[g] + col
+                        self.memory[at:at + size] = tile[g, r, i]
+
+    def gpu_block2d_prefetch(self, op):
+        self.rectangle(op, 1)
 
     @property
     def types_of(self):

@@ -1,0 +1,74 @@
+/* dpas.c - dots on the systolic array. In the layouts of passes/dpas_layouts.h an operand of one operation is a run of consecutive registers, so
+ * that runs are packed into vectors and handed over; runs of 16-bit and 8-bit elements as dwords where the array wants them. */
+#include "passes/dpas_layouts.h"
+#include "targets/gpu/lower.h"
+
+typedef struct dpas {
+    kd_simt *s;
+    const kd_dpas_tiling *t;
+    unsigned n_m, n_n, n_k; /* operations along the axes, of one batch */
+    unsigned rows, a_regs, b_regs;
+    kd_value **a, **b, **acc; /* operands of single operations: [k][m], [n][k], [n][m] */
+} dpas;
+
+/* The runs of a register array, as vectors of n elements. */
+static kd_value **runs_of(kd_simt *s, kd_value *const *regs, unsigned n_runs, unsigned run, const kd_type *elem, unsigned n)
+{
+    kd_value **out = kd_simt_array(s, n_runs);
+    for (unsigned i = 0; i < n_runs; i++)
+        out[i] = kd_simt_pack_as(s, regs + i * run, run, elem, n);
+    return out;
+}
+
+/* What a and b consist of: f32 stays (tf32); a is in 16-bit pieces where a sub-group has 16 lanes. */
+static void pack_operands(dpas *d, kd_value *const *a, kd_value *const *b)
+{
+    kd_simt *s = d->s;
+    unsigned bits = kd_type_elem_bits(a[0]->type), a_bits = s->config->sub_group_size == 16 && bits < 32 ? 16 : 32;
+    const kd_type *i16 = kd_type_scalar(s->ctx, KD_I16), *dword = bits == 32 ? s->f32 : s->i32;
+    d->a = runs_of(s, a, d->n_k * d->n_m, d->a_regs, a_bits == 16 ? i16 : dword, d->a_regs * bits / a_bits);
+    d->b = runs_of(s, b, d->n_n * d->n_k, d->b_regs, dword, d->b_regs * bits / 32);
+}
+
+static void multiply(dpas *d)
+{
+    kd_simt *s = d->s;
+    kd_text elem = kd_str_of(d->t->elem);
+    for (unsigned k = 0; k < d->n_k; k++)
+        for (unsigned n = 0; n < d->n_n; n++)
+            for (unsigned m = 0; m < d->n_m; m++) {
+                kd_value **acc = &d->acc[n * d->n_m + m];
+                *acc = kd_result(kd_build_gpu_dpas(
+                    &s->b, (kd_gpu_dpas_args){
+                               .loc = s->loc, .a = d->a[k * d->n_m + m], .b = d->b[n * d->n_k + k], .acc = *acc, .elem = elem}));
+            }
+}
+
+bool kd_simt_dpas(kd_simt *s, const kd_op *op)
+{
+    kd_dpas_tiling t;
+    if (!kd_dpas_tiling_choose(s->ctx, op, s->config, &t))
+        return false;
+    dpas d = {
+        .s = s, .t = &t, .n_m = 1u << t.n_m, .n_n = 1u << t.n_n, .n_k = 1u << t.n_k, .rows = 1u << t.rows, .b_regs = 1u << t.depth};
+    d.a_regs = kd_layout_n_registers(t.layouts.a) >> (t.n_m + t.n_k + t.n_batch);
+    kd_value **a = kd_simt_regs_as(s, kd_dot_a(op), t.layouts.a), **b = kd_simt_regs_as(s, kd_dot_b(op), t.layouts.b);
+    kd_value **acc = kd_simt_regs_as(s, kd_dot_acc(op), t.layouts.acc);
+    const kd_type *acc_elem = kd_type_elem(kd_dot_acc(op)->type), *sum = kd_type_is_scalar(acc_elem, KD_I32) ? s->i32 : s->f32;
+    unsigned n = kd_layout_n_registers(t.layouts.acc), n_per_batch = n >> t.n_batch;
+    kd_value **out = kd_simt_array(s, n);
+    for (unsigned i = 0; i < n; i++)
+        out[i] = kd_simt_cast(s, acc[i], sum);
+    for (unsigned batch = 0; batch < 1u << t.n_batch; batch++) {
+        kd_value **own = out + batch * n_per_batch;
+        pack_operands(&d, a + batch * (d.n_k * d.n_m * d.a_regs), b + batch * (d.n_n * d.n_k * d.b_regs));
+        d.acc = runs_of(s, own, d.n_n * d.n_m, d.rows, sum, d.rows);
+        multiply(&d);
+        for (unsigned i = 0; i < d.n_n * d.n_m; i++)
+            kd_simt_unpack(s, d.acc[i], own + i * d.rows, d.rows);
+    }
+    for (unsigned i = 0; i < n; i++)
+        out[i] = kd_simt_cast(s, out[i], acc_elem);
+    kd_simt_set_from(s, kd_op_result(op, 0), t.layouts.acc, out);
+    return true;
+}
