@@ -1,6 +1,7 @@
 /* slm.c - shared local memory: places for buffers by the time they are in use, and barriers between accesses that meet.
  *
  * A buffer is in use from its first access to its last; an access inside a loop that the gpu.slm op is outside of counts as the whole loop.
+ * A small one keeps its place until a barrier that another one needs anyway, so that its reuse needs no barrier more.
  *
  * Work-items of a work-group run side by side, so a barrier must stand between
  *     a write and a read, a read and a write, or an atomic and either, of one buffer
@@ -35,8 +36,11 @@ kd_value *kd_simt_slm_read(kd_simt *s, kd_value *buffer, kd_value *index, const 
 typedef struct span {
     kd_op *buffer;
     unsigned first, last;
+    unsigned written, read; /* the last write before the first read, in the buffer's block: a barrier stands between; read 0: none */
     uint64_t offset, size;
 } span;
+
+enum { SMALL_BYTES = 4096 };
 
 typedef struct timeline {
     kd_module *module;
@@ -77,20 +81,56 @@ static void find_span(const timeline *t, span *s)
     }
 }
 
+static void find_barrier(span *s)
+{
+    s->read = UINT32_MAX;
+    s->written = 0;
+    for (const kd_use *use = kd_op_result(s->buffer, 0)->uses; use; use = use->next)
+        if (use->user->code == KD_OP_gpu_slm_read && use->user->mark < s->read)
+            s->read = use->user->block == s->buffer->block ? use->user->mark : 0;
+    for (const kd_use *use = kd_op_result(s->buffer, 0)->uses; use && s->read; use = use->next) {
+        unsigned at = use->user->mark;
+        if (use->user->code != KD_OP_gpu_slm_read && at < s->read && use->user->block != s->buffer->block)
+            s->read = 0;
+        else if (use->user->code != KD_OP_gpu_slm_read && at < s->read && at > s->written)
+            s->written = at;
+    }
+    if (s->read == UINT32_MAX)
+        s->read = 0;
+}
+
 static int by_first(const void *a, const void *b)
 {
     const span *x = a, *y = b;
     return x->first != y->first ? (x->first < y->first ? -1 : 1) : x->buffer->mark < y->buffer->mark ? -1 : 1;
 }
 
-/* The lowest place that is free of those before i that are in use at its first access. */
-static uint64_t first_fit(const span *spans, unsigned i)
+static bool is_around(const kd_block *outer, const kd_op *op)
 {
+    return outer == op->block || (op->block->parent && kd_op_is_inside(op, outer->parent));
+}
+
+/* Whether the place of k, which is used no more, can be i's without a barrier for that. */
+static bool is_free(const timeline *t, unsigned k, unsigned i)
+{
+    const span *spans = t->spans.data, *old = &spans[k], *fresh = &spans[i];
+    if (old->size > SMALL_BYTES || fresh->size > SMALL_BYTES)
+        return true;
+    for (unsigned b = 0; b < i; b++)
+        if (spans[b].read && spans[b].written >= old->last && spans[b].read <= fresh->first && is_around(spans[b].buffer->block, fresh->buffer))
+            return true;
+    return false;
+}
+
+/* The lowest place that is free of those before i that are in use at its first access. */
+static uint64_t first_fit(const timeline *t, unsigned i)
+{
+    const span *spans = t->spans.data;
     uint64_t at = 0;
     for (bool moved = true; moved;) {
         moved = false;
         for (unsigned k = 0; k < i; k++)
-            if (spans[k].last >= spans[i].first && spans[k].offset < at + spans[i].size && at < spans[k].offset + spans[k].size) {
+            if ((spans[k].last >= spans[i].first || !is_free(t, k, i)) && spans[k].offset < at + spans[i].size && at < spans[k].offset + spans[k].size) {
                 at = spans[k].offset + spans[k].size;
                 moved = true;
             }
@@ -103,12 +143,12 @@ static uint64_t place_buffers(timeline *t, kd_op *func)
     uint64_t total = 0;
     number_ops(t, kd_op_region(func, 0));
     for (unsigned i = 0; i < t->spans.n; i++)
-        find_span(t, &t->spans.data[i]);
+        find_span(t, &t->spans.data[i]), find_barrier(&t->spans.data[i]);
     if (t->spans.n)
         qsort(t->spans.data, t->spans.n, sizeof(span), by_first);
     for (unsigned i = 0; i < t->spans.n; i++) {
         span *s = &t->spans.data[i];
-        s->offset = first_fit(t->spans.data, i);
+        s->offset = first_fit(t, i);
         total = s->offset + s->size > total ? s->offset + s->size : total;
         kd_gpu_slm_set_offset_bytes(s->buffer, (int64_t)s->offset);
         s->buffer->mark = i;
