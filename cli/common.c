@@ -9,7 +9,7 @@ void kd_common_options_rows(kd_common_options *common, kd_option *out)
     const kd_option rows[KD_N_COMMON_OPTIONS] = {
         {"-I", KD_OPTION_LIST, &common->include_dirs, "DIR", "where imports are looked for, beside the file's own folder", 0, 0},
         {"--device", KD_OPTION_TEXT, &common->device, "NAME", "the device: cpu, level_zero, level_zero:N (cpu)", 0, 0},
-        {"--num-warps -w", KD_OPTION_NUMBER, &common->num_warps, "N", "as in Triton; the CPU does not care", 1, 64},
+        {"--num-warps -w", KD_OPTION_NUMBER, &common->num_warps, "N", "sub-groups of a GPU's work-group; the CPU does not care", 1, 64},
         {"--num-stages -ns", KD_OPTION_NUMBER, &common->num_stages, "N", "as in Triton; the CPU does not care", 1, 64},
         {"--config", KD_OPTION_NUMBER, &common->config, "N", "take the values of the N-th triton.Config in the file, from 0", 0, 9999},
         {"-O", KD_OPTION_NUMBER, &common->opt_level, "N", "optimize: 0 to 3 (3)", 0, 3},
@@ -20,7 +20,7 @@ void kd_common_options_rows(kd_common_options *common, kd_option *out)
         {"--time-passes", KD_OPTION_FLAG, &common->time_passes, NULL, "show how long each pass took", 0, 0},
         {"--check", KD_OPTION_TEXT, &common->check, "WHAT", NULL, 0, 0},
         {"-g", KD_OPTION_FLAG, &common->debug_info, NULL, NULL, 0, 0},
-        {"--threads-per-warp", KD_OPTION_NUMBER, &common->threads_per_warp, "N", NULL, 0, 0}, /* of Triton's compile.py: no effect here */
+        {"--sub-group-size --threads-per-warp", KD_OPTION_NUMBER, &common->sub_group_size, "N", "lanes of a GPU's sub-groups: 8, 16 or 32", 8, 32},
     };
     memcpy(out, rows, sizeof rows);
     const char *triton_debug = getenv("TRITON_DEBUG");
@@ -66,6 +66,7 @@ kd_compile_request kd_common_request(const kd_common_options *common, const char
         .n_include_dirs = common->include_dirs.n,
         .num_warps = (unsigned)common->num_warps,
         .num_stages = (unsigned)common->num_stages,
+        .sub_group_size = (unsigned)common->sub_group_size,
         .config = (int)common->config,
         .opt_level = (unsigned)common->opt_level,
         .set_opt_level = true,

@@ -9,7 +9,7 @@
 typedef struct kd_common_options {
     kd_text_list include_dirs;
     const char *device, *print_after, *check;
-    long num_warps, num_stages, opt_level, config, threads_per_warp;
+    long num_warps, num_stages, opt_level, config, sub_group_size;
     bool no_cache, no_fusion, time_passes, debug_info, debug;
 } kd_common_options;
 

@@ -12,7 +12,7 @@ typedef struct compile_options {
     bool assume_disjoint;
 } compile_options;
 
-static const char *const EMITS[] = {"ast", "kd", "cpu", "llvm", "asm", "obj", "header"};
+static const char *const EMITS[] = {"ast", "kd", "cpu", "gpu", "layouts", "simt", "llvm", "asm", "obj", "spirv", "spirv-asm", "header"};
 enum { N_EMITS = sizeof EMITS / sizeof *EMITS };
 
 static kd_exit check_emit(const char *emit)
@@ -20,15 +20,11 @@ static kd_exit check_emit(const char *emit)
     for (unsigned i = 0; i < N_EMITS; i++)
         if (strcmp(emit, EMITS[i]) == 0)
             return KD_EXIT_OK;
-    if (strcmp(emit, "spirv") == 0 || strcmp(emit, "spirv-asm") == 0 || strcmp(emit, "gpu") == 0) {
-        kd_cli_error("--emit %s: SPIR-V is not supported yet", emit);
-        return KD_EXIT_USAGE;
-    }
     const char *near = kd_cli_nearest(emit, EMITS, N_EMITS);
     if (near)
         kd_cli_error("--emit: unknown form '%s'; did you mean '%s'?", emit, near);
     else
-        kd_cli_error("--emit: unknown form '%s'; expected one of ast kd cpu llvm asm obj header", emit);
+        kd_cli_error("--emit: unknown form '%s'; expected one of ast kd cpu gpu layouts simt llvm asm obj spirv spirv-asm header", emit);
     return KD_EXIT_USAGE;
 }
 
@@ -102,21 +98,17 @@ static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_
         kd_cli_error("--device %s: 'compile' makes code for a --target, such as spirv:bmg; 'kdsl devices' shows each device's", o->common.device);
         return KD_EXIT_USAGE;
     }
-    bool object = !o->emit || strcmp(o->emit, "obj") == 0, ast = o->emit && strcmp(o->emit, "ast") == 0;
+    bool object = !o->emit || strcmp(o->emit, "obj") == 0 || strcmp(o->emit, "spirv") == 0, ast = o->emit && strcmp(o->emit, "ast") == 0;
     if (status == KD_EXIT_OK && o->emit)
         status = check_emit(o->emit);
     if (status != KD_EXIT_OK)
         return status;
-    if (o->target && strncmp(o->target, "spirv:", 6) == 0) {
-        kd_cli_error("--target %s: SPIR-V is not supported yet", o->target);
-        return KD_EXIT_USAGE;
-    }
     const char *file, *kernel;
     kd_split_file_kernel(arena, words->data[0], &file, &kernel);
     kd_compile_request request = kd_common_request(&o->common, file, o->kernel ? o->kernel : kernel);
     request.signature = o->signature;
     request.target = o->target;
-    request.emit = object ? "obj" : o->emit;
+    request.emit = o->emit;
     request.assume_disjoint = o->assume_disjoint;
     if (!o->signature && !ast) {
         kd_cli_error("--signature is missing: the types of the parameters, as in --signature '*fp32:16, i32, BLOCK=1024'");
@@ -137,9 +129,9 @@ int kd_cli_compile(const kd_command *command, int argc, char **argv)
     kd_arena *arena = kd_cli_arena_create();
     kd_option options[KD_N_COMMON_OPTIONS + 8] = {
         {"--signature -s", KD_OPTION_TEXT, &o.signature, "SIG", "a type or value for each parameter", 0, 0},
-        {"--emit", KD_OPTION_TEXT, &o.emit, "WHAT", "ast kd cpu llvm asm obj header (obj)", 0, 0},
+        {"--emit", KD_OPTION_TEXT, &o.emit, "WHAT", "ast kd cpu llvm asm obj header (obj); GPUs: gpu layouts simt spirv spirv-asm", 0, 0},
         {"--out-path -o", KD_OPTION_TEXT, &o.out, "FILE", "where it goes (standard output)", 0, 0},
-        {"--target -t", KD_OPTION_TEXT, &o.target, "T", "cpu (this machine), or cpu:x86-64-v2, -v3, -v4, cpu:znver4 ...", 0, 0},
+        {"--target -t", KD_OPTION_TEXT, &o.target, "T", "cpu (this machine), cpu:x86-64-v3, cpu:znver4 ..., or spirv:bmg, spirv:pvc, spirv:dg2 ...", 0, 0},
         {"--kernel --kernel-name -n", KD_OPTION_TEXT, &o.kernel, "NAME", "the kernel, where it is not behind the file's name", 0, 0},
         {"--assume-disjoint", KD_OPTION_FLAG, &o.assume_disjoint, NULL, "rely on it that written arrays overlap no other: faster code", 0, 0},
         {"--out-name -on", KD_OPTION_TEXT, &o.out_name, "NAME", NULL, 0, 0}, /* of Triton's compile.py; the symbol keeps the kernel's name */

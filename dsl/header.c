@@ -1,4 +1,5 @@
 /* header.c - the C header that goes with a kernel's object file: what a program needs to call it, with neither kdsl nor LLVM around.
+ * For a GPU's SPIR-V: what a program needs to hand it to Level Zero.
  *
  * For a kernel 'add' it has add_args (the run-time arguments), add (the entry, which runs a range of program instances), add_SCRATCH_BYTES,
  * add_part (one of several equal parts of a grid, for the caller's threads) and add_launch (the whole grid, here and now). */
@@ -53,7 +54,7 @@ static void put_top(kd_strbuf *out, const kd_kernel_desc *desc, const char *name
     put_comment_text(out, source_path);
     kd_strbuf_printf(out, ", compiled by kdsl %s for %s and the signature\n *\n *     ", kd_version(), desc->target);
     put_comment_text(out, signature ? signature : "");
-    kd_strbuf_puts(out, "\n *\n * Link with the object file, and with -lm. */\n");
+    kd_strbuf_puts(out, desc->format == KD_CODE_SPIRV ? "\n */\n" : "\n *\n * Link with the object file, and with -lm. */\n");
     kd_strbuf_printf(out, "#ifndef KDSL_KERNEL_%s_H\n#define KDSL_KERNEL_%s_H\n\n#include <stddef.h>\n#include <stdint.h>\n#include <stdlib.h>\n\n", name, name);
     kd_strbuf_puts(out, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
 }
@@ -135,14 +136,76 @@ static void put_launch(kd_strbuf *out, const char *name)
                      name, name, name, name, name, name, name);
 }
 
-kd_str kd_write_header(kd_arena *arena, const kd_kernel_desc *desc, const char *source_path, const char *signature)
+/* ---- SPIR-V ---- */
+
+static void put_text(kd_strbuf *out, const char *text)
+{
+    kd_strbuf_puts(out, "\"");
+    for (const char *c = text; *c; c++)
+        kd_strbuf_printf(out, (unsigned char)*c < ' ' || *c == 127 ? "\\%03o" : *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+    kd_strbuf_puts(out, "\"");
+}
+
+static void put_gpu_launch(kd_strbuf *out, const kd_kernel_desc *desc, const char *name)
+{
+    kd_strbuf_printf(out, "/* For zeModuleCreate and zeKernelCreate. */\n#define %s_BUILD_FLAGS ", name);
+    put_text(out, desc->build_flags);
+    kd_strbuf_printf(out, "\n#define %s_KERNEL ", name);
+    put_text(out, desc->name);
+    kd_strbuf_printf(out,
+                     "\n\n/* For zeKernelSetGroupSize(kernel, %s_WORK_GROUP, 1, 1); the launch has as many groups as the grid has programs. */\n"
+                     "enum {\n    %s_WORK_GROUP = %u, /* work-items: %u sub-groups of %u lanes */\n    %s_SLM_BYTES = %u,  /* the kernel has them itself */\n"
+                     "    %s_N_ARGS = %u\n};\n\n",
+                     name, name, desc->num_warps * desc->sub_group_size, desc->num_warps, desc->sub_group_size, name, desc->slm_bytes, name, desc->n_args);
+    if (desc->n_args) {
+        kd_strbuf_printf(out,
+                         "/* Where each argument is: zeKernelSetArgumentValue(kernel, i, %s_ARGS[i].n_bytes, (const char *)&args + %s_ARGS[i].offset). */\n"
+                         "static const struct {\n    uint32_t offset, n_bytes;\n} %s_ARGS[%s_N_ARGS] = {",
+                         name, name, name, name);
+        for (unsigned i = 0; i < desc->n_args; i++)
+            kd_strbuf_printf(out, "%s{%u, %u}", i ? ", " : "", desc->args[i].offset_bytes, desc->args[i].size_bytes);
+        kd_strbuf_puts(out, "};\n\n");
+    }
+    if (!desc->n_messages)
+        return;
+    kd_strbuf_printf(out,
+                     "/* One more argument: a pointer to four uint32_t that are 0 before the launch. After it the first is 0, or 1 + the number of the\n"
+                     " * message of the first assert that failed, and the others are the program that it failed in. */\n"
+                     "enum { %s_N_MESSAGES = %u };\nstatic const char *const %s_MESSAGES[%s_N_MESSAGES] = {\n",
+                     name, desc->n_messages, name, name);
+    for (unsigned i = 0; i < desc->n_messages; i++) {
+        kd_strbuf_puts(out, "    ");
+        put_text(out, desc->messages[i]);
+        kd_strbuf_puts(out, ",\n");
+    }
+    kd_strbuf_puts(out, "};\n\n");
+}
+
+static void put_code(kd_strbuf *out, const char *name, kd_str code)
+{
+    kd_strbuf_printf(out, "/* SPIR-V. */\nstatic const uint32_t %s_SPIRV[%zu] = {", name, code.len / 4);
+    for (size_t i = 0; i < code.len / 4; i++) {
+        uint32_t word;
+        memcpy(&word, code.ptr + 4 * i, 4);
+        kd_strbuf_printf(out, "%s0x%x", i % 12 ? ", " : i ? ",\n    " : "\n    ", word);
+    }
+    kd_strbuf_puts(out, "\n};\n\n");
+}
+
+kd_str kd_write_header(kd_arena *arena, const kd_kernel_desc *desc, const char *source_path, const char *signature, kd_str code)
 {
     kd_strbuf out = kd_strbuf_in(arena);
     const char *name = c_name(arena, desc->name);
     put_top(&out, desc, name, source_path, signature);
     put_args(&out, desc, name, arena);
-    put_entry(&out, desc, name);
-    put_launch(&out, name);
+    if (desc->format == KD_CODE_SPIRV) {
+        put_gpu_launch(&out, desc, name);
+        if (code.len)
+            put_code(&out, name, code);
+    } else {
+        put_entry(&out, desc, name);
+        put_launch(&out, name);
+    }
     kd_strbuf_puts(&out, "#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
     return (kd_str){kd_strbuf_text(&out), out.len};
 }

@@ -2,6 +2,7 @@
 #include "dsl/kdsl_impl.h"
 
 #include "base/file.h"
+#include "base/gpu_device.h"
 #include "dsl/codegen_open.h"
 #include "dsl/inspect_impl.h"
 #include "ir/text.h"
@@ -166,33 +167,85 @@ static void give_syntax(kd_job *job, const kd_compile_request *request, kd_compi
     give_bytes(out, kd_strbuf_text(&text), text.len);
 }
 
+/* What can be asked for, and for which kind of target. */
+typedef enum emit_for { FOR_ANY, FOR_CPU, FOR_GPU } emit_for;
+
+typedef struct emit_kind {
+    const char *name;
+    kd_emit emit;
+    emit_for target;
+} emit_kind;
+
+static const emit_kind emit_kinds[] = {
+    {"ast", KD_EMIT_OBJECT, FOR_ANY},    {"kd", KD_EMIT_OBJECT, FOR_ANY},      {"cpu", KD_EMIT_CPU, FOR_CPU},
+    {"gpu", KD_EMIT_GPU, FOR_GPU},       {"layouts", KD_EMIT_LAYOUTS, FOR_GPU}, {"simt", KD_EMIT_SIMT, FOR_GPU},
+    {"llvm", KD_EMIT_LLVM, FOR_ANY},     {"asm", KD_EMIT_ASM, FOR_ANY},        {"obj", KD_EMIT_OBJECT, FOR_ANY},
+    {"spirv", KD_EMIT_OBJECT, FOR_GPU},  {"spirv-asm", KD_EMIT_ASM, FOR_GPU},  {"header", KD_EMIT_OBJECT, FOR_ANY},
+};
+enum { N_EMIT_KINDS = sizeof emit_kinds / sizeof *emit_kinds };
+
+static const emit_kind *find_emit(const char *name)
+{
+    for (unsigned i = 0; i < N_EMIT_KINDS; i++)
+        if (strcmp(emit_kinds[i].name, name) == 0)
+            return &emit_kinds[i];
+    return NULL;
+}
+
+static bool is_gpu(const char *target)
+{
+    return strncmp(target, "spirv", 5) == 0;
+}
+
+static kd_status check_emit(kd_job *job, const char *emit, const char *target)
+{
+    const emit_kind *kind = find_emit(emit);
+    if (!kind) {
+        kd_strbuf all = kd_strbuf_in(job->arena);
+        for (unsigned i = 0; i < N_EMIT_KINDS; i++)
+            kd_strbuf_printf(&all, "%s%s", i == 0 ? "" : i + 1 < N_EMIT_KINDS ? ", " : " or ", emit_kinds[i].name);
+        return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no '%s' to emit: expected %s", emit, kd_strbuf_text(&all));
+    }
+    if (kind->target == FOR_GPU && !is_gpu(target))
+        return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no '%s' form for the target '%s': it is made for GPUs, spirv:bmg for example", emit, target);
+    if (kind->target == FOR_CPU && is_gpu(target))
+        return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no '%s' form for the target '%s', which is a GPU", emit, target);
+    return KD_OK;
+}
+
+static kd_status no_target(kd_job *job, const char *target)
+{
+    if (!is_gpu(target))
+        return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no target '%s'; expected cpu, cpu:x86-64-v3, cpu:znver4 ..., or spirv:bmg ...", target);
+    kd_strbuf all = kd_strbuf_in(job->arena);
+    for (unsigned i = 0; i < kd_n_gpu_devices; i++)
+        kd_strbuf_printf(&all, "%sspirv:%s", i == 0 ? "" : i + 1 < kd_n_gpu_devices ? ", " : " or ", kd_gpu_devices[i].name);
+    return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no target '%s'; expected %s (':sg16' after it asks for sub-groups of 16 lanes)", target,
+                   kd_strbuf_text(&all));
+}
+
 static kd_status run_codegen(kd_job *job, const kd_compile_request *request, kd_lower *lw, const char *emit, kd_compiled *out)
 {
-    static const struct {
-        const char *name;
-        kd_emit emit;
-    } kinds[] = {{"obj", KD_EMIT_OBJECT}, {"header", KD_EMIT_OBJECT}, {"cpu", KD_EMIT_CPU}, {"llvm", KD_EMIT_LLVM}, {"asm", KD_EMIT_ASM}};
     const kd_codegen *codegen = kd_codegen_open(&job->why);
     if (!codegen)
         return KD_ERR_UNSUPPORTED;
-    kd_emit kind = KD_EMIT_OBJECT;
-    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i].name, emit) == 0)
-            kind = kinds[i].emit;
     kd_codegen_options options = {.target = request->target ? request->target : "cpu", .opt_level = request->set_opt_level ? request->opt_level : 3,
                                   .no_fusion = request->no_fusion, .assume_disjoint = request->assume_disjoint, .num_warps = lw->num_warps,
-                                  .num_stages = lw->num_stages, .print_after = request->print_after, .time_passes = request->time_passes, .log = &job->log};
+                                  .num_stages = lw->num_stages, .sub_group_size = request->sub_group_size, .print_after = request->print_after,
+                                  .time_passes = request->time_passes, .log = &job->log};
     kd_codegen_result result = {0};
     kd_op *kernel = kd_op_region(lw->module->op, 0)->first;
     const char *name = kd_arena_strndup(job->arena, kd_func_name(kernel).ptr, kd_func_name(kernel).len);
-    kd_status status = codegen->compile(lw->module, name, &options, kind, job->diags, job->arena, &result);
+    kd_status status = codegen->compile(lw->module, name, &options, find_emit(emit)->emit, job->diags, job->arena, &result);
     if (status == KD_ERR_UNSUPPORTED && !job->why.text[0])
-        return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no target '%s'; expected cpu, cpu:x86-64-v3, cpu:znver4 ...", options.target);
+        return no_target(job, options.target);
     if (status != KD_OK)
         return status;
     give_desc(out, &result.desc);
-    if (strcmp(emit, "header") == 0)
-        result.bytes = kd_write_header(out->arena, &out->desc, job->ast->path, request->signature);
+    if (strcmp(emit, "header") == 0) {
+        kd_str code = result.desc.format == KD_CODE_SPIRV ? result.bytes : (kd_str){0};
+        result.bytes = kd_write_header(out->arena, &out->desc, job->ast->path, request->signature, code);
+    }
     give_bytes(out, result.bytes.ptr, result.bytes.len);
     return KD_OK;
 }
@@ -203,21 +256,13 @@ static kd_status run_passes(kd_job *job, const kd_compile_request *request, kd_l
     return kd_pipeline_run(lw->module, "default", &options, job->diags, &job->why);
 }
 
-static bool is_emit(const char *emit)
-{
-    static const char *const all[] = {"ast", "kd", "cpu", "llvm", "asm", "obj", "header"};
-    for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcmp(emit, all[i]) == 0)
-            return true;
-    return false;
-}
-
 kd_status kd_job_compile(kd_job *job, const kd_compile_request *request, kd_compiled *out)
 {
     const char *emit = request->emit ? request->emit : "obj";
-    if (!is_emit(emit))
-        return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no '%s' to emit: expected ast, kd, cpu, llvm, asm, obj or header", emit);
-    kd_status status = kd_job_open(job, request);
+    kd_status status = check_emit(job, emit, request->target ? request->target : "cpu");
+    if (status != KD_OK)
+        return status;
+    status = kd_job_open(job, request);
     if (status != KD_OK)
         return status;
     if (strcmp(emit, "ast") == 0) {

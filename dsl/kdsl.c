@@ -228,7 +228,7 @@ static void write_header(void *user)
 {
     header_text *h = user;
     h->arena = kd_arena_create(&h->budget);
-    kd_str text = kd_write_header(h->arena, &h->compiled->desc, h->source_name, h->signature);
+    kd_str text = kd_write_header(h->arena, &h->compiled->desc, h->source_name, h->signature, (kd_str){0});
     h->text = strndup(text.ptr, text.len);
 }
 

@@ -27,11 +27,12 @@ typedef struct kd_compile_request {
     const char *text;         /* the source itself, then 'file' is only its name in messages (may be NULL) */
     const char *kernel;       /* NAME or NAME@LINE; NULL where the file has one kernel */
     const char *signature;    /* see docs/signature.md: by position "*fp32:16, i32, 1024" or by name "x=*fp32:16, BLOCK=1024" */
-    const char *target;       /* NULL: "cpu" */
-    const char *emit;         /* NULL: "obj"; ast kd cpu llvm asm obj header */
+    const char *target;       /* NULL: "cpu"; "cpu:x86-64-v3" ..., "spirv:bmg" and the other GPUs of base/gpu_devices.def */
+    const char *emit;         /* NULL: "obj" (SPIR-V for a GPU); ast kd cpu llvm asm header; for GPUs gpu layouts simt spirv spirv-asm */
     const char *const *include_dirs;
     unsigned n_include_dirs;
     unsigned num_warps, num_stages; /* 0: what the kernel's config says, or Triton's defaults (4 and 3) */
+    unsigned sub_group_size;  /* lanes of a GPU's sub-groups; 0: what suits the kernel and the device */
     int config;               /* index of a literal triton.Config of the kernel's autotune list, -1: none. 0 is the first */
     unsigned opt_level;       /* 0 to 3; zero-initialized requests get 3 unless set_opt_level */
     bool set_opt_level;

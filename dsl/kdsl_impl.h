@@ -50,7 +50,7 @@ bool kd_request_key(const kd_compile_request *request, kd_hash *out);
 /* For free(); NULL: no memory, or no working folder. */
 char *kd_absolute_path(const char *path);
 
-/* header.c: a C header for the object of a kernel. */
-kd_str kd_write_header(kd_arena *arena, const kd_kernel_desc *desc, const char *source_path, const char *signature);
+/* header.c: a C header for the object of a kernel. code: SPIR-V to put into it; may be empty. */
+kd_str kd_write_header(kd_arena *arena, const kd_kernel_desc *desc, const char *source_path, const char *signature, kd_str code);
 
 #endif

@@ -68,11 +68,14 @@ static void add_compiler(kd_hash *key)
     size_t n = slash ? (size_t)(slash - info.dli_fname) + 1 : 0;
     add_library(key, info.dli_fname, strlen(info.dli_fname), "");
     add_library(key, info.dli_fname, n, "libkdsl-codegen.so");
+    add_library(key, info.dli_fname, n, "kdsl-spirv");
 }
 
 bool kd_request_key(const kd_compile_request *request, kd_hash *out)
 {
-    if ((request->emit && strcmp(request->emit, "obj") != 0) || request->print_after || request->time_passes)
+    bool gpu = request->target && strncmp(request->target, "spirv", 5) == 0;
+    bool object = !request->emit || strcmp(request->emit, "obj") == 0 || (gpu && strcmp(request->emit, "spirv") == 0);
+    if (!object || request->print_after || request->time_passes)
         return false;
     kd_hash key = {0};
     if (request->text) {
@@ -91,7 +94,8 @@ bool kd_request_key(const kd_compile_request *request, kd_hash *out)
     for (unsigned i = 0; i < request->n_include_dirs; i++)
         add_path(&key, request->include_dirs[i]);
     const uint64_t numbers[] = {request->num_warps, request->num_stages, (uint64_t)(int64_t)request->config,
-                                request->set_opt_level ? request->opt_level : 3, request->no_fusion, request->assume_disjoint, request->debug};
+                                request->set_opt_level ? request->opt_level : 3, request->no_fusion, request->assume_disjoint, request->debug,
+                                request->sub_group_size};
     kd_hash_add(&key, numbers, sizeof numbers);
     add_processor(&key);
     add_compiler(&key);

@@ -1,159 +1,68 @@
 /* codegen.c - the way of a kernel through this folder: kd passes, loops, LLVM. */
-#include "targets/codegen.h"
-
-#include "ir/text.h"
-#include "passes/arg_effects.h"
 #include "passes/pass.h"
+#include "targets/codegen_impl.h"
 #include "targets/cpu/lower.h"
 #include "targets/cpu/machine.h"
 #include "targets/llvm/object.h"
 
-#include <llvm/Config/llvm-config.h>
-
-#include <time.h>
-
 enum { MAX_SCRATCH_BYTES = 1 << 30 };
 
-static double now_ms(void)
+static kd_status lower(kd_codegen_job *job, const kd_machine *machine)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
-static void report_time(const kd_codegen_options *options, const char *what, double *since)
-{
-    double now = now_ms();
-    if (options->time_passes && options->log)
-        kd_strbuf_printf(options->log, "%-24s %8.2f ms\n", what, now - *since);
-    *since = now;
-}
-
-static uint32_t bytes_of(const kd_type *type)
-{
-    return type->kind == KD_TYPE_PTR ? 8 : kd_scalar_bytes(type->scalar);
-}
-
-/* The argument struct is laid out as C lays it out: each at a multiple of its size. */
-static void describe(const kd_op *func, const char *name, const kd_machine *machine, const kd_codegen_options *options, kd_arena *arena,
-                     kd_kernel_desc *desc, uint32_t **out_offsets)
-{
-    const uint8_t *effects = kd_arg_effects_compute(arena, func);
-    const kd_block *body = kd_op_region(func, 0);
-    kd_ints divisibility = kd_func_divisibility(func);
-    kd_kernel_arg *args = kd_arena_array(arena, kd_kernel_arg, body->n_args);
-    uint32_t *offsets = kd_arena_array(arena, uint32_t, body->n_args), at = 0, align = 1;
-    for (unsigned i = 0; i < body->n_args; i++) {
-        const kd_type *type = body->args[i]->type, *elem = type->kind == KD_TYPE_PTR ? type->elem : type;
-        uint32_t size = bytes_of(type);
-        at = (at + size - 1) / size * size;
-        align = size > align ? size : align;
-        args[i] = (kd_kernel_arg){.name = body->args[i]->name ? kd_arena_strdup(arena, body->args[i]->name) : kd_arena_printf(arena, "arg%u", i),
-                                  .is_pointer = type->kind == KD_TYPE_PTR,
-                                  .type = elem->kind == KD_TYPE_PTR ? KD_U64 : elem->scalar,
-                                  .offset_bytes = at,
-                                  .size_bytes = size,
-                                  .divisible_by = i < divisibility.n && divisibility.data[i] > 1 ? (uint32_t)divisibility.data[i] : 1,
-                                  .is_written = (effects[i] & KD_ARG_WRITTEN) != 0};
-        offsets[i] = at;
-        at += size;
-    }
-    *out_offsets = offsets;
-    *desc = (kd_kernel_desc){.name = kd_arena_strdup(arena, name), .target = machine->name, .format = KD_CODE_ELF_X86_64, .args = args,
-                             .n_args = body->n_args, .args_size_bytes = (at + align - 1) / align * align,
-                             .needs_disjoint = options->assume_disjoint, .num_warps = options->num_warps, .num_stages = options->num_stages};
-}
-
-static kd_status lower(kd_module *module, const char *kernel, const kd_machine *machine, const kd_codegen_options *options, kd_diags *diags,
-                       kd_arena *scratch, kd_arena *arena, kd_codegen_result *out, uint32_t **out_offsets)
-{
-    double since = now_ms();
+    const kd_codegen_options *options = job->options;
     kd_pipeline_options passes = {.print_after = options->print_after, .time_passes = options->time_passes, .log = options->log,
-                                  .scratch = scratch};
+                                  .scratch = job->scratch};
     kd_failure why = {0};
-    kd_status status = kd_pipeline_run(module, "inline,lower-block-access,default", &passes, diags, &why);
+    kd_status status = kd_pipeline_run(job->module, "inline,lower-block-access,default", &passes, job->diags, &why);
     if (status != KD_OK)
         return status;
-    report_time(options, "kd passes", &since);
-    kd_op *func = kd_module_find(module, kd_str_of(kernel));
+    kd_codegen_report_time(job, "kd passes");
+    kd_op *func = kd_codegen_kernel(job);
     if (!func)
         return KD_ERR_NOT_FOUND;
-    describe(func, kernel, machine, options, arena, &out->desc, out_offsets);
-    if (!kd_lower_to_loops(module, func, machine, options, diags, scratch))
+    kd_codegen_describe(job, func);
+    job->out->desc.target = machine->name;
+    job->out->desc.format = KD_CODE_ELF_X86_64;
+    if (!kd_lower_to_loops(job->module, func, machine, options, job->diags, job->scratch))
         return KD_ERR_REPORTED;
-    func = kd_module_find(module, kd_str_of(kernel));
-    uint64_t bytes = kd_scratch_assign(func, scratch);
+    func = kd_codegen_kernel(job);
+    uint64_t bytes = kd_scratch_assign(func, job->scratch);
     if (bytes > MAX_SCRATCH_BYTES) {
-        kd_error(diags, func->loc, "the kernel needs %llu MiB of scratch memory for its tiles, more than the %d MiB that a thread may have",
+        kd_error(job->diags, func->loc, "the kernel needs %llu MiB of scratch memory for its tiles, more than the %d MiB that a thread may have",
                  (unsigned long long)(bytes >> 20), MAX_SCRATCH_BYTES >> 20);
         return KD_ERR_REPORTED;
     }
-    out->desc.scratch_bytes = (uint32_t)bytes;
-    report_time(options, "loops", &since);
+    job->out->desc.scratch_bytes = (uint32_t)bytes;
+    kd_codegen_report_time(job, "loops");
     return KD_OK;
 }
 
-typedef struct compilation {
-    kd_module *module;
-    const char *kernel;
-    const kd_codegen_options *options;
-    kd_emit emit;
-    kd_diags *diags;
-    kd_arena *scratch, *arena;
-    kd_emitter emitter;
-    kd_codegen_result result;
-    kd_status status;
-} compilation;
-
-static kd_status emit(compilation *c, const uint32_t *offsets, const kd_machine *machine)
-{
-    double since = now_ms();
-    kd_op *func = kd_module_find(c->module, kd_str_of(c->kernel));
-    c->emitter = (kd_emitter){.machine = machine, .arena = c->scratch, .values = kd_map_in(c->scratch), .diags = c->diags};
-    kd_strbuf why = kd_strbuf_in(c->scratch);
-    kd_object_kind kind = c->emit == KD_EMIT_LLVM ? KD_OBJECT_LLVM : c->emit == KD_EMIT_ASM ? KD_OBJECT_ASM : KD_OBJECT_ELF;
-    if (!kd_object_emit(&c->emitter, func, offsets, c->options->opt_level, kind, c->arena, &c->result.bytes, &why)) {
-        kd_error(c->diags, func->loc, "code generation failed: %s", kd_strbuf_text(&why));
-        return KD_ERR_REPORTED;
-    }
-    report_time(c->options, "LLVM", &since);
-    return KD_OK;
-}
-
-static kd_status compile_in(compilation *c)
+static kd_status compile(kd_codegen_job *job)
 {
     kd_machine machine;
-    uint32_t *offsets = NULL;
-    if (!kd_machine_find(c->options->target ? c->options->target : "cpu", c->arena, &machine))
+    if (!kd_machine_find(job->options->target ? job->options->target : "cpu", job->arena, &machine))
         return KD_ERR_UNSUPPORTED;
-    kd_status status = lower(c->module, c->kernel, &machine, c->options, c->diags, c->scratch, c->arena, &c->result, &offsets);
+    kd_status status = lower(job, &machine);
     if (status != KD_OK)
         return status;
-    if (c->emit != KD_EMIT_CPU)
-        return emit(c, offsets, &machine);
-    kd_strbuf text = kd_strbuf_in(c->arena);
-    kd_print_module(c->module, &text);
-    c->result.bytes = kd_str_of(kd_strbuf_text(&text));
+    if (job->emit == KD_EMIT_CPU)
+        return kd_codegen_give_text(job);
+    const kd_kernel_desc *desc = &job->out->desc;
+    uint32_t *offsets = kd_arena_array(job->scratch, uint32_t, desc->n_args);
+    for (unsigned i = 0; i < desc->n_args; i++)
+        offsets[i] = desc->args[i].offset_bytes;
+    kd_op *func = kd_codegen_kernel(job);
+    kd_emitter *e = job->emitter = kd_arena_new(job->scratch, kd_emitter);
+    *e = (kd_emitter){.dialect = machine.has_f16c ? &kd_emit_dialect_cpu_half : &kd_emit_dialect_cpu, .machine = &machine,
+                      .arena = job->scratch, .values = kd_map_in(job->scratch), .diags = job->diags};
+    kd_strbuf why = kd_strbuf_in(job->scratch);
+    kd_object_kind kind = job->emit == KD_EMIT_LLVM ? KD_OBJECT_LLVM : job->emit == KD_EMIT_ASM ? KD_OBJECT_ASM : KD_OBJECT_ELF;
+    if (!kd_object_emit(e, func, offsets, job->options->opt_level, kind, job->arena, &job->out->bytes, &why)) {
+        kd_error(job->diags, func->loc, "code generation failed: %s", kd_strbuf_text(&why));
+        return KD_ERR_REPORTED;
+    }
+    kd_codegen_report_time(job, "LLVM");
     return KD_OK;
-}
-
-static void compile_caught(void *user)
-{
-    compilation *c = user;
-    c->status = compile_in(c);
-}
-
-static kd_status compile(kd_module *module, const char *kernel, const kd_codegen_options *options, kd_emit emit, kd_diags *diags, kd_arena *arena,
-                         kd_codegen_result *out)
-{
-    compilation c = {.module = module, .kernel = kernel, .options = options, .emit = emit, .diags = diags, .arena = arena,
-                     .scratch = kd_arena_create(kd_arena_budget(arena)), .status = KD_ERR_MEMORY};
-    kd_budget_catch(kd_arena_budget(arena), compile_caught, &c);
-    kd_object_release(&c.emitter);
-    kd_arena_destroy(c.scratch);
-    if (c.status == KD_OK)
-        *out = c.result;
-    return c.status;
 }
 
 static const char *target_name(const char *target, kd_arena *arena)
@@ -162,8 +71,4 @@ static const char *target_name(const char *target, kd_arena *arena)
     return kd_machine_find(target, arena, &machine) ? machine.name : NULL;
 }
 
-const kd_codegen *kd_codegen_entry(void)
-{
-    static const kd_codegen entry = {.abi = KD_CODEGEN_ABI, .llvm_version = LLVM_VERSION_STRING, .compile = compile, .target_name = target_name};
-    return &entry;
-}
+const kd_target kd_target_cpu = {.prefix = "cpu", .compile = compile, .name = target_name};

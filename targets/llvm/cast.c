@@ -1,6 +1,6 @@
 /* cast.c - conversions between number types, bit for bit as the IR defines them, on every machine.
  *
- * f16 uses the F16C instructions where the machine has them; bf16 and the f8 types (and f16 elsewhere) are made with integer arithmetic.
+ * f16 uses the instructions (F16C) of machines that have them; bf16 and the f8 types (and f16 elsewhere) are made with integer arithmetic.
  * Everything narrow goes through f32; from f64 by rounding to odd first, so that the second rounding is right. */
 #include "targets/llvm/emit.h"
 
@@ -110,7 +110,7 @@ static LLVMValueRef with_sign(kd_emitter *e, LLVMValueRef magnitude, LLVMValueRe
 
 static LLVMValueRef f16_to_f32(kd_emitter *e, LLVMValueRef v)
 {
-    if (e->machine->has_f16c) {
+    if (e->dialect->has_half) {
         LLVMValueRef half = LLVMBuildBitCast(e->b, v, kd_emit_like(v, LLVMHalfTypeInContext(e->llvm)), "");
         return LLVMBuildFPExt(e->b, half, kd_emit_like(v, e->f32), "");
     }
@@ -185,7 +185,7 @@ static LLVMValueRef shrink(kd_emitter *e, LLVMValueRef magnitude, unsigned manti
 
 static LLVMValueRef f32_to_f16(kd_emitter *e, LLVMValueRef v, kd_rounding rounding)
 {
-    if (e->machine->has_f16c && rounding == KD_ROUND_NEAREST_EVEN) {
+    if (e->dialect->has_half && rounding == KD_ROUND_NEAREST_EVEN) {
         LLVMValueRef half = LLVMBuildFPTrunc(e->b, v, kd_emit_like(v, LLVMHalfTypeInContext(e->llvm)), "");
         return LLVMBuildBitCast(e->b, half, kd_emit_like(v, e->i16), "");
     }

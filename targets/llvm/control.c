@@ -121,6 +121,8 @@ static LLVMValueRef constant(kd_emitter *e, const kd_op *op)
 
 static void emit_op(kd_emitter *e, const kd_op *op)
 {
+    if (e->dialect->op(e, op))
+        return;
     switch (op->code) {
     case KD_OP_for:
         emit_for(e, op);
@@ -135,60 +137,20 @@ static void emit_op(kd_emitter *e, const kd_op *op)
     case KD_OP_poison:
         kd_emit_set(e, kd_op_result(op, 0), constant(e, op));
         break;
-    case KD_OP_program_id:
-        kd_emit_set(e, kd_op_result(op, 0), e->pid[kd_program_id_axis(op)]);
-        break;
-    case KD_OP_num_programs: {
-        LLVMValueRef axis = LLVMConstInt(e->i64, (uint64_t)kd_num_programs_axis(op), false);
-        LLVMValueRef place = LLVMBuildInBoundsGEP2(e->b, e->i32, e->grid, &axis, 1, "");
-        kd_emit_set(e, kd_op_result(op, 0), LLVMBuildLoad2(e->b, e->i32, place, ""));
-        break;
-    }
     case KD_OP_cast:
         kd_emit_cast(e, op);
         break;
     case KD_OP_bitcast:
         kd_emit_bitcast(e, op);
         break;
-    case KD_OP_math:
-        kd_emit_math(e, op);
-        break;
     case KD_OP_hint:
         kd_emit_set(e, kd_op_result(op, 0), kd_emit_get(e, kd_hint_value(op)));
         break;
     case KD_OP_assume:
         break;
-    case KD_OP_barrier:
-        LLVMBuildFence(e->b, LLVMAtomicOrderingAcquireRelease, false, "");
-        break;
-    case KD_OP_assert:
-    case KD_OP_cpu_print:
-        kd_emit_report(e, op);
-        break;
-    case KD_OP_arange:
-    case KD_OP_splat:
-    case KD_OP_cpu_prefix:
-    case KD_OP_cpu_half:
-    case KD_OP_cpu_extract:
-        kd_emit_lanes_op(e, op);
-        break;
-    case KD_OP_cpu_transpose:
-        kd_emit_transpose(e, op);
-        break;
-    case KD_OP_cpu_buffer:
-    case KD_OP_cpu_read:
-    case KD_OP_cpu_write:
-    case KD_OP_load:
-    case KD_OP_cpu_load:
-    case KD_OP_store:
-    case KD_OP_cpu_store:
-    case KD_OP_atomic:
-    case KD_OP_atomic_cas:
-        kd_emit_memory(e, op);
-        break;
     default:
         if (!kd_op_has(op, KD_PURE | KD_ELEMENTWISE))
-            kd_bug_at(__FILE__, __LINE__, "%s has no form at the cpu level", kd_op_get_info(op)->mnemonic);
+            kd_bug_at(__FILE__, __LINE__, "%s has no form in machine code", kd_op_get_info(op)->mnemonic);
         kd_emit_arith(e, op);
         break;
     }

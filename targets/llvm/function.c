@@ -1,4 +1,4 @@
-/* function.c - the entry function around a kernel's body (base/kernel_desc.h, kd_cpu_entry), and what it says to people.
+/* function.c - the entry function around a kernel's body (base/kernel_desc.h, kd_cpu_entry).
  *
  *     entry:  arguments from their struct, program ids of the first instance
  *     next:   the body for one instance, then the ids of the next (x fastest)
@@ -117,98 +117,55 @@ void kd_emit_entry(kd_emitter *e, const kd_op *func, const uint32_t *arg_offsets
     LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, false));
 }
 
-/* ---- print and assert ---- */
+/* ---- the CPU's own ops ---- */
 
-static LLVMValueRef call_variadic(kd_emitter *e, const char *name, LLVMTypeRef *params, unsigned n_params, LLVMValueRef *args, unsigned n_args)
+static bool emit_own(kd_emitter *e, const kd_op *op)
 {
-    LLVMTypeRef type = LLVMFunctionType(e->i32, params, n_params, true);
-    LLVMValueRef fn = LLVMGetNamedFunction(e->module, name);
-    if (!fn)
-        fn = LLVMAddFunction(e->module, name, type);
-    return LLVMBuildCall2(e->b, type, fn, args, n_args, "");
-}
-
-/* A C printf conversion for a value; *v becomes what is passed. */
-static const char *conversion(kd_emitter *e, const kd_type *type, bool hex, LLVMValueRef *v)
-{
-    if (type->kind == KD_TYPE_PTR)
-        return "%p";
-    kd_scalar s = type->scalar;
-    unsigned bits = kd_scalar_bits(s);
-    if (kd_scalar_is_float(s)) {
-        if (s == KD_F32)
-            *v = LLVMBuildFPExt(e->b, *v, e->f64, "");
-        return "%f";
+    switch (op->code) {
+    case KD_OP_program_id:
+        kd_emit_set(e, kd_op_result(op, 0), e->pid[kd_program_id_axis(op)]);
+        return true;
+    case KD_OP_num_programs: {
+        LLVMValueRef axis = LLVMConstInt(e->i64, (uint64_t)kd_num_programs_axis(op), false);
+        LLVMValueRef place = LLVMBuildInBoundsGEP2(e->b, e->i32, e->grid, &axis, 1, "");
+        kd_emit_set(e, kd_op_result(op, 0), LLVMBuildLoad2(e->b, e->i32, place, ""));
+        return true;
     }
-    LLVMTypeRef wide = bits == 64 ? e->i64 : e->i32;
-    *v = kd_scalar_is_unsigned(s) || hex ? LLVMBuildZExt(e->b, *v, wide, "") : LLVMBuildSExt(e->b, *v, wide, "");
-    if (hex)
-        return bits == 64 ? "0x%016lx" : bits == 32 ? "0x%08x" : bits == 16 ? "0x%04x" : "0x%02x";
-    if (kd_scalar_is_unsigned(s))
-        return bits == 64 ? "%lu" : "%u";
-    return bits == 64 ? "%ld" : "%d";
-}
-
-static void append_escaped(kd_strbuf *out, kd_str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '%')
-            kd_strbuf_puts(out, "%");
-        kd_strbuf_append(out, text.ptr + i, 1);
+    case KD_OP_math:
+        kd_emit_math(e, op);
+        return true;
+    case KD_OP_barrier:
+        LLVMBuildFence(e->b, LLVMAtomicOrderingAcquireRelease, false, "");
+        return true;
+    case KD_OP_assert:
+    case KD_OP_cpu_print:
+        kd_emit_report(e, op);
+        return true;
+    case KD_OP_arange:
+    case KD_OP_splat:
+    case KD_OP_cpu_prefix:
+    case KD_OP_cpu_half:
+    case KD_OP_cpu_extract:
+        kd_emit_lanes_op(e, op);
+        return true;
+    case KD_OP_cpu_transpose:
+        kd_emit_transpose(e, op);
+        return true;
+    case KD_OP_cpu_buffer:
+    case KD_OP_cpu_read:
+    case KD_OP_cpu_write:
+    case KD_OP_load:
+    case KD_OP_cpu_load:
+    case KD_OP_store:
+    case KD_OP_cpu_store:
+    case KD_OP_atomic:
+    case KD_OP_atomic_cas:
+        kd_emit_memory(e, op);
+        return true;
+    default:
+        return false;
     }
 }
 
-static void emit_print(kd_emitter *e, const kd_op *op)
-{
-    LLVMValueRef args[5 + KD_MAX_RANK];
-    unsigned n = 1, rank = op->n_operands ? op->n_operands - 1 : 0;
-    kd_strbuf format = kd_strbuf_in(e->arena);
-    kd_strbuf_puts(&format, "pid (%d, %d, %d) idx (");
-    for (unsigned axis = 0; axis < 3; axis++)
-        args[n++] = e->pid[axis];
-    for (unsigned i = 0; i < rank; i++) {
-        kd_strbuf_puts(&format, i ? ", %d" : "%d");
-        args[n++] = LLVMBuildTrunc(e->b, kd_emit_get(e, kd_op_operand(op, i + 1)), e->i32, "");
-    }
-    kd_strbuf_puts(&format, ") ");
-    append_escaped(&format, kd_cpu_print_prefix(op));
-    if (op->n_operands) {
-        LLVMValueRef v = kd_emit_get(e, kd_op_operand(op, 0));
-        const char *how = conversion(e, kd_op_operand(op, 0)->type, kd_cpu_print_hex(op), &v);
-        kd_strbuf_printf(&format, "%s", how);
-        args[n++] = v;
-    }
-    kd_strbuf_puts(&format, "\n");
-    args[0] = LLVMBuildGlobalStringPtr(e->b, kd_strbuf_text(&format), "");
-    call_variadic(e, "printf", &e->ptr, 1, args, n);
-}
-
-static void emit_assert(kd_emitter *e, const kd_op *op)
-{
-    LLVMBasicBlockRef fail = LLVMAppendBasicBlockInContext(e->llvm, e->func, "fail"), go_on = LLVMAppendBasicBlockInContext(e->llvm, e->func, "");
-    LLVMBuildCondBr(e->b, kd_emit_get(e, kd_assert_condition(op)), go_on, fail);
-    LLVMPositionBuilderAtEnd(e->b, fail);
-    kd_place place = e->diags ? kd_loc_place(e->diags, op->loc) : (kd_place){0};
-    kd_strbuf text = kd_strbuf_in(e->arena);
-    if (place.line)
-        kd_strbuf_printf(&text, "%s:%u:%u: ", place.source->path, place.line, place.column);
-    kd_strbuf_puts(&text, "assertion failed in program (%d, %d, %d)");
-    if (kd_assert_message(op).len) {
-        kd_strbuf_puts(&text, ": ");
-        append_escaped(&text, kd_assert_message(op));
-    }
-    kd_strbuf_puts(&text, "\n");
-    LLVMTypeRef params[] = {e->i32, e->ptr};
-    LLVMValueRef args[] = {LLVMConstInt(e->i32, 2, false), LLVMBuildGlobalStringPtr(e->b, kd_strbuf_text(&text), ""), e->pid[0], e->pid[1], e->pid[2]};
-    call_variadic(e, "dprintf", params, 2, args, 5);
-    LLVMBuildRet(e->b, LLVMConstInt(e->i32, 1, false));
-    LLVMPositionBuilderAtEnd(e->b, go_on);
-}
-
-void kd_emit_report(kd_emitter *e, const kd_op *op)
-{
-    if (op->code == KD_OP_assert)
-        emit_assert(e, op);
-    else
-        emit_print(e, op);
-}
+const kd_emit_dialect kd_emit_dialect_cpu = {.op = emit_own, .has_f64 = true};
+const kd_emit_dialect kd_emit_dialect_cpu_half = {.op = emit_own, .has_f64 = true, .has_half = true};

@@ -70,7 +70,7 @@ static LLVMValueRef call_scalar(kd_emitter *e, LLVMValueRef *args, void *user)
     bool single = LLVMTypeOf(args[0]) == e->f32;
     char name[32];
     snprintf(name, sizeof name, "%s%s", kd_math_text(kd_math_fn(op)), single ? "f" : "");
-    return kd_emit_call(e, name, LLVMTypeOf(args[0]), args, op->n_operands, true);
+    return kd_emit_call(e, name, LLVMTypeOf(args[0]), args, op->n_operands, KD_CALL_PURE);
 }
 
 /* The vector in pieces of the widest form that the machine and libmvec share. */
@@ -88,7 +88,7 @@ static LLVMValueRef call_vector(kd_emitter *e, const kd_op *op, LLVMValueRef *ar
         LLVMValueRef pieces[2];
         for (unsigned i = 0; i < op->n_operands; i++)
             pieces[i] = n_parts == 1 ? args[i] : kd_emit_slice(e, args[i], p * part, part);
-        parts[p] = kd_emit_call(e, name, LLVMTypeOf(pieces[0]), pieces, op->n_operands, true);
+        parts[p] = kd_emit_call(e, name, LLVMTypeOf(pieces[0]), pieces, op->n_operands, KD_CALL_PURE);
     }
     return kd_emit_concat(e, parts, n_parts);
 }

@@ -7,29 +7,6 @@
 
 #include <llvm/Config/llvm-config.h>
 
-/* How an element lies in memory: i1 as a byte. */
-static LLVMTypeRef memory_elem(const kd_emitter *e, const kd_type *type)
-{
-    LLVMTypeRef elem = kd_emit_elem_type(e, type);
-    return elem == e->i1 ? e->i8 : elem;
-}
-
-static unsigned elem_bytes(const kd_type *type)
-{
-    const kd_type *elem = kd_type_elem(type);
-    return elem->kind == KD_TYPE_PTR ? 8 : kd_scalar_bytes(elem->scalar);
-}
-
-static LLVMValueRef to_register(kd_emitter *e, LLVMValueRef v, const kd_type *type)
-{
-    return kd_type_is_bool_like(type) ? LLVMBuildICmp(e->b, LLVMIntNE, v, LLVMConstNull(LLVMTypeOf(v)), "") : v;
-}
-
-static LLVMValueRef to_memory(kd_emitter *e, LLVMValueRef v, const kd_type *type)
-{
-    return kd_type_is_bool_like(type) ? LLVMBuildZExt(e->b, v, kd_emit_like(v, e->i8), "") : v;
-}
-
 static LLVMValueRef all_lanes(kd_emitter *e, unsigned lanes)
 {
     return kd_emit_constant_of(LLVMVectorType(e->i1, lanes), 1);
@@ -51,19 +28,6 @@ static LLVMValueRef masked(kd_emitter *e, const char *name, LLVMTypeRef *overloa
     args[align_at] = LLVMConstInt(e->i32, align, false);
     return kd_emit_intrinsic(e, name, overloads, 2, args, n_args);
 #endif
-}
-
-static LLVMValueRef plain_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptr, unsigned align, bool is_volatile)
-{
-    LLVMValueRef v = LLVMBuildLoad2(e->b, type, ptr, "");
-    LLVMSetAlignment(v, align);
-    LLVMSetVolatile(v, is_volatile);
-    return v;
-}
-
-static void plain_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, unsigned align)
-{
-    LLVMSetAlignment(LLVMBuildStore(e->b, value, ptr), align);
 }
 
 /* Whether the machine has gathers (scatters) of such elements. Where it has not, LLVM would make a branch for each lane of the mask. */
@@ -102,7 +66,7 @@ static LLVMValueRef gather_lanes(kd_emitter *e, LLVMTypeRef type, LLVMValueRef p
 {
     LLVMValueRef from = only_where(e, ptrs, mask), v = LLVMGetPoison(type);
     for (unsigned i = 0; i < LLVMGetVectorSize(type); i++) {
-        LLVMValueRef one = plain_load(e, LLVMGetElementType(type), lane_of(e, from, i), align, false);
+        LLVMValueRef one = kd_emit_plain_load(e, LLVMGetElementType(type), lane_of(e, from, i), align, false);
         v = LLVMBuildInsertElement(e->b, v, one, LLVMConstInt(e->i32, i, false), "");
     }
     return from == ptrs ? v : LLVMBuildSelect(e->b, mask, v, other, "");
@@ -112,7 +76,7 @@ static void scatter_lanes(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptrs, 
 {
     LLVMValueRef to = only_where(e, ptrs, mask);
     for (unsigned i = 0; i < LLVMGetVectorSize(LLVMTypeOf(value)); i++)
-        plain_store(e, lane_of(e, value, i), lane_of(e, to, i), align);
+        kd_emit_plain_store(e, lane_of(e, value, i), lane_of(e, to, i), align);
 }
 
 static LLVMValueRef masked_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptr, LLVMValueRef mask, LLVMValueRef other,
@@ -143,7 +107,7 @@ static void masked_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, LL
 static LLVMValueRef buffer_place(kd_emitter *e, const kd_value *buffer, const kd_value *index)
 {
     LLVMValueRef at = kd_emit_get(e, index);
-    LLVMTypeRef unit = LLVMIntTypeInContext(e->llvm, 8 * elem_bytes(buffer->type));
+    LLVMTypeRef unit = LLVMIntTypeInContext(e->llvm, 8 * kd_emit_elem_bytes(buffer->type));
     return LLVMBuildInBoundsGEP2(e->b, unit, kd_emit_get(e, buffer), &at, 1, "");
 }
 
@@ -156,51 +120,28 @@ static void emit_buffer(kd_emitter *e, const kd_op *op)
 static void emit_read(kd_emitter *e, const kd_op *op)
 {
     const kd_type *type = kd_op_result(op, 0)->type;
-    unsigned lanes = kd_emit_lanes(type), align = elem_bytes(type);
+    unsigned lanes = kd_emit_lanes(type), align = kd_emit_elem_bytes(type);
     LLVMValueRef place = buffer_place(e, kd_cpu_read_buffer(op), kd_cpu_read_index(op)), v;
-    LLVMTypeRef mem = kd_emit_wide(memory_elem(e, type), lanes);
+    LLVMTypeRef mem = kd_emit_wide(kd_emit_memory_elem(e, type), lanes);
     if (kd_emit_lanes(kd_cpu_read_index(op)->type))
         v = masked_load(e, mem, place, all_lanes(e, lanes), LLVMGetPoison(mem), align);
     else
-        v = plain_load(e, mem, place, align, false);
-    kd_emit_set(e, kd_op_result(op, 0), to_register(e, v, type));
+        v = kd_emit_plain_load(e, mem, place, align, false);
+    kd_emit_set(e, kd_op_result(op, 0), kd_emit_to_register(e, v, type));
 }
 
 static void emit_write(kd_emitter *e, const kd_op *op)
 {
     const kd_type *type = kd_cpu_write_value(op)->type;
-    LLVMValueRef v = to_memory(e, kd_emit_get(e, kd_cpu_write_value(op)), type);
+    LLVMValueRef v = kd_emit_to_memory(e, kd_emit_get(e, kd_cpu_write_value(op)), type);
     LLVMValueRef place = buffer_place(e, kd_cpu_write_buffer(op), kd_cpu_write_index(op));
     if (kd_emit_lanes(kd_cpu_write_index(op)->type))
-        masked_store(e, v, place, all_lanes(e, kd_emit_lanes(type)), elem_bytes(type));
+        masked_store(e, v, place, all_lanes(e, kd_emit_lanes(type)), kd_emit_elem_bytes(type));
     else
-        plain_store(e, v, place, elem_bytes(type));
+        kd_emit_plain_store(e, v, place, kd_emit_elem_bytes(type));
 }
 
 /* ---- loads and stores ---- */
-
-/* Starts a block that runs only where the mask holds; returns the block to continue in. */
-static LLVMBasicBlockRef begin_guard(kd_emitter *e, LLVMValueRef mask)
-{
-    LLVMBasicBlockRef then = LLVMAppendBasicBlockInContext(e->llvm, e->func, "on"),
-                      join = LLVMAppendBasicBlockInContext(e->llvm, e->func, "");
-    LLVMBuildCondBr(e->b, mask, then, join);
-    LLVMPositionBuilderAtEnd(e->b, then);
-    return join;
-}
-
-/* Ends it; returns v where it ran, other elsewhere. */
-static LLVMValueRef end_guard(kd_emitter *e, LLVMBasicBlockRef before, LLVMBasicBlockRef join, LLVMValueRef v, LLVMValueRef other)
-{
-    LLVMBasicBlockRef last = LLVMGetInsertBlock(e->b);
-    LLVMBuildBr(e->b, join);
-    LLVMPositionBuilderAtEnd(e->b, join);
-    if (!v)
-        return NULL;
-    LLVMValueRef phi = LLVMBuildPhi(e->b, LLVMTypeOf(v), "");
-    LLVMAddIncoming(phi, (LLVMValueRef[]){v, other}, (LLVMBasicBlockRef[]){last, before}, 2);
-    return phi;
-}
 
 /* A gather that finds its addresses consecutive (a column index modulo a size, say) loads them as a vector. */
 static LLVMValueRef gather(kd_emitter *e, LLVMTypeRef mem, LLVMValueRef ptrs, LLVMValueRef mask, LLVMValueRef other, unsigned bytes)
@@ -241,21 +182,21 @@ static void emit_load(kd_emitter *e, const kd_op *op)
     const kd_value *mask = wide ? kd_cpu_load_mask(op) : kd_load_mask(op),
                    *other = wide ? kd_cpu_load_other(op) : kd_load_other(op);
     bool is_volatile = wide ? kd_cpu_load_is_volatile(op) : kd_load_is_volatile(op);
-    unsigned lanes = kd_emit_lanes(type), align = elem_bytes(type);
+    unsigned lanes = kd_emit_lanes(type), align = kd_emit_elem_bytes(type);
     LLVMValueRef ptr = kd_emit_get(e, kd_op_operand(op, 0)), v;
-    LLVMTypeRef mem = kd_emit_wide(memory_elem(e, type), lanes);
-    LLVMValueRef instead = other ? to_memory(e, kd_emit_get(e, other), type) : LLVMConstNull(mem);
+    LLVMTypeRef mem = kd_emit_wide(kd_emit_memory_elem(e, type), lanes);
+    LLVMValueRef instead = other ? kd_emit_to_memory(e, kd_emit_get(e, other), type) : LLVMConstNull(mem);
     if (lanes && !wide) {
         v = gather(e, mem, ptr, mask ? kd_emit_get(e, mask) : all_lanes(e, lanes), instead, align);
     } else if (lanes && mask) {
         v = masked_load(e, mem, ptr, kd_emit_get(e, mask), instead, align);
     } else if (mask) {
-        LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), join = begin_guard(e, kd_emit_get(e, mask));
-        v = end_guard(e, before, join, plain_load(e, mem, ptr, align, is_volatile), instead);
+        kd_emit_guard guard = kd_emit_guard_begin(e, kd_emit_get(e, mask));
+        v = kd_emit_guard_end(e, guard, kd_emit_plain_load(e, mem, ptr, align, is_volatile), instead);
     } else {
-        v = plain_load(e, mem, ptr, align, is_volatile);
+        v = kd_emit_plain_load(e, mem, ptr, align, is_volatile);
     }
-    kd_emit_set(e, kd_op_result(op, 0), to_register(e, v, type));
+    kd_emit_set(e, kd_op_result(op, 0), kd_emit_to_register(e, v, type));
 }
 
 static void emit_store(kd_emitter *e, const kd_op *op)
@@ -263,16 +204,16 @@ static void emit_store(kd_emitter *e, const kd_op *op)
     bool wide = op->code == KD_OP_cpu_store;
     const kd_value *value = wide ? kd_cpu_store_value(op) : kd_store_value(op),
                    *mask = wide ? kd_cpu_store_mask(op) : kd_store_mask(op);
-    unsigned lanes = kd_emit_lanes(value->type), align = elem_bytes(value->type);
-    LLVMValueRef ptr = kd_emit_get(e, kd_op_operand(op, 0)), v = to_memory(e, kd_emit_get(e, value), value->type);
+    unsigned lanes = kd_emit_lanes(value->type), align = kd_emit_elem_bytes(value->type);
+    LLVMValueRef ptr = kd_emit_get(e, kd_op_operand(op, 0)), v = kd_emit_to_memory(e, kd_emit_get(e, value), value->type);
     if (lanes && (mask || !wide)) {
         masked_store(e, v, ptr, mask ? kd_emit_get(e, mask) : all_lanes(e, lanes), align);
     } else if (mask) {
-        LLVMBasicBlockRef join = begin_guard(e, kd_emit_get(e, mask));
-        plain_store(e, v, ptr, align);
-        end_guard(e, NULL, join, NULL, NULL);
+        kd_emit_guard guard = kd_emit_guard_begin(e, kd_emit_get(e, mask));
+        kd_emit_plain_store(e, v, ptr, align);
+        kd_emit_guard_end(e, guard, NULL, NULL);
     } else {
-        plain_store(e, v, ptr, align);
+        kd_emit_plain_store(e, v, ptr, align);
     }
 }
 
@@ -297,26 +238,27 @@ static LLVMValueRef compare_exchange(kd_emitter *e, LLVMValueRef ptr, LLVMValueR
     return LLVMBuildAtomicCmpXchg(e->b, ptr, expected, desired, order, failure, false);
 }
 
+typedef struct narrow_sum {
+    LLVMValueRef ptr, addend;
+    LLVMAtomicOrdering order;
+    bool half;
+} narrow_sum;
+
+static kd_emit_attempt add_narrow(kd_emitter *e, LLVMValueRef old, void *user)
+{
+    const narrow_sum *n = user;
+    LLVMValueRef a = kd_emit_narrow_to_f32(e, old, n->half), b = kd_emit_narrow_to_f32(e, n->addend, n->half);
+    LLVMValueRef sum = kd_emit_f32_to_narrow(e, LLVMBuildFAdd(e->b, a, b, ""), n->half);
+    LLVMValueRef result = compare_exchange(e, n->ptr, old, sum, n->order);
+    return (kd_emit_attempt){LLVMBuildExtractValue(e->b, result, 0, ""), LLVMBuildExtractValue(e->b, result, 1, "")};
+}
+
 /* f16 and bf16 have no atomic instruction: compare and exchange until nobody came between. */
 static LLVMValueRef narrow_float_add(kd_emitter *e, const kd_op *op, LLVMValueRef ptr, LLVMValueRef addend,
                                      LLVMAtomicOrdering order)
 {
-    const kd_type *type = kd_atomic_value(op)->type;
-    bool half = type->scalar == KD_F16;
-    LLVMValueRef first = plain_load(e, e->i16, ptr, 2, false);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), loop = LLVMAppendBasicBlockInContext(e->llvm, e->func, ""),
-                      done = LLVMAppendBasicBlockInContext(e->llvm, e->func, "");
-    LLVMBuildBr(e->b, loop);
-    LLVMPositionBuilderAtEnd(e->b, loop);
-    LLVMValueRef old = LLVMBuildPhi(e->b, e->i16, "");
-    LLVMValueRef sum = LLVMBuildFAdd(e->b, kd_emit_narrow_to_f32(e, old, half), kd_emit_narrow_to_f32(e, addend, half), "");
-    LLVMValueRef result = compare_exchange(e, ptr, old, kd_emit_f32_to_narrow(e, sum, half), order);
-    LLVMValueRef found = LLVMBuildExtractValue(e->b, result, 0, ""), ok = LLVMBuildExtractValue(e->b, result, 1, "");
-    LLVMBasicBlockRef last = LLVMGetInsertBlock(e->b);
-    LLVMBuildCondBr(e->b, ok, done, loop);
-    LLVMAddIncoming(old, (LLVMValueRef[]){first, found}, (LLVMBasicBlockRef[]){before, last}, 2);
-    LLVMPositionBuilderAtEnd(e->b, done);
-    return found;
+    narrow_sum n = {ptr, addend, order, kd_atomic_value(op)->type->scalar == KD_F16};
+    return kd_emit_retry(e, kd_emit_plain_load(e, e->i16, ptr, 2, false), add_narrow, &n);
 }
 
 static LLVMValueRef read_modify_write(kd_emitter *e, const kd_op *op, LLVMValueRef ptr, LLVMValueRef v)
@@ -342,24 +284,20 @@ static LLVMValueRef read_modify_write(kd_emitter *e, const kd_op *op, LLVMValueR
 static void emit_atomic(kd_emitter *e, const kd_op *op)
 {
     const kd_type *type = kd_atomic_value(op)->type;
-    LLVMValueRef ptr = kd_emit_get(e, kd_atomic_ptr(op)), v = to_memory(e, kd_emit_get(e, kd_atomic_value(op)), type), old;
+    LLVMValueRef ptr = kd_emit_get(e, kd_atomic_ptr(op)), v = kd_emit_to_memory(e, kd_emit_get(e, kd_atomic_value(op)), type), old;
     KD_ASSERT(!kd_emit_lanes(type));
-    if (kd_atomic_mask(op)) {
-        LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), join = begin_guard(e, kd_emit_get(e, kd_atomic_mask(op)));
-        old = read_modify_write(e, op, ptr, v);
-        old = end_guard(e, before, join, old, LLVMConstNull(LLVMTypeOf(old)));
-    } else {
-        old = read_modify_write(e, op, ptr, v);
-    }
-    kd_emit_set(e, kd_op_result(op, 0), to_register(e, old, type));
+    kd_emit_guard guard = kd_emit_guard_begin(e, kd_atomic_mask(op) ? kd_emit_get(e, kd_atomic_mask(op)) : NULL);
+    old = read_modify_write(e, op, ptr, v);
+    old = kd_emit_guard_end(e, guard, old, LLVMConstNull(LLVMTypeOf(old)));
+    kd_emit_set(e, kd_op_result(op, 0), kd_emit_to_register(e, old, type));
 }
 
 static void emit_cas(kd_emitter *e, const kd_op *op)
 {
     const kd_type *type = kd_atomic_cas_desired(op)->type;
     LLVMValueRef ptr = kd_emit_get(e, kd_atomic_cas_ptr(op));
-    LLVMValueRef expected = to_memory(e, kd_emit_get(e, kd_atomic_cas_expected(op)), type);
-    LLVMValueRef desired = to_memory(e, kd_emit_get(e, kd_atomic_cas_desired(op)), type);
+    LLVMValueRef expected = kd_emit_to_memory(e, kd_emit_get(e, kd_atomic_cas_expected(op)), type);
+    LLVMValueRef desired = kd_emit_to_memory(e, kd_emit_get(e, kd_atomic_cas_desired(op)), type);
     LLVMTypeRef real = LLVMTypeOf(desired), bits = real == e->f32 ? e->i32 : real == e->f64 ? e->i64 : real;
     if (bits != real) {
         expected = LLVMBuildBitCast(e->b, expected, bits, "");
@@ -369,7 +307,7 @@ static void emit_cas(kd_emitter *e, const kd_op *op)
         LLVMBuildExtractValue(e->b, compare_exchange(e, ptr, expected, desired, ordering_of(kd_atomic_cas_order(op))), 0, "");
     if (bits != real)
         old = LLVMBuildBitCast(e->b, old, real, "");
-    kd_emit_set(e, kd_op_result(op, 0), to_register(e, old, type));
+    kd_emit_set(e, kd_op_result(op, 0), kd_emit_to_register(e, old, type));
 }
 
 void kd_emit_memory(kd_emitter *e, const kd_op *op)

@@ -3,10 +3,8 @@
 
 #include "base/bug.h"
 
-#include <llvm-c/Analysis.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
-#include <llvm-c/Transforms/PassBuilder.h>
 
 #include <pthread.h>
 
@@ -44,28 +42,6 @@ static const char *pipeline(unsigned opt_level)
            "simplifycfg,loop-mssa(licm))";
 }
 
-/* Takes over a text of LLVM's. */
-static const char *keep_text(kd_emitter *e, char *text)
-{
-    if (e->text)
-        LLVMDisposeMessage(e->text);
-    return e->text = text;
-}
-
-static bool optimize(kd_emitter *e, unsigned opt_level, kd_strbuf *why)
-{
-    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(e->module, pipeline(opt_level), e->backend, options);
-    LLVMDisposePassBuilderOptions(options);
-    if (!error)
-        return true;
-    char *text = LLVMGetErrorMessage(error);
-    keep_text(e, LLVMCreateMessage(text));
-    LLVMDisposeErrorMessage(text);
-    kd_strbuf_puts(why, e->text);
-    return false;
-}
-
 static kd_str copy(kd_arena *arena, const char *text, size_t n_bytes)
 {
     char *own = kd_arena_alloc(arena, n_bytes + 1);
@@ -77,7 +53,7 @@ static bool emit_code(kd_emitter *e, bool asm_text, kd_arena *arena, kd_str *out
 {
     char *message = NULL;
     if (LLVMTargetMachineEmitToMemoryBuffer(e->backend, e->module, asm_text ? LLVMAssemblyFile : LLVMObjectFile, &message, &e->code)) {
-        kd_strbuf_puts(why, message ? keep_text(e, message) : "no code");
+        kd_strbuf_puts(why, message ? kd_emit_keep_text(e, message) : "no code");
         return false;
     }
     *out = copy(arena, LLVMGetBufferStart(e->code), LLVMGetBufferSize(e->code));
@@ -101,45 +77,17 @@ bool kd_object_emit(kd_emitter *e, const kd_op *func, const uint32_t *arg_offset
         kd_strbuf_puts(why, "this LLVM has no x86-64 backend");
         return false;
     }
-    e->llvm = LLVMContextCreate();
-    e->module = LLVMModuleCreateWithNameInContext("kernel", e->llvm);
-    e->b = LLVMCreateBuilderInContext(e->llvm);
+    kd_emit_open(e, triple);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(e->backend);
     LLVMSetModuleDataLayout(e->module, layout);
     LLVMDisposeTargetData(layout);
-    LLVMSetTarget(e->module, triple);
-    kd_emit_init_types(e);
     kd_emit_entry(e, func, arg_offsets);
-    char *message = NULL; /* wrong IR would abort the process in the backend */
-    bool broken = LLVMVerifyModule(e->module, LLVMReturnStatusAction, &message);
-    keep_text(e, message);
-    if (broken) {
-        kd_strbuf_puts(why, message);
-        return false;
-    }
-    if (!optimize(e, opt_level, why))
+    if (!kd_emit_verify(e, why) || !kd_emit_optimize(e, pipeline(opt_level), why))
         return false;
     if (kind != KD_OBJECT_LLVM)
         return emit_code(e, kind == KD_OBJECT_ASM, arena, out, why);
-    keep_text(e, LLVMPrintModuleToString(e->module));
-    *out = copy(arena, e->text, strlen(e->text));
+    *out = kd_emit_text(e, arena);
     return true;
-}
-
-void kd_object_release(kd_emitter *e)
-{
-    if (e->code)
-        LLVMDisposeMemoryBuffer(e->code);
-    if (e->text)
-        LLVMDisposeMessage(e->text);
-    if (e->b)
-        LLVMDisposeBuilder(e->b);
-    if (e->module)
-        LLVMDisposeModule(e->module);
-    if (e->llvm)
-        LLVMContextDispose(e->llvm);
-    if (e->backend)
-        LLVMDisposeTargetMachine(e->backend);
 }
 
 static char *host_cpu, *host_features;

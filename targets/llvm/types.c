@@ -12,7 +12,8 @@ void kd_emit_init_types(kd_emitter *e)
     e->i64 = LLVMInt64TypeInContext(e->llvm);
     e->f32 = LLVMFloatTypeInContext(e->llvm);
     e->f64 = LLVMDoubleTypeInContext(e->llvm);
-    e->ptr = LLVMPointerTypeInContext(e->llvm, 0);
+    e->ptr = LLVMPointerTypeInContext(e->llvm, e->dialect->global_space);
+    e->buffer = LLVMPointerTypeInContext(e->llvm, e->dialect->buffer_space);
 }
 
 LLVMTypeRef kd_emit_elem_type(const kd_emitter *e, const kd_type *type)
@@ -45,7 +46,7 @@ LLVMTypeRef kd_emit_wide(LLVMTypeRef elem, unsigned lanes)
 LLVMTypeRef kd_emit_type(const kd_emitter *e, const kd_type *type)
 {
     if (type->kind == KD_TYPE_BUFFER)
-        return e->ptr;
+        return e->buffer;
     return kd_emit_wide(kd_emit_elem_type(e, type), kd_emit_lanes(type));
 }
 
@@ -126,7 +127,7 @@ static void add_attribute(kd_emitter *e, LLVMValueRef fn, const char *name, uint
     LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->llvm, kind, value));
 }
 
-LLVMValueRef kd_emit_call(kd_emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args, unsigned n_args, bool pure)
+LLVMValueRef kd_emit_call(kd_emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args, unsigned n_args, kd_emit_effect effect)
 {
     LLVMValueRef fn = LLVMGetNamedFunction(e->module, name);
     if (!fn) {
@@ -136,12 +137,17 @@ LLVMValueRef kd_emit_call(kd_emitter *e, const char *name, LLVMTypeRef result, L
             params[i] = LLVMTypeOf(args[i]);
         fn = LLVMAddFunction(e->module, name, LLVMFunctionType(result, params, n_args, false));
         add_attribute(e, fn, "nounwind", 0);
-        if (pure) {
+        if (effect == KD_CALL_PURE || effect == KD_CALL_CONVERGENT_PURE) {
             add_attribute(e, fn, "willreturn", 0);
             add_attribute(e, fn, "memory", 0); /* none */
         }
+        if (effect >= KD_CALL_CONVERGENT)
+            add_attribute(e, fn, "convergent", 0);
+        LLVMSetFunctionCallConv(fn, e->dialect->call_conv);
     }
-    return LLVMBuildCall2(e->b, LLVMGlobalGetValueType(fn), fn, args, n_args, "");
+    LLVMValueRef call = LLVMBuildCall2(e->b, LLVMGlobalGetValueType(fn), fn, args, n_args, "");
+    LLVMSetInstructionCallConv(call, e->dialect->call_conv);
+    return call;
 }
 
 LLVMValueRef kd_emit_each_lane(kd_emitter *e, LLVMValueRef *args, unsigned n_args, kd_emit_lane_fn *fn, void *user)

@@ -262,4 +262,4 @@ def test_forms_of_output():
     done = call("compile", source, "-s", p.signature, "--emit", "object")
     assert done.returncode == 2 and "obj" in done.stderr
     done = call("compile", source, "-s", p.signature, "--emit", "spirv")
-    assert done.returncode == 2 and "not supported yet" in done.stderr
+    assert done.returncode == 2 and "spirv:bmg" in done.stderr

@@ -1,0 +1,95 @@
+/* math.c - mathematical functions by their OpenCL names, and arithmetic that the translator or Intel's compiler would get wrong.
+ *
+ * OpenCL bounds the errors of f32 in units of the last place: 3 of exp, log and their kin, 4 of sin and cos, 5 of tan and tanh, 16 of pow,
+ * erf and tgamma (OpenCL C 3.0, section 7.4); Intel's library does better. Division and square root are exact by a build flag. */
+#include "targets/spirv/spirv_impl.h"
+
+#include "base/bug.h"
+
+#include <stdio.h>
+
+static bool opencl_has(kd_math fn)
+{
+    switch (fn) {
+    case KD_MATH_rcbrt:
+    case KD_MATH_erfinv:
+    case KD_MATH_erfcinv:
+    case KD_MATH_erfcx:
+    case KD_MATH_normcdf:
+    case KD_MATH_normcdfinv:
+    case KD_MATH_j0:
+    case KD_MATH_j1:
+    case KD_MATH_y0:
+    case KD_MATH_y1:
+    case KD_MATH_cyl_bessel_i0:
+    case KD_MATH_cyl_bessel_i1:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* A function of one or two numbers of one type; the name's length is part of the mangled name. */
+static LLVMValueRef call(kd_emitter *e, const char *function, LLVMValueRef *args, unsigned n_args, bool uns)
+{
+    LLVMTypeRef type = LLVMTypeOf(args[0]);
+    const char *letter = kd_spirv_letter(e, type, uns);
+    char name[64];
+    snprintf(name, sizeof name, "_Z%zu%s%s%s", strlen(function), function, letter, n_args == 2 ? letter : "");
+    return kd_spirv_call(e, name, type, args, n_args, KD_CALL_PURE);
+}
+
+typedef struct named {
+    const char *function;
+    unsigned n_args;
+    bool uns;
+} named;
+
+static LLVMValueRef call_lane(kd_emitter *e, LLVMValueRef *args, void *user)
+{
+    const named *n = user;
+    return call(e, n->function, args, n->n_args, n->uns);
+}
+
+static LLVMValueRef each(kd_emitter *e, const kd_op *op, const char *function, bool uns)
+{
+    LLVMValueRef args[2];
+    KD_ASSERT(op->n_operands <= 2);
+    for (unsigned i = 0; i < op->n_operands; i++)
+        args[i] = kd_emit_get(e, kd_op_operand(op, i));
+    return kd_emit_each_lane(e, args, op->n_operands, call_lane, &(named){function, op->n_operands, uns});
+}
+
+void kd_spirv_math(kd_emitter *e, const kd_op *op)
+{
+    if (!opencl_has(kd_math_fn(op))) {
+        kd_spirv_lacks(e, op, kd_math_text(kd_math_fn(op)));
+        kd_emit_set(e, kd_op_result(op, 0), kd_emit_get(e, kd_op_operand(op, 0)));
+        return;
+    }
+    kd_emit_set(e, kd_op_result(op, 0), each(e, op, kd_math_text(kd_math_fn(op)), false));
+}
+
+/* fmax gives the other operand where one is NaN; where NaN is to come through, a comparison says so. */
+void kd_spirv_min_max(kd_emitter *e, const kd_op *op)
+{
+    bool is_max = op->code == KD_OP_max, propagate = is_max ? kd_max_propagate_nan(op) : kd_min_propagate_nan(op);
+    LLVMValueRef v = each(e, op, is_max ? "fmax" : "fmin", false);
+    if (propagate) {
+        LLVMValueRef a = kd_emit_get(e, kd_op_operand(op, 0)), b = kd_emit_get(e, kd_op_operand(op, 1));
+        LLVMValueRef nan = LLVMBuildFCmp(e->b, LLVMRealUNO, a, b, "");
+        v = LLVMBuildSelect(e->b, nan, LLVMBuildFAdd(e->b, a, b, ""), v, "");
+    }
+    kd_emit_set(e, kd_op_result(op, 0), v);
+}
+
+void kd_spirv_mulhi(kd_emitter *e, const kd_op *op)
+{
+    bool uns = kd_scalar_is_unsigned(kd_type_elem(kd_op_operand(op, 0)->type)->scalar);
+    kd_emit_set(e, kd_op_result(op, 0), each(e, op, "mul_hi", uns));
+}
+
+void kd_spirv_rem(kd_emitter *e, const kd_op *op)
+{
+    kd_emit_set(e, kd_op_result(op, 0), each(e, op, "fmod", false));
+}

@@ -1,0 +1,283 @@
+/* simt_ops.c - the plain ops of a work-item: where it stands, what it says to others of its sub-group and work-group, SLM, loads and
+ * stores, vectors. */
+#include "targets/spirv/spirv_impl.h"
+
+#include "base/bug.h"
+
+#include <stdio.h>
+
+/* ---- where it stands ---- */
+
+static LLVMValueRef group_id(kd_emitter *e, const char *name, int64_t axis)
+{
+    LLVMValueRef arg = LLVMConstInt(e->i32, (uint64_t)axis, false);
+    return LLVMBuildTrunc(e->b, kd_spirv_call(e, name, e->i64, &arg, 1, KD_CALL_PURE), e->i32, "");
+}
+
+static LLVMValueRef sub_group_value(kd_emitter *e, const char *name)
+{
+    return kd_spirv_call(e, name, e->i32, NULL, 0, KD_CALL_PURE);
+}
+
+/* ---- shuffles: of 32 and 64 bits, which every consumer has ---- */
+
+typedef struct shuffle {
+    const char *name; /* with %s for the type */
+    LLVMValueRef lane;
+} shuffle;
+
+static LLVMValueRef shuffle_scalar(kd_emitter *e, LLVMValueRef *args, void *user)
+{
+    const shuffle *how = user;
+    LLVMValueRef v = args[0];
+    LLVMTypeRef type = LLVMTypeOf(v);
+    bool is_ptr = LLVMGetTypeKind(type) == LLVMPointerTypeKind, is_int = LLVMGetTypeKind(type) == LLVMIntegerTypeKind;
+    LLVMTypeRef bits = is_ptr || type == e->f64 ? e->i64 : type == e->f32 ? e->i32 : type;
+    LLVMTypeRef wide = bits == e->i64 ? e->i64 : e->i32;
+    v = is_ptr ? LLVMBuildPtrToInt(e->b, v, bits, "") : is_int ? v : LLVMBuildBitCast(e->b, v, bits, "");
+    if (bits != wide)
+        v = LLVMBuildZExt(e->b, v, wide, "");
+    char name[64];
+    snprintf(name, sizeof name, how->name, wide == e->i64 ? "l" : "i");
+    LLVMValueRef both[] = {v, how->lane};
+    v = kd_spirv_call(e, name, wide, both, 2, KD_CALL_CONVERGENT_PURE);
+    if (bits != wide)
+        v = LLVMBuildTrunc(e->b, v, bits, "");
+    return is_ptr ? LLVMBuildIntToPtr(e->b, v, type, "") : is_int ? v : LLVMBuildBitCast(e->b, v, type, "");
+}
+
+/* Of vectors of narrow elements, as many as fit are moved at once. */
+static LLVMValueRef shuffled(kd_emitter *e, LLVMValueRef v, shuffle how)
+{
+    LLVMTypeRef type = LLVMTypeOf(v);
+    if (LLVMGetTypeKind(type) == LLVMVectorTypeKind && LLVMGetTypeKind(LLVMGetElementType(type)) == LLVMIntegerTypeKind) {
+        unsigned bits = LLVMGetIntTypeWidth(LLVMGetElementType(type)), all = bits * LLVMGetVectorSize(type);
+        if (bits > 1 && bits < 32 && all % 32 == 0) {
+            LLVMValueRef words = LLVMBuildBitCast(e->b, v, all == 32 ? e->i32 : LLVMVectorType(e->i32, all / 32), "");
+            return LLVMBuildBitCast(e->b, kd_emit_each_lane(e, &words, 1, shuffle_scalar, &how), type, "");
+        }
+    }
+    return kd_emit_each_lane(e, &v, 1, shuffle_scalar, &how);
+}
+
+/* ---- barriers ---- */
+
+enum { SCOPE_WORKGROUP = 2, ACQUIRE_RELEASE = 0x8, OF_LOCAL = 0x100, OF_GLOBAL = 0x200 };
+
+static void barrier(kd_emitter *e, bool global)
+{
+    uint64_t semantics = ACQUIRE_RELEASE | OF_LOCAL | (global ? OF_GLOBAL : 0);
+    LLVMValueRef scope = LLVMConstInt(e->i32, SCOPE_WORKGROUP, false);
+    LLVMValueRef args[] = {scope, scope, LLVMConstInt(e->i32, semantics, false)};
+    kd_spirv_call(e, "_Z22__spirv_ControlBarrierjjj", LLVMVoidTypeInContext(e->llvm), args, 3, KD_CALL_CONVERGENT);
+}
+
+/* ---- memory ---- */
+
+static LLVMTypeRef memory_type(kd_emitter *e, const kd_type *type)
+{
+    return kd_emit_wide(kd_emit_memory_elem(e, type), kd_emit_lanes(type));
+}
+
+static LLVMValueRef optional(kd_emitter *e, const kd_value *v)
+{
+    return v ? kd_emit_get(e, v) : NULL;
+}
+
+static void load(kd_emitter *e, const kd_op *op, const kd_value *ptr, const kd_value *mask, const kd_value *other, unsigned align,
+                 bool is_volatile)
+{
+    const kd_type *type = kd_op_result(op, 0)->type;
+    LLVMTypeRef mem = memory_type(e, type);
+    LLVMValueRef instead = other ? kd_emit_to_memory(e, kd_emit_get(e, other), type) : LLVMConstNull(mem);
+    kd_emit_guard guard = kd_emit_guard_begin(e, optional(e, mask));
+    LLVMValueRef v = kd_emit_plain_load(e, mem, kd_emit_get(e, ptr), align, is_volatile);
+    v = kd_emit_guard_end(e, guard, v, instead);
+    kd_emit_set(e, kd_op_result(op, 0), kd_emit_to_register(e, v, type));
+}
+
+static void store(kd_emitter *e, const kd_value *ptr, const kd_value *value, const kd_value *mask, unsigned align)
+{
+    LLVMValueRef v = kd_emit_to_memory(e, kd_emit_get(e, value), value->type);
+    kd_emit_guard guard = kd_emit_guard_begin(e, optional(e, mask));
+    kd_emit_plain_store(e, v, kd_emit_get(e, ptr), align);
+    kd_emit_guard_end(e, guard, NULL, NULL);
+}
+
+static unsigned alignment(int64_t asked, const kd_type *type)
+{
+    unsigned least = kd_emit_elem_bytes(type);
+    return asked > least ? (unsigned)asked : least;
+}
+
+static void slm_buffer(kd_emitter *e, const kd_op *op)
+{
+    LLVMValueRef offset = LLVMConstInt(e->i32, (uint64_t)kd_gpu_slm_offset_bytes(op), false);
+    kd_emit_set(e, kd_op_result(op, 0), LLVMBuildInBoundsGEP2(e->b, e->i8, kd_spirv_of(e)->slm, &offset, 1, ""));
+}
+
+static LLVMValueRef slm_place(kd_emitter *e, const kd_value *buffer, const kd_value *index)
+{
+    LLVMValueRef at = kd_emit_get(e, index);
+    LLVMTypeRef unit = LLVMIntTypeInContext(e->llvm, 8 * kd_emit_elem_bytes(buffer->type));
+    return LLVMBuildInBoundsGEP2(e->b, unit, kd_emit_get(e, buffer), &at, 1, "");
+}
+
+/* Buffers of another element type than the values hold their bytes. */
+static void slm_read(kd_emitter *e, const kd_op *op)
+{
+    const kd_type *type = kd_op_result(op, 0)->type;
+    LLVMValueRef place = slm_place(e, kd_gpu_slm_read_buffer(op), kd_gpu_slm_read_index(op));
+    LLVMValueRef v = kd_emit_plain_load(e, memory_type(e, type), place, kd_emit_elem_bytes(type), false);
+    kd_emit_set(e, kd_op_result(op, 0), kd_emit_to_register(e, v, type));
+}
+
+static void slm_write(kd_emitter *e, const kd_op *op)
+{
+    const kd_value *value = kd_gpu_slm_write_value(op);
+    LLVMValueRef v = kd_emit_to_memory(e, kd_emit_get(e, value), value->type);
+    kd_emit_guard guard = kd_emit_guard_begin(e, optional(e, kd_gpu_slm_write_mask(op)));
+    kd_emit_plain_store(e, v, slm_place(e, kd_gpu_slm_write_buffer(op), kd_gpu_slm_write_index(op)), kd_emit_elem_bytes(value->type));
+    kd_emit_guard_end(e, guard, NULL, NULL);
+}
+
+/* ---- vectors ---- */
+
+static LLVMValueRef element(kd_emitter *e, LLVMValueRef vector, unsigned i)
+{
+    return LLVMBuildExtractElement(e->b, vector, LLVMConstInt(e->i32, i, false), "");
+}
+
+static void pack(kd_emitter *e, const kd_op *op)
+{
+    LLVMTypeRef type = kd_emit_type(e, kd_op_result(op, 0)->type);
+    LLVMValueRef v = LLVMGetPoison(type);
+    unsigned n = 0;
+    for (unsigned i = 0; i < op->n_operands; i++) {
+        LLVMValueRef part = kd_emit_get(e, kd_op_operand(op, i));
+        unsigned lanes = kd_emit_lanes(kd_op_operand(op, i)->type);
+        if (lanes == LLVMGetVectorSize(type))
+            v = part;
+        for (unsigned l = 0; l < (lanes ? lanes : 1) && v != part; l++, n++)
+            v = LLVMBuildInsertElement(e->b, v, lanes ? element(e, part, l) : part, LLVMConstInt(e->i32, n, false), "");
+    }
+    kd_emit_set(e, kd_op_result(op, 0), v);
+}
+
+/* A vector that is too long for LLVM is a place in memory (matrix.c), from which parts are read that are not. */
+static void unpack(kd_emitter *e, const kd_op *op)
+{
+    const kd_type *type = kd_gpu_unpack_vector(op)->type;
+    LLVMValueRef v = kd_emit_get(e, kd_gpu_unpack_vector(op)), part = v;
+    bool in_memory = LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMPointerTypeKind;
+    LLVMTypeRef elem = kd_emit_memory_elem(e, type);
+    unsigned at = 0;
+    for (unsigned i = 0; i < op->n_results; i++) {
+        unsigned lanes = kd_emit_lanes(kd_op_result(op, i)->type), n = lanes ? lanes : 1;
+        if (in_memory && at % KD_MAX_VECTOR == 0) {
+            LLVMValueRef first = LLVMConstInt(e->i32, at, false), place = LLVMBuildInBoundsGEP2(e->b, elem, v, &first, 1, "");
+            part = kd_emit_plain_load(e, LLVMVectorType(elem, KD_MAX_VECTOR), place, 64, false);
+        }
+        unsigned first = in_memory ? at % KD_MAX_VECTOR : at;
+        kd_emit_set(e, kd_op_result(op, i), lanes ? kd_emit_slice(e, part, first, lanes) : element(e, part, first));
+        at += n;
+    }
+}
+
+/* ---- for people ---- */
+
+/* The text lies in constant memory, where OpenCL's printf wants it. */
+static void print(kd_emitter *e, const kd_op *op)
+{
+    LLVMValueRef args[KD_MAX_PRINT_ARGS];
+    unsigned n;
+    kd_emit_guard guard = kd_emit_guard_begin(e, kd_emit_get(e, kd_gpu_print_mask(op)));
+    for (unsigned axis = 0; axis < 3; axis++)
+        e->pid[axis] = group_id(e, "_Z12get_group_idj", axis);
+    const char *format = kd_emit_print_format(e, op, 1, kd_gpu_print_prefix(op), kd_gpu_print_hex(op), args, &n);
+    LLVMValueRef text = LLVMConstStringInContext(e->llvm, format, (unsigned)strlen(format), false);
+    LLVMValueRef global = LLVMAddGlobalInAddressSpace(e->module, LLVMTypeOf(text), "", KD_SPACE_CONSTANT);
+    LLVMSetInitializer(global, text);
+    LLVMSetGlobalConstant(global, true);
+    LLVMSetLinkage(global, LLVMInternalLinkage);
+    LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr);
+    args[0] = global;
+    LLVMTypeRef place = LLVMTypeOf(global), type = LLVMFunctionType(e->i32, &place, 1, true);
+    LLVMValueRef fn = LLVMGetNamedFunction(e->module, "printf");
+    if (!fn)
+        fn = LLVMAddFunction(e->module, "printf", type);
+    LLVMSetFunctionCallConv(fn, KD_SPIR_FUNC);
+    LLVMSetInstructionCallConv(LLVMBuildCall2(e->b, type, fn, args, n, ""), KD_SPIR_FUNC);
+    kd_emit_guard_end(e, guard, NULL, NULL);
+}
+
+bool kd_spirv_simt_op(kd_emitter *e, const kd_op *op)
+{
+    LLVMValueRef v;
+    switch (op->code) {
+    case KD_OP_program_id:
+        v = group_id(e, "_Z12get_group_idj", kd_program_id_axis(op));
+        break;
+    case KD_OP_num_programs:
+        v = group_id(e, "_Z14get_num_groupsj", kd_num_programs_axis(op));
+        break;
+    case KD_OP_gpu_lane_id:
+        v = sub_group_value(e, "_Z22get_sub_group_local_idv");
+        break;
+    case KD_OP_gpu_sub_group_id:
+        v = sub_group_value(e, "_Z16get_sub_group_idv");
+        break;
+    case KD_OP_gpu_shuffle:
+        v = shuffled(e, kd_emit_get(e, kd_gpu_shuffle_value(op)), (shuffle){"_Z17sub_group_shuffle%sj", kd_emit_get(e, kd_gpu_shuffle_lane(op))});
+        break;
+    case KD_OP_gpu_shuffle_xor:
+        v = shuffled(e, kd_emit_get(e, kd_gpu_shuffle_xor_value(op)),
+                     (shuffle){"_Z21sub_group_shuffle_xor%sj", LLVMConstInt(e->i32, (uint64_t)kd_gpu_shuffle_xor_mask(op), false)});
+        break;
+    case KD_OP_gpu_barrier:
+        barrier(e, kd_gpu_barrier_global(op));
+        return true;
+    case KD_OP_barrier:
+        barrier(e, true);
+        return true;
+    case KD_OP_gpu_slm:
+        slm_buffer(e, op);
+        return true;
+    case KD_OP_gpu_slm_read:
+        slm_read(e, op);
+        return true;
+    case KD_OP_gpu_slm_write:
+        slm_write(e, op);
+        return true;
+    case KD_OP_load:
+        load(e, op, kd_load_ptr(op), kd_load_mask(op), kd_load_other(op), kd_emit_elem_bytes(kd_op_result(op, 0)->type), kd_load_is_volatile(op));
+        return true;
+    case KD_OP_gpu_load:
+        load(e, op, kd_gpu_load_ptr(op), kd_gpu_load_mask(op), kd_gpu_load_other(op),
+             alignment(kd_gpu_load_align_bytes(op), kd_op_result(op, 0)->type), kd_gpu_load_is_volatile(op));
+        return true;
+    case KD_OP_store:
+        store(e, kd_store_ptr(op), kd_store_value(op), kd_store_mask(op), kd_emit_elem_bytes(kd_store_value(op)->type));
+        return true;
+    case KD_OP_gpu_store:
+        store(e, kd_gpu_store_ptr(op), kd_gpu_store_value(op), kd_gpu_store_mask(op),
+              alignment(kd_gpu_store_align_bytes(op), kd_gpu_store_value(op)->type));
+        return true;
+    case KD_OP_gpu_pack:
+        pack(e, op);
+        return true;
+    case KD_OP_gpu_unpack:
+        unpack(e, op);
+        return true;
+    case KD_OP_splat:
+        v = kd_emit_splat(e, kd_emit_get(e, kd_splat_scalar(op)), kd_emit_lanes(kd_op_result(op, 0)->type));
+        break;
+    case KD_OP_gpu_print:
+        print(e, op);
+        return true;
+    default:
+        return false;
+    }
+    kd_emit_set(e, kd_op_result(op, 0), v);
+    return true;
+}
