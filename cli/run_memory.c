@@ -10,7 +10,8 @@ static unsigned first_of(kd_array *const *arrays, unsigned i)
     return k;
 }
 
-kd_status run_memory_make(run_memory *m, kd_device *device, kd_queue *queue, kd_arena *arena, kd_array *const *arrays, kd_arg *packed, unsigned n)
+kd_status run_memory_make(run_memory *m, kd_device *device, kd_queue *queue, kd_arena *arena, kd_array *const *arrays,
+                          kd_arg *packed, unsigned n)
 {
     *m = (run_memory){.device = device, .queue = queue, .arrays = arrays, .n = n, .places = kd_arena_array(arena, void *, n)};
     for (unsigned i = 0; i < n; i++) {

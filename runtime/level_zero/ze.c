@@ -14,8 +14,8 @@ kd_status kd_ze_open(kd_ze *out, kd_failure *out_why)
     if (!library)
         return kd_fail(out_why, KD_ERR_NOT_FOUND, "the Level Zero loader is not there (%s); Debian's package is libze1", dlerror());
     const char *missing = NULL;
-#define KD_ZE_FIND(name)                                                                                                                \
-    if (!(out->name = (__typeof__(&name))dlsym(library, #name)))                                                                        \
+#define KD_ZE_FIND(name)                                         \
+    if (!(out->name = (__typeof__(&name))dlsym(library, #name))) \
         missing = #name;
     KD_ZE_CALLS(KD_ZE_FIND)
 #undef KD_ZE_FIND
@@ -29,7 +29,7 @@ kd_status kd_ze_open(kd_ze *out, kd_failure *out_why)
 const char *kd_ze_result_text(ze_result_t result)
 {
     switch (result) {
-#define NAME(name)                                                                                                                      \
+#define NAME(name) \
     case name: return #name;
         NAME(ZE_RESULT_SUCCESS)
         NAME(ZE_RESULT_NOT_READY)

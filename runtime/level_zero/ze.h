@@ -9,18 +9,20 @@
 #include <level_zero/ze_api.h>
 
 /* Those that every loader has. */
-#define KD_ZE_CALLS(X)                                                                                                                  \
-    X(zeInit) X(zeDriverGet) X(zeDriverGetApiVersion) X(zeDriverGetProperties) X(zeDriverGetExtensionProperties)                         \
-    X(zeDeviceGet) X(zeDeviceGetProperties) X(zeDeviceGetComputeProperties) X(zeDeviceGetModuleProperties)                               \
-    X(zeDeviceGetMemoryProperties) X(zeDeviceGetMemoryAccessProperties) X(zeDeviceGetCommandQueueGroupProperties)                        \
-    X(zeContextCreate) X(zeContextDestroy) X(zeMemAllocDevice) X(zeMemAllocHost) X(zeMemFree) X(zeMemGetAllocProperties)                 \
-    X(zeCommandListCreateImmediate) X(zeCommandListDestroy) X(zeCommandListAppendMemoryCopy) X(zeCommandListAppendMemoryFill)            \
-    X(zeCommandListAppendLaunchKernel) X(zeCommandListAppendBarrier)                                                                     \
-    X(zeEventPoolCreate) X(zeEventPoolDestroy) X(zeEventCreate) X(zeEventDestroy) X(zeEventHostSynchronize) X(zeEventQueryStatus)        \
-    X(zeEventHostReset) X(zeEventQueryKernelTimestamp)                                                                                   \
-    X(zeModuleCreate) X(zeModuleDestroy) X(zeModuleBuildLogGetString) X(zeModuleBuildLogDestroy) X(zeModuleGetNativeBinary)              \
-    X(zeKernelCreate) X(zeKernelDestroy) X(zeKernelSetArgumentValue) X(zeKernelSetGroupSize) X(zeKernelSetIndirectAccess)                \
-    X(zeKernelGetProperties)
+#define KD_ZE_CALLS(X)                                                                                                            \
+    X(zeInit)                                                                                                                     \
+    X(zeDriverGet) X(zeDriverGetApiVersion) X(zeDriverGetProperties) X(zeDriverGetExtensionProperties) X(zeDeviceGet)             \
+        X(zeDeviceGetProperties) X(zeDeviceGetComputeProperties) X(zeDeviceGetModuleProperties) X(zeDeviceGetMemoryProperties)    \
+            X(zeDeviceGetMemoryAccessProperties) X(zeDeviceGetCommandQueueGroupProperties) X(zeContextCreate) X(zeContextDestroy) \
+                X(zeMemAllocDevice) X(zeMemAllocHost) X(zeMemFree) X(zeMemGetAllocProperties) X(zeCommandListCreateImmediate)     \
+                    X(zeCommandListDestroy) X(zeCommandListAppendMemoryCopy) X(zeCommandListAppendMemoryFill)                     \
+                        X(zeCommandListAppendLaunchKernel) X(zeCommandListAppendBarrier) X(zeEventPoolCreate)                     \
+                            X(zeEventPoolDestroy) X(zeEventCreate) X(zeEventDestroy) X(zeEventHostSynchronize)                    \
+                                X(zeEventQueryStatus) X(zeEventHostReset) X(zeEventQueryKernelTimestamp) X(zeModuleCreate)        \
+                                    X(zeModuleDestroy) X(zeModuleBuildLogGetString) X(zeModuleBuildLogDestroy)                    \
+                                        X(zeModuleGetNativeBinary) X(zeKernelCreate) X(zeKernelDestroy)                           \
+                                            X(zeKernelSetArgumentValue) X(zeKernelSetGroupSize) X(zeKernelSetIndirectAccess)      \
+                                                X(zeKernelGetProperties)
 /* Those of newer ones: may be NULL. */
 #define KD_ZE_NEWER_CALLS(X) X(zeInitDrivers) X(zeDriverGetLastErrorDescription) X(zeCommandListHostSynchronize)
 

@@ -37,11 +37,12 @@ static kd_status memory_alloc(kd_device *base, size_t n_bytes, void **out_memory
     ze_result_t result =
         device->ze.zeMemAllocDevice(device->context, &desc, n_bytes ? n_bytes : 1, MEMORY_ALIGNMENT, device->place.device, &memory);
     if (result == ZE_RESULT_ERROR_UNSUPPORTED_SIZE)
-        return kd_fail(kd_device_why(base), KD_ERR_MEMORY, "no memory for a buffer of %zu bytes: the device %s allocates at most %llu at once",
-                       n_bytes, facts->info.name, (unsigned long long)facts->max_alloc_bytes);
+        return kd_fail(kd_device_why(base), KD_ERR_MEMORY,
+                       "no memory for a buffer of %zu bytes: the device %s allocates at most %llu at once", n_bytes,
+                       facts->info.name, (unsigned long long)facts->max_alloc_bytes);
     if (result)
-        return ZE_FAIL(device, result, "no memory for a buffer of %zu bytes on the device %s, which has %llu", n_bytes, facts->info.name,
-                       (unsigned long long)facts->info.memory_bytes);
+        return ZE_FAIL(device, result, "no memory for a buffer of %zu bytes on the device %s, which has %llu", n_bytes,
+                       facts->info.name, (unsigned long long)facts->info.memory_bytes);
     *out_memory = memory;
     return KD_OK;
 }
@@ -84,7 +85,8 @@ static kd_status open_place(ze_device *device, unsigned index, kd_failure *out_w
     if (status)
         return status;
     if (index >= n)
-        return kd_fail(out_why, KD_ERR_NOT_FOUND, "there is no device 'level_zero:%u'; this machine has %u GPU%s", index, n, n == 1 ? "" : "s");
+        return kd_fail(out_why, KD_ERR_NOT_FOUND, "there is no device 'level_zero:%u'; this machine has %u GPU%s", index, n,
+                       n == 1 ? "" : "s");
     device->place = places[index];
     status = kd_ze_describe(&device->ze, device->place, index, &device->facts, out_why);
     if (status)

@@ -156,7 +156,8 @@ kd_status ze_event_times(kd_event *base, uint64_t *out_begin_ns, uint64_t *out_e
         return ZE_FAIL(device, result, "cannot tell when work on the device %s began and ended", device->facts.info.name);
     unsigned bits = device->facts.timestamp_bits;
     uint64_t mask = bits >= 64 ? UINT64_MAX : (1ull << bits) - 1;
-    uint64_t begin = ticks.global.kernelStart & mask, n_ticks = (ticks.global.kernelEnd - ticks.global.kernelStart) & mask; /* they wrap */
+    uint64_t begin = ticks.global.kernelStart & mask,
+             n_ticks = (ticks.global.kernelEnd - ticks.global.kernelStart) & mask; /* they wrap */
     *out_begin_ns = (uint64_t)llround((double)begin * device->facts.ns_per_tick);
     *out_end_ns = *out_begin_ns + (uint64_t)llround((double)n_ticks * device->facts.ns_per_tick);
     return KD_OK;

@@ -11,9 +11,14 @@
 #include <unistd.h>
 
 /* Of Intel's drivers, not in the loader's headers: compute-runtime, level_zero/doc/experimental_extensions. */
-enum { INTEL_BLOCK_ARRAY_PROPERTIES = 0x00030007, INTEL_DP_PROPERTIES = 0x00030013, INTEL_FLAG_DPAS = 1 << 1, INTEL_FLAG_2D_LOAD = 1 << 1 };
+enum {
+    INTEL_BLOCK_ARRAY_PROPERTIES = 0x00030007,
+    INTEL_DP_PROPERTIES = 0x00030013,
+    INTEL_FLAG_DPAS = 1 << 1,
+    INTEL_FLAG_2D_LOAD = 1 << 1
+};
 #define INTEL_BLOCK_ARRAY_NAME "ZE_intel_experimental_device_block_array_properties"
-#define INTEL_DP_NAME "ZE_intel_experimental_device_module_dp_properties"
+#define INTEL_DP_NAME          "ZE_intel_experimental_device_module_dp_properties"
 typedef struct intel_properties {
     ze_structure_type_t stype;
     void *pNext;
@@ -35,7 +40,8 @@ static kd_status why_none(const char *tried, kd_failure *out_why)
     if (fd < 0)
         return kd_fail_errno(out_why, "no GPU that this user may use (%s): cannot open '%s'", tried, node);
     close(fd);
-    return kd_fail(out_why, KD_ERR_NOT_FOUND, "no GPU of Intel, or no driver for it (Debian's package is libze-intel-gpu1): %s", tried);
+    return kd_fail(out_why, KD_ERR_NOT_FOUND, "no GPU of Intel, or no driver for it (Debian's package is libze-intel-gpu1): %s",
+                   tried);
 }
 
 /* The loader (1.20) crashes when it is asked again after it found no driver, so the process remembers. */
@@ -126,7 +132,8 @@ static ze_result_t find_extensions(const kd_ze *ze, ze_driver_handle_t driver, u
     if (!result)
         *out = (has_extension(list, n, ZE_DEVICE_IP_VERSION_EXT_NAME) ? EXT_IP_VERSION : 0) |
                (has_extension(list, n, ZE_FLOAT_ATOMICS_EXT_NAME) ? EXT_FLOAT_ATOMICS : 0) |
-               (has_extension(list, n, INTEL_BLOCK_ARRAY_NAME) ? EXT_BLOCK_ARRAY : 0) | (has_extension(list, n, INTEL_DP_NAME) ? EXT_DP : 0) |
+               (has_extension(list, n, INTEL_BLOCK_ARRAY_NAME) ? EXT_BLOCK_ARRAY : 0) |
+               (has_extension(list, n, INTEL_DP_NAME) ? EXT_DP : 0) |
                (has_extension(list, n, ZE_RELAXED_ALLOCATION_LIMITS_EXP_NAME) ? EXT_RELAXED : 0);
     free(list);
     return result;
@@ -135,7 +142,8 @@ static ze_result_t find_extensions(const kd_ze *ze, ze_driver_handle_t driver, u
 static ze_result_t read_device(const kd_ze *ze, ze_device_handle_t device, unsigned extensions, kd_ze_facts *f)
 {
     ze_device_ip_version_ext_t ip = {.stype = ZE_STRUCTURE_TYPE_DEVICE_IP_VERSION_EXT};
-    ze_device_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_PROPERTIES_1_2, .pNext = extensions & EXT_IP_VERSION ? &ip : NULL};
+    ze_device_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_PROPERTIES_1_2,
+                                .pNext = extensions & EXT_IP_VERSION ? &ip : NULL};
     ze_result_t result = ze->zeDeviceGetProperties(device, &p);
     if (result)
         return result;
@@ -157,7 +165,8 @@ static ze_result_t read_device(const kd_ze *ze, ze_device_handle_t device, unsig
 /* What Intel's extensions tell beyond the standard. The loader's validation layer does not know them and refuses: then nothing is known. */
 static void read_intel(const kd_ze *ze, ze_device_handle_t device, unsigned extensions, kd_ze_facts *f, unsigned *out_told)
 {
-    intel_properties blocks = {.stype = (ze_structure_type_t)INTEL_BLOCK_ARRAY_PROPERTIES}, dp = {.stype = (ze_structure_type_t)INTEL_DP_PROPERTIES};
+    intel_properties blocks = {.stype = (ze_structure_type_t)INTEL_BLOCK_ARRAY_PROPERTIES},
+                     dp = {.stype = (ze_structure_type_t)INTEL_DP_PROPERTIES};
     ze_device_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_PROPERTIES, .pNext = &blocks};
     ze_device_module_properties_t m = {.stype = ZE_STRUCTURE_TYPE_DEVICE_MODULE_PROPERTIES, .pNext = &dp};
     *out_told = 0;
@@ -191,7 +200,8 @@ static ze_result_t read_compute(const kd_ze *ze, ze_device_handle_t device, kd_z
 static ze_result_t read_module(const kd_ze *ze, ze_device_handle_t device, unsigned extensions, kd_ze_facts *f)
 {
     ze_float_atomic_ext_properties_t atomics = {.stype = ZE_STRUCTURE_TYPE_FLOAT_ATOMIC_EXT_PROPERTIES};
-    ze_device_module_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_MODULE_PROPERTIES, .pNext = extensions & EXT_FLOAT_ATOMICS ? &atomics : NULL};
+    ze_device_module_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_MODULE_PROPERTIES,
+                                       .pNext = extensions & EXT_FLOAT_ATOMICS ? &atomics : NULL};
     ze_result_t result = ze->zeDeviceGetModuleProperties(device, &p);
     if (result)
         return result;

@@ -66,7 +66,8 @@ static inline ze_device *ze_device_of(kd_device *device)
 }
 
 /* Fails with the call's result, in the words of the thread's last failure. */
-#define ZE_FAIL(device, result, ...) kd_ze_fail(&(device)->ze, (device)->place.driver, result, kd_device_why(&(device)->base), __VA_ARGS__)
+#define ZE_FAIL(device, result, ...) \
+    kd_ze_fail(&(device)->ze, (device)->place.driver, result, kd_device_why(&(device)->base), __VA_ARGS__)
 
 /* ze_event.c */
 kd_status ze_event_make(ze_device *device, ze_event **out_event);

@@ -61,25 +61,27 @@ static kd_status check_device(ze_device *device, const kd_kernel_desc *desc, kd_
 {
     const kd_device_info *info = &device->facts.info;
     if (desc->format != KD_CODE_SPIRV || strncmp(desc->target, "spirv:", 6) != 0)
-        return kd_fail(why, KD_ERR_UNSUPPORTED, "kernel '%s' was compiled for '%s', which the device %s cannot run", desc->name, desc->target,
-                       info->name);
+        return kd_fail(why, KD_ERR_UNSUPPORTED, "kernel '%s' was compiled for '%s', which the device %s cannot run", desc->name,
+                       desc->target, info->name);
     const char *missing = missing_feature(kd_gpu_device_find(desc->target + 6), &device->facts);
     if (missing)
-        return kd_fail(why, KD_ERR_UNSUPPORTED, "kernel '%s' was compiled for '%s' and may use %s, which the device %s (%s) lacks", desc->name,
-                       desc->target, missing, info->name, info->target);
+        return kd_fail(why, KD_ERR_UNSUPPORTED, "kernel '%s' was compiled for '%s' and may use %s, which the device %s (%s) lacks",
+                       desc->name, desc->target, missing, info->name, info->target);
     char sizes[32];
     if (!has_sub_group_size(info, desc->sub_group_size))
         return kd_fail(why, KD_ERR_UNSUPPORTED, "kernel '%s' needs sub-groups of %u lanes, but the device %s has %s", desc->name,
                        desc->sub_group_size, info->name, sizes_text(info->sub_group_sizes, sizes));
     if (desc->num_warps > info->max_work_group / desc->sub_group_size)
         return kd_fail(why, KD_ERR_UNSUPPORTED,
-                       "kernel '%s' needs work-groups of %u work-items (%u sub-groups of %u), but the device %s runs at most %u; fewer warps help",
+                       "kernel '%s' needs work-groups of %u work-items (%u sub-groups of %u), but the device %s runs at most %u; "
+                       "fewer warps help",
                        desc->name, desc->num_warps * desc->sub_group_size, desc->num_warps, desc->sub_group_size, info->name,
                        info->max_work_group);
     if (desc->slm_bytes > info->slm_bytes)
-        return kd_fail(why, KD_ERR_UNSUPPORTED,
-                       "kernel '%s' needs %u bytes of shared local memory for a work-group, but the device %s has %u; smaller blocks help",
-                       desc->name, desc->slm_bytes, info->name, info->slm_bytes);
+        return kd_fail(
+            why, KD_ERR_UNSUPPORTED,
+            "kernel '%s' needs %u bytes of shared local memory for a work-group, but the device %s has %u; smaller blocks help",
+            desc->name, desc->slm_bytes, info->name, info->slm_bytes);
     return KD_OK;
 }
 
@@ -107,7 +109,8 @@ static void read_log(const kd_ze *ze, ze_module_build_log_handle_t log, char *ou
     free(text);
 }
 
-static kd_status make_module(const build *b, ze_module_format_t format, const void *code, size_t n_bytes, ze_module_handle_t *out, kd_failure *why)
+static kd_status make_module(const build *b, ze_module_format_t format, const void *code, size_t n_bytes, ze_module_handle_t *out,
+                             kd_failure *why)
 {
     const kd_ze *ze = &b->device->ze;
     ze_module_desc_t desc = {.stype = ZE_STRUCTURE_TYPE_MODULE_DESC,
@@ -148,25 +151,27 @@ static kd_status make_kernel(const build *b, ze_module_handle_t module, ze_kerne
     result = device->ze.zeKernelGetProperties(handle, &p);
     if (!result) {
         call = "let pointers of memory be followed in";
-        result = device->ze.zeKernelSetIndirectAccess(handle, ZE_KERNEL_INDIRECT_ACCESS_FLAG_HOST | ZE_KERNEL_INDIRECT_ACCESS_FLAG_DEVICE |
+        result = device->ze.zeKernelSetIndirectAccess(handle, ZE_KERNEL_INDIRECT_ACCESS_FLAG_HOST |
+                                                                  ZE_KERNEL_INDIRECT_ACCESS_FLAG_DEVICE |
                                                                   ZE_KERNEL_INDIRECT_ACCESS_FLAG_SHARED);
     }
     kd_status status = KD_OK;
     uint32_t n_args = b->desc->n_args + (b->desc->n_messages != 0);
     if (!result && p.numKernelArgs != n_args)
-        status = kd_fail(why, KD_ERR_DAMAGED, "the SPIR-V of kernel '%s' takes %u arguments, but its descriptor says %u", b->desc->name,
-                         p.numKernelArgs, n_args);
+        status = kd_fail(why, KD_ERR_DAMAGED, "the SPIR-V of kernel '%s' takes %u arguments, but its descriptor says %u",
+                         b->desc->name, p.numKernelArgs, n_args);
     if (!result && !status && p.requiredSubgroupSize && p.requiredSubgroupSize != b->desc->sub_group_size)
-        status = kd_fail(why, KD_ERR_DAMAGED, "the SPIR-V of kernel '%s' has sub-groups of %u lanes, but its descriptor says %u", b->desc->name,
-                         p.requiredSubgroupSize, b->desc->sub_group_size);
+        status = kd_fail(why, KD_ERR_DAMAGED, "the SPIR-V of kernel '%s' has sub-groups of %u lanes, but its descriptor says %u",
+                         b->desc->name, p.requiredSubgroupSize, b->desc->sub_group_size);
     if (!result && !status) {
         call = "set the work-group size of";
         result = device->ze.zeKernelSetGroupSize(handle, n_items, 1, 1);
         if (result == ZE_RESULT_ERROR_INVALID_GROUP_SIZE_DIMENSION)
-            status = kd_fail(why, KD_ERR_UNSUPPORTED,
-                             "kernel '%s' needs work-groups of %u work-items (%u sub-groups of %u), which the device %s cannot run%s", b->desc->name,
-                             n_items, b->desc->num_warps, b->desc->sub_group_size, device->facts.info.name,
-                             strstr(b->flags, LARGE_REGISTERS) ? " with " LARGE_REGISTERS : "");
+            status =
+                kd_fail(why, KD_ERR_UNSUPPORTED,
+                        "kernel '%s' needs work-groups of %u work-items (%u sub-groups of %u), which the device %s cannot run%s",
+                        b->desc->name, n_items, b->desc->num_warps, b->desc->sub_group_size, device->facts.info.name,
+                        strstr(b->flags, LARGE_REGISTERS) ? " with " LARGE_REGISTERS : "");
     }
     if (result && !status)
         status = kd_ze_fail(&device->ze, device->place.driver, result, why, "cannot %s kernel '%s'", call, b->desc->name);
@@ -184,7 +189,8 @@ static kd_status make_kernel(const build *b, ze_module_handle_t module, ze_kerne
 }
 
 /* Module and kernel, from SPIR-V or machine code. */
-static kd_status make(const build *b, ze_module_format_t format, const void *code, size_t n_bytes, ze_kernel *kernel, kd_failure *why)
+static kd_status make(const build *b, ze_module_format_t format, const void *code, size_t n_bytes, ze_kernel *kernel,
+                      kd_failure *why)
 {
     ze_module_handle_t module;
     kd_status status = make_module(b, format, code, n_bytes, &module, why);

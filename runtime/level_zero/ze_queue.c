@@ -12,7 +12,8 @@ kd_status ze_queue_create(kd_device *base, kd_queue **out_queue)
         return kd_fail(kd_device_why(base), KD_ERR_MEMORY, "no memory for a queue");
     if (!device->ze.zeCommandListHostSynchronize) {
         free(queue);
-        return kd_fail(kd_device_why(base), KD_ERR_UNSUPPORTED, "the Level Zero loader is older than version 1.6, which queues need");
+        return kd_fail(kd_device_why(base), KD_ERR_UNSUPPORTED,
+                       "the Level Zero loader is older than version 1.6, which queues need");
     }
     ze_command_queue_desc_t desc = {.stype = ZE_STRUCTURE_TYPE_COMMAND_QUEUE_DESC,
                                     .ordinal = device->facts.compute_ordinal,
@@ -72,11 +73,13 @@ static kd_status begin(kd_queue *queue, kd_event **out_done, ze_event **out_even
 }
 
 /* Takes what the driver said of the work: the event goes to the caller, or away. */
-static kd_status done_or_not(kd_queue *queue, ze_result_t result, const char *what, size_t n_bytes, ze_event *event, kd_event **out_done)
+static kd_status done_or_not(kd_queue *queue, ze_result_t result, const char *what, size_t n_bytes, ze_event *event,
+                             kd_event **out_done)
 {
     ze_device *device = ze_device_of(queue->device);
     if (result) {
-        kd_status status = ZE_FAIL(device, result, "a %s of %zu bytes on the device %s failed", what, n_bytes, device->facts.info.name);
+        kd_status status =
+            ZE_FAIL(device, result, "a %s of %zu bytes on the device %s failed", what, n_bytes, device->facts.info.name);
         ze_event_recycle(event);
         return status;
     }
@@ -134,11 +137,14 @@ static kd_status argument_failed(ze_device *device, const ze_kernel *kernel, uin
     const kd_kernel_desc *desc = kernel->base.desc;
     ze_memory_allocation_properties_t properties = {.stype = ZE_STRUCTURE_TYPE_MEMORY_ALLOCATION_PROPERTIES};
     if (i < desc->n_args && desc->args[i].is_pointer && pointer && !device->facts.info.has_host_memory &&
-        !device->ze.zeMemGetAllocProperties(device->context, pointer, &properties, NULL) && properties.type == ZE_MEMORY_TYPE_UNKNOWN)
-        return kd_fail(kd_device_why(&device->base), KD_ERR_ARGUMENT,
-                       "argument '%s' of kernel '%s' is at %p, which is no memory of the device %s; kd_memory_alloc gives such memory",
-                       desc->args[i].name, desc->name, pointer, device->facts.info.name);
-    return ZE_FAIL(device, result, "cannot give argument '%s' to kernel '%s'", i < desc->n_args ? desc->args[i].name : "status", desc->name);
+        !device->ze.zeMemGetAllocProperties(device->context, pointer, &properties, NULL) &&
+        properties.type == ZE_MEMORY_TYPE_UNKNOWN)
+        return kd_fail(
+            kd_device_why(&device->base), KD_ERR_ARGUMENT,
+            "argument '%s' of kernel '%s' is at %p, which is no memory of the device %s; kd_memory_alloc gives such memory",
+            desc->args[i].name, desc->name, pointer, device->facts.info.name);
+    return ZE_FAIL(device, result, "cannot give argument '%s' to kernel '%s'", i < desc->n_args ? desc->args[i].name : "status",
+                   desc->name);
 }
 
 /* With the kernel's lock. status: NULL where the kernel has no asserts. */
@@ -155,7 +161,8 @@ static kd_status set_arguments(ze_device *device, ze_kernel *kernel, const unsig
             return argument_failed(device, kernel, i, result, pointer);
         }
     }
-    ze_result_t result = status ? device->ze.zeKernelSetArgumentValue(kernel->handle, desc->n_args, sizeof status, &status) : ZE_RESULT_SUCCESS;
+    ze_result_t result =
+        status ? device->ze.zeKernelSetArgumentValue(kernel->handle, desc->n_args, sizeof status, &status) : ZE_RESULT_SUCCESS;
     return result ? argument_failed(device, kernel, desc->n_args, result, NULL) : KD_OK;
 }
 
@@ -165,12 +172,13 @@ static kd_status check_grid(ze_device *device, const kd_kernel_desc *desc, const
     for (unsigned i = 0; i < 3; i++)
         if (grid[i] > most[i])
             return kd_fail(kd_device_why(&device->base), KD_ERR_ARGUMENT,
-                           "the grid of kernel '%s' is %u x %u x %u, but the device %s runs at most %u x %u x %u", desc->name, grid[0], grid[1],
-                           grid[2], device->facts.info.name, most[0], most[1], most[2]);
+                           "the grid of kernel '%s' is %u x %u x %u, but the device %s runs at most %u x %u x %u", desc->name,
+                           grid[0], grid[1], grid[2], device->facts.info.name, most[0], most[1], most[2]);
     return KD_OK;
 }
 
-static kd_status append(ze_queue *queue, ze_kernel *kernel, const uint32_t grid[3], const void *packed, const ze_record *record, ze_event *event)
+static kd_status append(ze_queue *queue, ze_kernel *kernel, const uint32_t grid[3], const void *packed, const ze_record *record,
+                        ze_event *event)
 {
     ze_device *device = ze_device_of(queue->base.device);
     ze_group_count_t groups = {grid[0], grid[1], grid[2]};
@@ -178,10 +186,12 @@ static kd_status append(ze_queue *queue, ze_kernel *kernel, const uint32_t grid[
     kd_status status = set_arguments(device, kernel, packed, record ? record->status : NULL);
     if (!status) {
         pthread_mutex_lock(&queue->lock);
-        ze_result_t result = device->ze.zeCommandListAppendLaunchKernel(queue->list, kernel->handle, &groups, handle_of(event), 0, NULL);
+        ze_result_t result =
+            device->ze.zeCommandListAppendLaunchKernel(queue->list, kernel->handle, &groups, handle_of(event), 0, NULL);
         pthread_mutex_unlock(&queue->lock);
         if (result)
-            status = ZE_FAIL(device, result, "cannot launch kernel '%s' on the device %s", kernel->base.desc->name, device->facts.info.name);
+            status = ZE_FAIL(device, result, "cannot launch kernel '%s' on the device %s", kernel->base.desc->name,
+                             device->facts.info.name);
     }
     pthread_mutex_unlock(&kernel->lock);
     return status;

@@ -75,8 +75,8 @@ static void read_status(const ze_record *record)
     if (!s->failed)
         return;
     kd_failure why;
-    kd_fail(&why, KD_ERR_ASSERT, "an assertion failed in kernel '%s', program (%u, %u, %u): %s", desc->name, s->program_id[0], s->program_id[1],
-            s->program_id[2], s->failed <= desc->n_messages ? desc->messages[s->failed - 1] : "an unknown one");
+    kd_fail(&why, KD_ERR_ASSERT, "an assertion failed in kernel '%s', program (%u, %u, %u): %s", desc->name, s->program_id[0],
+            s->program_id[1], s->program_id[2], s->failed <= desc->n_messages ? desc->messages[s->failed - 1] : "an unknown one");
     if (record->event) {
         record->event->failed = true;
         record->event->why = why;

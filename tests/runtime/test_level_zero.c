@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "test_gpu_objects.h"
+#include "test_gpu_kernels.h"
 #include "test_objects.h"
 
 static void (*driver_set)(const char *options);
@@ -85,24 +85,52 @@ static void close_gpu(void)
     assert_int_equal(driver_alive(), 0);
 }
 
-#define PTR(name_, type_, offset, written)                                                                                              \
-    {.name = name_, .is_pointer = true, .type = type_, .offset_bytes = offset, .size_bytes = 8, .divisible_by = 1, .is_written = written}
-#define VALUE(name_, type_, offset, size) {.name = name_, .type = type_, .offset_bytes = offset, .size_bytes = size, .divisible_by = 1}
+#define PTR(name_, type_, offset, written) \
+    {.name = name_,                        \
+     .is_pointer = true,                   \
+     .type = type_,                        \
+     .offset_bytes = offset,               \
+     .size_bytes = 8,                      \
+     .divisible_by = 1,                    \
+     .is_written = written}
+#define VALUE(name_, type_, offset, size) \
+    {.name = name_, .type = type_, .offset_bytes = offset, .size_bytes = size, .divisible_by = 1}
 
 static const kd_kernel_arg ADD_ARGS[] = {PTR("x", KD_F32, 0, false), PTR("y", KD_F32, 8, false), PTR("out", KD_F32, 16, true),
                                          VALUE("n", KD_I32, 24, 4)};
-static const kd_kernel_desc ADD = {.name = "add", .target = "spirv:bmg", .format = KD_CODE_SPIRV, .args = ADD_ARGS, .n_args = 4,
-                                   .args_size_bytes = 32, .num_warps = 4, .sub_group_size = 16, .build_flags = ""};
+static const kd_kernel_desc ADD = {.name = "add",
+                                   .target = "spirv:bmg",
+                                   .format = KD_CODE_SPIRV,
+                                   .args = ADD_ARGS,
+                                   .n_args = 4,
+                                   .args_size_bytes = 32,
+                                   .num_warps = 4,
+                                   .sub_group_size = 16,
+                                   .build_flags = ""};
 static const kd_kernel_arg OUT_ARGS[] = {PTR("out", KD_U32, 0, true)};
 static const kd_kernel_arg CHECK_ARGS[] = {PTR("x", KD_I32, 0, false)};
-static const kd_kernel_desc CHECK = {.name = "check", .target = "spirv:bmg", .format = KD_CODE_SPIRV, .args = CHECK_ARGS, .n_args = 1,
-                                     .args_size_bytes = 8, .num_warps = 2, .sub_group_size = 16, .build_flags = "", .n_messages = 2,
+static const kd_kernel_desc CHECK = {.name = "check",
+                                     .target = "spirv:bmg",
+                                     .format = KD_CODE_SPIRV,
+                                     .args = CHECK_ARGS,
+                                     .n_args = 1,
+                                     .args_size_bytes = 8,
+                                     .num_warps = 2,
+                                     .sub_group_size = 16,
+                                     .build_flags = "",
+                                     .n_messages = 2,
                                      .messages = (const char *const[]){"k.py:7: x is negative", "k.py:8: x is too large"}};
 
 static kd_kernel_desc out_desc(const char *name, uint32_t n_sub_groups, uint32_t lanes)
 {
-    return (kd_kernel_desc){.name = name, .target = "spirv:bmg", .format = KD_CODE_SPIRV, .args = OUT_ARGS, .n_args = 1, .args_size_bytes = 8,
-                            .num_warps = n_sub_groups, .sub_group_size = lanes};
+    return (kd_kernel_desc){.name = name,
+                            .target = "spirv:bmg",
+                            .format = KD_CODE_SPIRV,
+                            .args = OUT_ARGS,
+                            .n_args = 1,
+                            .args_size_bytes = 8,
+                            .num_warps = n_sub_groups,
+                            .sub_group_size = lanes};
 }
 
 static kd_kernel *load(const kd_kernel_desc *desc)
@@ -171,17 +199,28 @@ static void adds_vectors(void **state)
 
 static void passes_scalars(void **state)
 {
-    static const kd_kernel_arg args[] = {PTR("out", KD_F64, 0, true),   VALUE("flag", KD_I1, 8, 1), VALUE("h", KD_I16, 10, 2),
-                                         VALUE("half", KD_F16, 12, 2),  VALUE("n", KD_I64, 16, 8),  VALUE("d", KD_F64, 24, 8),
+    static const kd_kernel_arg args[] = {PTR("out", KD_F64, 0, true),  VALUE("flag", KD_I1, 8, 1), VALUE("h", KD_I16, 10, 2),
+                                         VALUE("half", KD_F16, 12, 2), VALUE("n", KD_I64, 16, 8),  VALUE("d", KD_F64, 24, 8),
                                          VALUE("f", KD_F32, 32, 4)};
-    const kd_kernel_desc desc = {.name = "scalars", .target = "spirv:bmg", .format = KD_CODE_SPIRV, .args = args, .n_args = 7,
-                                 .args_size_bytes = 40, .num_warps = 1, .sub_group_size = 32};
+    const kd_kernel_desc desc = {.name = "scalars",
+                                 .target = "spirv:bmg",
+                                 .format = KD_CODE_SPIRV,
+                                 .args = args,
+                                 .n_args = 7,
+                                 .args_size_bytes = 40,
+                                 .num_warps = 1,
+                                 .sub_group_size = 32};
     open_gpu("");
     kd_kernel *kernel = load(&desc);
     double host[6];
     void *out = make(sizeof host, NULL);
-    kd_arg values[] = {kd_arg_ptr(out, sizeof host), kd_arg_i64(1), kd_arg_i64(-7), kd_arg_float(KD_F16, 1.5), kd_arg_i64(-(1ll << 40)),
-                       kd_arg_float(KD_F64, 0.1), kd_arg_float(KD_F32, 0.5)};
+    kd_arg values[] = {kd_arg_ptr(out, sizeof host),
+                       kd_arg_i64(1),
+                       kd_arg_i64(-7),
+                       kd_arg_float(KD_F16, 1.5),
+                       kd_arg_i64(-(1ll << 40)),
+                       kd_arg_float(KD_F64, 0.1),
+                       kd_arg_float(KD_F32, 0.5)};
     need(kd_kernel_launch(queue, kernel, (uint32_t[3]){1, 1, 1}, values, 7, NULL));
     read_back(host, out, sizeof host);
     const double want[] = {1, -7, 0x3e00, -(double)(1ll << 40), 0.1, 0.5};
@@ -241,8 +280,14 @@ static void has_sub_groups(void **state)
 static void launches_return_at_once(void **state)
 {
     static const kd_kernel_arg args[] = {PTR("out", KD_U32, 0, true), VALUE("n", KD_U32, 8, 4)};
-    const kd_kernel_desc desc = {.name = "work", .target = "spirv:bmg", .format = KD_CODE_SPIRV, .args = args, .n_args = 2,
-                                 .args_size_bytes = 16, .num_warps = 1, .sub_group_size = 16};
+    const kd_kernel_desc desc = {.name = "work",
+                                 .target = "spirv:bmg",
+                                 .format = KD_CODE_SPIRV,
+                                 .args = args,
+                                 .n_args = 2,
+                                 .args_size_bytes = 16,
+                                 .num_warps = 1,
+                                 .sub_group_size = 16};
     open_gpu("");
     kd_kernel *kernel = load(&desc);
     void *out = make(64, NULL);
@@ -444,7 +489,8 @@ static void describes_devices(void **state)
     assert_string_equal(info.name, "level_zero:0");
     assert_string_equal(info.target, "spirv:pvc");
     assert_string_equal(info.note, "");
-    assert_true(info.sub_group_sizes == (16 | 32) && info.slm_bytes == 128 << 10 && info.max_work_group == 1024 && !info.has_host_memory);
+    assert_true(info.sub_group_sizes == (16 | 32) && info.slm_bytes == 128 << 10 && info.max_work_group == 1024 &&
+                !info.has_host_memory);
     assert_true(info.ip_version[0] == 12 && info.ip_version[1] == 60);
     assert_true(info.features & KD_FEATURE_F64 && info.features & KD_FEATURE_I64_ATOMICS && info.features & KD_FEATURE_F32_ATOMICS);
     assert_int_equal(kd_device_list(list, 8), 4);
@@ -457,7 +503,8 @@ static void describes_devices(void **state)
 
     open_gpu("device=bmg,without=f64,slm=65536,sizes=32");
     kd_device_get_info(device, &info);
-    assert_string_equal(info.note, "the driver reports no sub-groups of 16; SLM is 64 KiB instead of 128; the driver reports no f64");
+    assert_string_equal(info.note,
+                        "the driver reports no sub-groups of 16; SLM is 64 KiB instead of 128; the driver reports no f64");
     close_gpu();
     open_gpu("without=ip");
     kd_device_get_info(device, &info);
@@ -495,11 +542,13 @@ static void refuses_kernels(void **state)
     desc = ADD;
     desc.num_warps = 128;
     load_fails(&desc, KD_ERR_UNSUPPORTED,
-               "kernel 'add' needs work-groups of 2048 work-items (128 sub-groups of 16), but the device level_zero:0 runs at most 1024; fewer warps help");
+               "kernel 'add' needs work-groups of 2048 work-items (128 sub-groups of 16), but the device level_zero:0 runs at most "
+               "1024; fewer warps help");
     desc = ADD;
     desc.slm_bytes = 200000;
     load_fails(&desc, KD_ERR_UNSUPPORTED,
-               "kernel 'add' needs 200000 bytes of shared local memory for a work-group, but the device level_zero:0 has 131072; smaller blocks help");
+               "kernel 'add' needs 200000 bytes of shared local memory for a work-group, but the device level_zero:0 has 131072; "
+               "smaller blocks help");
     desc = ADD;
     desc.num_warps = 2;
     load_fails(&desc, KD_ERR_UNSUPPORTED,
@@ -514,9 +563,11 @@ static void refuses_kernels(void **state)
     desc = ADD;
     desc.build_flags = "-cl-wrong";
     load_fails(&desc, KD_ERR_DEVICE,
-               "the driver of level_zero:0 cannot build kernel 'add' (error: unknown option '-cl-wrong'): ZE_RESULT_ERROR_MODULE_BUILD_FAILURE (0x70000004)");
+               "the driver of level_zero:0 cannot build kernel 'add' (error: unknown option '-cl-wrong'): "
+               "ZE_RESULT_ERROR_MODULE_BUILD_FAILURE (0x70000004)");
     desc = (kd_kernel_desc){.name = "add", .target = "cpu:x86-64-v3"};
-    load_fails(&desc, KD_ERR_UNSUPPORTED, "kernel 'add' was compiled for 'cpu:x86-64-v3', which the device level_zero:0 cannot run");
+    load_fails(&desc, KD_ERR_UNSUPPORTED,
+               "kernel 'add' was compiled for 'cpu:x86-64-v3', which the device level_zero:0 cannot run");
     kd_kernel *kernel;
     assert_int_equal(kd_kernel_load(device, &ADD, OBJECTS[0].bytes, OBJECTS[0].n_bytes, &kernel), KD_ERR_DEVICE);
     assert_int_equal(kd_kernel_load(device, &ADD, GPU_KERNELS, sizeof GPU_KERNELS / 8 * 4, &kernel), KD_ERR_DEVICE);
@@ -524,7 +575,8 @@ static void refuses_kernels(void **state)
     close_gpu();
     open_gpu("device=dg2");
     load_fails(&ADD, KD_ERR_UNSUPPORTED,
-               "kernel 'add' was compiled for 'spirv:bmg' and may use its systolic operations, which the device level_zero:0 (spirv:dg2) lacks");
+               "kernel 'add' was compiled for 'spirv:bmg' and may use its systolic operations, which the device level_zero:0 "
+               "(spirv:dg2) lacks");
     close_gpu();
     driver_set("without=in-order");
     kd_failure why;
@@ -542,9 +594,9 @@ static void refuses_memory(void **state)
     assert_non_null(a);
     need(kd_memory_alloc(device, 900000, &b));
     assert_int_equal(kd_memory_alloc(device, 200000, &c), KD_ERR_MEMORY);
-    assert_string_equal(kd_device_error(device),
-                        "no memory for a buffer of 200000 bytes on the device level_zero:0, which has 1048576: ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY "
-                        "(0x70000003), the driver says: 900001 bytes are in use");
+    assert_string_equal(kd_device_error(device), "no memory for a buffer of 200000 bytes on the device level_zero:0, which has "
+                                                 "1048576: ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY "
+                                                 "(0x70000003), the driver says: 900001 bytes are in use");
     kd_memory_free(device, b);
     need(kd_memory_alloc(device, 200000, &c));
     kd_memory_free(device, c);
@@ -552,7 +604,8 @@ static void refuses_memory(void **state)
     close_gpu();
     open_gpu("memory=1048576,without=extensions");
     assert_int_equal(kd_memory_alloc(device, 900000, &b), KD_ERR_MEMORY);
-    assert_string_equal(kd_device_error(device), "no memory for a buffer of 900000 bytes: the device level_zero:0 allocates at most 524288 at once");
+    assert_string_equal(kd_device_error(device),
+                        "no memory for a buffer of 900000 bytes: the device level_zero:0 allocates at most 524288 at once");
     close_gpu();
 }
 
@@ -565,7 +618,8 @@ static void refuses_foreign_pointers(void **state)
     kd_arg args[] = {kd_arg_ptr(theirs, 128), kd_arg_ptr(mine, 256), kd_arg_ptr(theirs + 32, 128), kd_arg_i64(32)};
     assert_int_equal(kd_kernel_launch(queue, kernel, (uint32_t[3]){1, 1, 1}, args, 4, NULL), KD_ERR_ARGUMENT);
     assert_non_null(strstr(kd_device_error(device), "argument 'y' of kernel 'add' is at "));
-    assert_non_null(strstr(kd_device_error(device), "which is no memory of the device level_zero:0; kd_memory_alloc gives such memory"));
+    assert_non_null(
+        strstr(kd_device_error(device), "which is no memory of the device level_zero:0; kd_memory_alloc gives such memory"));
     args[1] = args[0];
     need(kd_kernel_launch(queue, kernel, (uint32_t[3]){1, 1, 1}, args, 4, NULL)); /* pointers into a buffer are good */
     need(kd_queue_finish(queue));

@@ -172,7 +172,8 @@ CALL zp_device_properties(ze_device_handle_t device, ze_device_properties_t *p)
     snprintf(p->name, sizeof p->name, "%s, played by PoCL", is->description);
     for (chained *next = p->pNext; next; next = next->pNext)
         if (next->stype == ZE_STRUCTURE_TYPE_DEVICE_IP_VERSION_EXT)
-            ((ze_device_ip_version_ext_t *)(void *)next)->ipVersion = zp_option.no_ip ? 0 : is->ip_major << 22 | is->ip_minor << 14 | PTL_REVISION;
+            ((ze_device_ip_version_ext_t *)(void *)next)->ipVersion =
+                zp_option.no_ip ? 0 : is->ip_major << 22 | is->ip_minor << 14 | PTL_REVISION;
         else if ((uint32_t)next->stype == BLOCK_ARRAY)
             next->flags[0] = is->has_block2d && !zp_option.no_block2d ? 3 : 0;
     return ZE_RESULT_SUCCESS;
@@ -204,7 +205,8 @@ CALL zp_device_module(ze_device_handle_t device, ze_device_module_properties_t *
     const kd_gpu_device *is = kind();
     bool f64 = is->has_f64 && !zp_option.no_f64;
     p->spirvVersionSupported = ZE_MAKE_VERSION(1, 4);
-    p->flags = ZE_DEVICE_MODULE_FLAG_FP16 | (f64 ? ZE_DEVICE_MODULE_FLAG_FP64 : 0) | (is->has_i64_atomics ? ZE_DEVICE_MODULE_FLAG_INT64_ATOMICS : 0);
+    p->flags = ZE_DEVICE_MODULE_FLAG_FP16 | (f64 ? ZE_DEVICE_MODULE_FLAG_FP64 : 0) |
+               (is->has_i64_atomics ? ZE_DEVICE_MODULE_FLAG_INT64_ATOMICS : 0);
     p->maxArgumentsSize = 2048;
     p->printfBufferSize = 4 << 20;
     memset(&p->nativeKernelSupported, 0, sizeof p->nativeKernelSupported);

@@ -24,24 +24,26 @@ CALL zp_device_queue_groups(ze_device_handle_t device, uint32_t *n, ze_command_q
 
 CALL zp_context_create(ze_driver_handle_t driver, const ze_context_desc_t *desc, ze_context_handle_t *out);
 CALL zp_context_destroy(ze_context_handle_t context);
-CALL zp_alloc_device(ze_context_handle_t context, const ze_device_mem_alloc_desc_t *desc, size_t n_bytes, size_t alignment, ze_device_handle_t device,
-                     void **out);
+CALL zp_alloc_device(ze_context_handle_t context, const ze_device_mem_alloc_desc_t *desc, size_t n_bytes, size_t alignment,
+                     ze_device_handle_t device, void **out);
 CALL zp_alloc_host(ze_context_handle_t context, const ze_host_mem_alloc_desc_t *desc, size_t n_bytes, size_t alignment, void **out);
-CALL zp_alloc_shared(ze_context_handle_t context, const ze_device_mem_alloc_desc_t *desc, const ze_host_mem_alloc_desc_t *host, size_t n_bytes,
-                     size_t alignment, ze_device_handle_t device, void **out);
+CALL zp_alloc_shared(ze_context_handle_t context, const ze_device_mem_alloc_desc_t *desc, const ze_host_mem_alloc_desc_t *host,
+                     size_t n_bytes, size_t alignment, ze_device_handle_t device, void **out);
 CALL zp_free(ze_context_handle_t context, void *memory);
-CALL zp_alloc_properties(ze_context_handle_t context, const void *address, ze_memory_allocation_properties_t *p, ze_device_handle_t *device);
+CALL zp_alloc_properties(ze_context_handle_t context, const void *address, ze_memory_allocation_properties_t *p,
+                         ze_device_handle_t *device);
 
-CALL zp_list_create(ze_context_handle_t context, ze_device_handle_t device, const ze_command_queue_desc_t *desc, ze_command_list_handle_t *out);
+CALL zp_list_create(ze_context_handle_t context, ze_device_handle_t device, const ze_command_queue_desc_t *desc,
+                    ze_command_list_handle_t *out);
 CALL zp_list_destroy(ze_command_list_handle_t list);
 CALL zp_list_synchronize(ze_command_list_handle_t list, uint64_t timeout);
-CALL zp_list_copy(ze_command_list_handle_t list, void *dst, const void *src, size_t n_bytes, ze_event_handle_t signal, uint32_t n_wait,
-                  ze_event_handle_t *wait);
-CALL zp_list_fill(ze_command_list_handle_t list, void *dst, const void *pattern, size_t pattern_bytes, size_t n_bytes, ze_event_handle_t signal,
+CALL zp_list_copy(ze_command_list_handle_t list, void *dst, const void *src, size_t n_bytes, ze_event_handle_t signal,
                   uint32_t n_wait, ze_event_handle_t *wait);
+CALL zp_list_fill(ze_command_list_handle_t list, void *dst, const void *pattern, size_t pattern_bytes, size_t n_bytes,
+                  ze_event_handle_t signal, uint32_t n_wait, ze_event_handle_t *wait);
 CALL zp_list_barrier(ze_command_list_handle_t list, ze_event_handle_t signal, uint32_t n_wait, ze_event_handle_t *wait);
-CALL zp_list_launch(ze_command_list_handle_t list, ze_kernel_handle_t kernel, const ze_group_count_t *groups, ze_event_handle_t signal, uint32_t n_wait,
-                    ze_event_handle_t *wait);
+CALL zp_list_launch(ze_command_list_handle_t list, ze_kernel_handle_t kernel, const ze_group_count_t *groups,
+                    ze_event_handle_t signal, uint32_t n_wait, ze_event_handle_t *wait);
 
 CALL zp_pool_create(ze_context_handle_t context, const ze_event_pool_desc_t *desc, uint32_t n_devices, ze_device_handle_t *devices,
                     ze_event_pool_handle_t *out);
@@ -67,6 +69,7 @@ CALL zp_kernel_indirect_access(ze_kernel_handle_t kernel, ze_kernel_indirect_acc
 CALL zp_kernel_properties(ze_kernel_handle_t kernel, ze_kernel_properties_t *p);
 
 /* Between work.c and module.c: enqueues a kernel whose arguments are set. */
-ze_result_t zp_kernel_enqueue(ze_kernel_handle_t kernel, cl_command_queue queue, const ze_group_count_t *groups, cl_event *out_event);
+ze_result_t zp_kernel_enqueue(ze_kernel_handle_t kernel, cl_command_queue queue, const ze_group_count_t *groups,
+                              cl_event *out_event);
 
 #endif

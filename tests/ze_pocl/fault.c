@@ -13,7 +13,8 @@ zp_options zp_option = DEFAULTS;
 
 static _Atomic uint64_t n_calls;
 static _Atomic int alive[ZP_N_KINDS];
-static const char *const kind_names[ZP_N_KINDS] = {"contexts", "command lists", "event pools", "events", "modules", "build logs", "kernels", "allocations"};
+static const char *const kind_names[ZP_N_KINDS] = {"contexts", "command lists", "event pools", "events",
+                                                   "modules",  "build logs",    "kernels",     "allocations"};
 static _Thread_local char last_error[256];
 
 static void set_without(const char *word)
@@ -21,8 +22,9 @@ static void set_without(const char *word)
     const struct {
         const char *word;
         bool *flag;
-    } words[] = {{"f64", &zp_option.no_f64},         {"dpas", &zp_option.no_dpas},         {"block2d", &zp_option.no_block2d},
-                 {"extensions", &zp_option.no_extensions}, {"in-order", &zp_option.no_in_order}, {"ip", &zp_option.no_ip}};
+    } words[] = {{"f64", &zp_option.no_f64},           {"dpas", &zp_option.no_dpas},
+                 {"block2d", &zp_option.no_block2d},   {"extensions", &zp_option.no_extensions},
+                 {"in-order", &zp_option.no_in_order}, {"ip", &zp_option.no_ip}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(word, words[i].word) == 0)
             *words[i].flag = true;

@@ -30,8 +30,12 @@ struct _ze_kernel_handle_t {
 /* As Intel's compiler does: unknown options are errors. */
 static const char *unknown_flag(const char *flags, char word[128])
 {
-    static const char *const known[] = {"-cl-intel-128-GRF-per-thread", "-cl-intel-256-GRF-per-thread", "-cl-intel-enable-auto-large-GRF-mode",
-                                        "-cl-fp32-correctly-rounded-divide-sqrt", "-cl-opt-disable", "-ze-opt-large-register-file"};
+    static const char *const known[] = {"-cl-intel-128-GRF-per-thread",
+                                        "-cl-intel-256-GRF-per-thread",
+                                        "-cl-intel-enable-auto-large-GRF-mode",
+                                        "-cl-fp32-correctly-rounded-divide-sqrt",
+                                        "-cl-opt-disable",
+                                        "-ze-opt-large-register-file"};
     for (const char *p = flags + strspn(flags, " "); *p; p += strspn(p, " ")) {
         size_t n = strcspn(p, " "), i = 0;
         while (i < sizeof known / sizeof *known && (strncmp(p, known[i], n) || known[i][n]))
@@ -96,8 +100,15 @@ static cl_program build_program(const uint32_t *words, size_t n_words, char **ou
     if (program)
         return program;
     cl_int error = CL_SUCCESS;
-    if (!zp_spirv_is_whole(words, n_words) || !(program = clCreateProgramWithIL(zp_open()->context, words, n_words * 4, &error)) || error) {
-        *out_said = strdup("error: the input is no SPIR-V");
+    uint32_t *linked = malloc(n_words * 4);
+    size_t n_linked = n_words;
+    memcpy(linked, words, n_words * 4);
+    bool good = zp_spirv_is_whole(words, n_words) && zp_link(&linked, &n_linked);
+    if (good)
+        program = clCreateProgramWithIL(zp_open()->context, linked, n_linked * 4, &error);
+    free(linked);
+    if (!good || !program || error) {
+        *out_said = strdup("error: the input is no SPIR-V, or the emulation cannot be linked to it");
         return NULL;
     }
     error = clBuildProgram(program, 1, &zp_open()->device, "", NULL, NULL);
@@ -152,7 +163,8 @@ CALL zp_module_create(ze_context_handle_t context, ze_device_handle_t device, co
     module->words = input_words(desc, &module->n_words, &module->large_registers);
     if (!module->words) {
         free(module);
-        return desc->format == ZE_MODULE_FORMAT_NATIVE ? ZE_RESULT_ERROR_INVALID_NATIVE_BINARY : ZE_RESULT_ERROR_MODULE_BUILD_FAILURE;
+        return desc->format == ZE_MODULE_FORMAT_NATIVE ? ZE_RESULT_ERROR_INVALID_NATIVE_BINARY
+                                                       : ZE_RESULT_ERROR_MODULE_BUILD_FAILURE;
     }
     pthread_mutex_lock(&built_lock);
     module->program = build_program(module->words, module->n_words, &said);
@@ -240,7 +252,8 @@ CALL zp_kernel_group_size(ze_kernel_handle_t kernel, uint32_t x, uint32_t y, uin
     ENTER();
     const uint32_t size[3] = {x, y, z}, *required = kernel->entry.local_size;
     if ((uint64_t)x * y * z > zp_max_group() || (required[0] && memcmp(size, required, sizeof size) != 0))
-        return zp_fail(ZE_RESULT_ERROR_INVALID_GROUP_SIZE_DIMENSION, "the kernel requires %u x %u x %u", required[0], required[1], required[2]);
+        return zp_fail(ZE_RESULT_ERROR_INVALID_GROUP_SIZE_DIMENSION, "the kernel requires %u x %u x %u", required[0], required[1],
+                       required[2]);
     memcpy(kernel->group, size, sizeof size);
     return ZE_RESULT_SUCCESS;
 }
@@ -302,14 +315,16 @@ CALL zp_kernel_properties(ze_kernel_handle_t kernel, ze_kernel_properties_t *p)
     return ZE_RESULT_SUCCESS;
 }
 
-ze_result_t zp_kernel_enqueue(ze_kernel_handle_t kernel, cl_command_queue queue, const ze_group_count_t *groups, cl_event *out_event)
+ze_result_t zp_kernel_enqueue(ze_kernel_handle_t kernel, cl_command_queue queue, const ze_group_count_t *groups,
+                              cl_event *out_event)
 {
     for (uint32_t i = 0; i < kernel->entry.n_params; i++)
         if (!(kernel->is_set[i / 64] >> i % 64 & 1))
             return zp_fail(ZE_RESULT_ERROR_INVALID_ARGUMENT, "parameter %u is not set", i);
     const uint32_t *g = kernel->group;
     const size_t local[3] = {g[0], g[1], g[2]};
-    const size_t global[3] = {(size_t)groups->groupCountX * g[0], (size_t)groups->groupCountY * g[1], (size_t)groups->groupCountZ * g[2]};
+    const size_t global[3] = {(size_t)groups->groupCountX * g[0], (size_t)groups->groupCountY * g[1],
+                              (size_t)groups->groupCountZ * g[2]};
     cl_int error = clEnqueueNDRangeKernel(queue, kernel->kernel, 3, NULL, global, local, 0, NULL, out_event);
     return error ? zp_fail(error == CL_OUT_OF_HOST_MEMORY ? ZE_RESULT_ERROR_OUT_OF_HOST_MEMORY : ZE_RESULT_ERROR_UNKNOWN,
                            "clEnqueueNDRangeKernel returned %d", error)

@@ -89,12 +89,13 @@ static ze_result_t allocate(size_t n_bytes, size_t alignment, ze_memory_type_t t
     return ZE_RESULT_SUCCESS;
 }
 
-CALL zp_alloc_device(ze_context_handle_t context, const ze_device_mem_alloc_desc_t *desc, size_t n_bytes, size_t alignment, ze_device_handle_t device,
-                     void **out)
+CALL zp_alloc_device(ze_context_handle_t context, const ze_device_mem_alloc_desc_t *desc, size_t n_bytes, size_t alignment,
+                     ze_device_handle_t device, void **out)
 {
     ENTER();
     const ze_relaxed_allocation_limits_exp_desc_t *relaxed = desc->pNext;
-    return allocate(n_bytes, alignment, ZE_MEMORY_TYPE_DEVICE, relaxed && relaxed->stype == ZE_STRUCTURE_TYPE_RELAXED_ALLOCATION_LIMITS_EXP_DESC, out);
+    return allocate(n_bytes, alignment, ZE_MEMORY_TYPE_DEVICE,
+                    relaxed && relaxed->stype == ZE_STRUCTURE_TYPE_RELAXED_ALLOCATION_LIMITS_EXP_DESC, out);
 }
 
 CALL zp_alloc_host(ze_context_handle_t context, const ze_host_mem_alloc_desc_t *desc, size_t n_bytes, size_t alignment, void **out)
@@ -103,8 +104,8 @@ CALL zp_alloc_host(ze_context_handle_t context, const ze_host_mem_alloc_desc_t *
     return allocate(n_bytes, alignment, ZE_MEMORY_TYPE_HOST, false, out);
 }
 
-CALL zp_alloc_shared(ze_context_handle_t context, const ze_device_mem_alloc_desc_t *desc, const ze_host_mem_alloc_desc_t *host, size_t n_bytes,
-                     size_t alignment, ze_device_handle_t device, void **out)
+CALL zp_alloc_shared(ze_context_handle_t context, const ze_device_mem_alloc_desc_t *desc, const ze_host_mem_alloc_desc_t *host,
+                     size_t n_bytes, size_t alignment, ze_device_handle_t device, void **out)
 {
     ENTER();
     return allocate(n_bytes, alignment, ZE_MEMORY_TYPE_SHARED, false, out);
@@ -131,7 +132,8 @@ CALL zp_free(ze_context_handle_t context, void *memory)
     return fault;
 }
 
-CALL zp_alloc_properties(ze_context_handle_t context, const void *address, ze_memory_allocation_properties_t *p, ze_device_handle_t *device)
+CALL zp_alloc_properties(ze_context_handle_t context, const void *address, ze_memory_allocation_properties_t *p,
+                         ze_device_handle_t *device)
 {
     ENTER();
     pthread_mutex_lock(&lock);
@@ -143,7 +145,8 @@ CALL zp_alloc_properties(ze_context_handle_t context, const void *address, ze_me
 
 /* ---- command lists ---- */
 
-CALL zp_list_create(ze_context_handle_t context, ze_device_handle_t device, const ze_command_queue_desc_t *desc, ze_command_list_handle_t *out)
+CALL zp_list_create(ze_context_handle_t context, ze_device_handle_t device, const ze_command_queue_desc_t *desc,
+                    ze_command_list_handle_t *out)
 {
     ENTER();
     if (desc->ordinal > 1)
@@ -183,7 +186,8 @@ CALL zp_list_synchronize(ze_command_list_handle_t list, uint64_t timeout)
 static ze_result_t appended(ze_command_list_handle_t list, const char *call, cl_int error, ze_event_handle_t signal, cl_event event)
 {
     if (error)
-        return zp_fail(error == CL_OUT_OF_HOST_MEMORY ? ZE_RESULT_ERROR_OUT_OF_HOST_MEMORY : ZE_RESULT_ERROR_UNKNOWN, "%s returned %d", call, error);
+        return zp_fail(error == CL_OUT_OF_HOST_MEMORY ? ZE_RESULT_ERROR_OUT_OF_HOST_MEMORY : ZE_RESULT_ERROR_UNKNOWN,
+                       "%s returned %d", call, error);
     clFlush(list->queue);
     if (signal) {
         pthread_mutex_lock(&lock);
@@ -193,8 +197,8 @@ static ze_result_t appended(ze_command_list_handle_t list, const char *call, cl_
     return ZE_RESULT_SUCCESS;
 }
 
-CALL zp_list_copy(ze_command_list_handle_t list, void *dst, const void *src, size_t n_bytes, ze_event_handle_t signal, uint32_t n_wait,
-                  ze_event_handle_t *wait)
+CALL zp_list_copy(ze_command_list_handle_t list, void *dst, const void *src, size_t n_bytes, ze_event_handle_t signal,
+                  uint32_t n_wait, ze_event_handle_t *wait)
 {
     ENTER();
     cl_event event = NULL;
@@ -202,8 +206,8 @@ CALL zp_list_copy(ze_command_list_handle_t list, void *dst, const void *src, siz
     return appended(list, "clEnqueueSVMMemcpy", error, signal, event);
 }
 
-CALL zp_list_fill(ze_command_list_handle_t list, void *dst, const void *pattern, size_t pattern_bytes, size_t n_bytes, ze_event_handle_t signal,
-                  uint32_t n_wait, ze_event_handle_t *wait)
+CALL zp_list_fill(ze_command_list_handle_t list, void *dst, const void *pattern, size_t pattern_bytes, size_t n_bytes,
+                  ze_event_handle_t signal, uint32_t n_wait, ze_event_handle_t *wait)
 {
     ENTER();
     cl_event event = NULL;
@@ -219,8 +223,8 @@ CALL zp_list_barrier(ze_command_list_handle_t list, ze_event_handle_t signal, ui
     return appended(list, "clEnqueueMarkerWithWaitList", error, signal, event);
 }
 
-CALL zp_list_launch(ze_command_list_handle_t list, ze_kernel_handle_t kernel, const ze_group_count_t *groups, ze_event_handle_t signal, uint32_t n_wait,
-                    ze_event_handle_t *wait)
+CALL zp_list_launch(ze_command_list_handle_t list, ze_kernel_handle_t kernel, const ze_group_count_t *groups,
+                    ze_event_handle_t signal, uint32_t n_wait, ze_event_handle_t *wait)
 {
     ENTER();
     cl_event event = NULL;

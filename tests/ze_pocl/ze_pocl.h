@@ -13,7 +13,8 @@
  * When the process ends, objects that nobody destroyed are reported on standard error, and a fail=N that no call reached.
  *
  *     driver.c  the tables that the loader asks for     device.c  what the device claims to be      fault.c  ZE_POCL, failing calls, leaks
- *     work.c    memory, command lists, events           module.c  modules and kernels               spirv.c  what a SPIR-V module says of itself */
+ *     work.c    memory, command lists, events           module.c  modules and kernels               spirv.c  what a SPIR-V module says of itself
+ *     link.c    gives a module functions of emulation/: what Intel's GPUs do and PoCL lacks */
 #ifndef KD_TESTS_ZE_POCL_H
 #define KD_TESTS_ZE_POCL_H
 
@@ -38,11 +39,11 @@ extern zp_options zp_option;
 
 /* Counts a call: not 0 where it is to fail. Functions that end something do their work all the same. */
 ze_result_t zp_enter(const char *call);
-#define ENTER()                                                                                                                         \
-    do {                                                                                                                                \
-        ze_result_t fault_ = zp_enter(__func__);                                                                                        \
-        if (fault_)                                                                                                                     \
-            return fault_;                                                                                                              \
+#define ENTER()                                  \
+    do {                                         \
+        ze_result_t fault_ = zp_enter(__func__); \
+        if (fault_)                              \
+            return fault_;                       \
     } while (0)
 
 /* For a test in the same process, which finds them with dlsym: other options, and calls counted from 0 again; calls since then; objects that
@@ -89,6 +90,9 @@ typedef struct zp_entry {
 
 /* Whether the words are SPIR-V that ends where an instruction ends. */
 bool zp_spirv_is_whole(const uint32_t *words, size_t n_words);
+
+/* link.c: links the emulation to a module that needs some of it; the words are for free(). */
+bool zp_link(uint32_t **words, size_t *n_words);
 
 /* The kernel of that name; false: there is none, or the words are no SPIR-V. */
 bool zp_spirv_entry(const uint32_t *words, size_t n_words, const char *name, zp_entry *out);

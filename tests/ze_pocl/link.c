@@ -1,0 +1,201 @@
+/* link.c - gives a module what it imports and PoCL lacks: modules of emulation/, which lie beside this library, are linked to it. */
+#include "ze_pocl.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { OP_NAME = 5, OP_ENTRY_POINT = 15, OP_VARIABLE = 59, OP_LOAD = 61, OP_ACCESS_CHAIN = 65, DECORATION_BUILTIN = 11 };
+enum { OP_DECORATE = 71, DECORATION_LINKAGE = 41, IMPORT = 1, EXPORT = 0, VERSION_1_4 = 0x00010400, MAX_MODULES = 32 };
+
+typedef struct module {
+    uint32_t *words;
+    size_t n_words;
+} module;
+
+/* Calls visit with each name that the module imports or exports, until it returns true. */
+static bool each_linkage(const module *m, uint32_t linkage, bool (*visit)(const char *name, void *user), void *user)
+{
+    for (size_t at = 5; at < m->n_words && m->words[at] >> 16; at += m->words[at] >> 16) {
+        const uint32_t *op = m->words + at;
+        uint32_t n = op[0] >> 16;
+        if ((op[0] & 0xffff) == OP_DECORATE && n > 4 && op[2] == DECORATION_LINKAGE && op[n - 1] == linkage &&
+            visit((const char *)(op + 3), user))
+            return true;
+    }
+    return false;
+}
+
+static bool is_name(const char *name, void *user)
+{
+    return strcmp(name, user) == 0;
+}
+
+static bool is_exported(const char *name, void *user)
+{
+    return each_linkage(user, EXPORT, is_name, (void *)name);
+}
+
+static bool read_module(const char *path, module *out)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    *out = (module){0};
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size % 4 == 0 && (out->words = malloc((size_t)st.st_size + 4)) &&
+        read(fd, out->words, (size_t)st.st_size) == st.st_size)
+        out->n_words = (size_t)st.st_size / 4;
+    if (fd >= 0)
+        close(fd);
+    return zp_spirv_is_whole(out->words, out->n_words);
+}
+
+static bool write_module(const char *path, const module *m)
+{
+    FILE *file = fopen(path, "wb");
+    bool good = file && fwrite(m->words, 4, m->n_words, file) == m->n_words;
+    return (!file || fclose(file) == 0) && good;
+}
+
+static bool run(char **argv)
+{
+    int status = -1;
+    pid_t child = vfork();
+    if (child == 0) {
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+/* The emulation's modules that have something which m imports: their paths, for free(). */
+static unsigned find_needed(const module *m, char *paths[MAX_MODULES])
+{
+    Dl_info info;
+    char folder[PATH_MAX];
+    unsigned n = 0;
+    if (!dladdr((void *)zp_link, &info))
+        return 0;
+    snprintf(folder, sizeof folder, "%s", info.dli_fname);
+    char *slash = strrchr(folder, '/');
+    strcpy(slash ? slash : folder, slash ? "" : ".");
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && n < MAX_MODULES && (entry = readdir(dir));) {
+        if (strncmp(entry->d_name, "emulation_", 10) != 0 || !strstr(entry->d_name, ".spv"))
+            continue;
+        char path[PATH_MAX + 300];
+        module has;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (read_module(path, &has) && each_linkage(m, IMPORT, is_exported, &has))
+            paths[n++] = strdup(path);
+        free(has.words);
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* ---- builtin variables: each module has its own, but LLVM's translator wants one of a kind ---- */
+
+enum { MAX_BUILTINS = 64 };
+
+typedef struct builtins {
+    uint32_t first[MAX_BUILTINS]; /* the variable of each BuiltIn */
+    uint32_t *instead; /* by id: the variable to use; 0: it stays */
+} builtins;
+
+static uint32_t replaced(const builtins *b, uint32_t bound, uint32_t id)
+{
+    return id < bound && b->instead[id] ? b->instead[id] : id;
+}
+
+static void find_builtins(const module *m, builtins *b, uint32_t bound)
+{
+    for (size_t at = 5; at < m->n_words; at += m->words[at] >> 16) {
+        const uint32_t *op = m->words + at;
+        if ((op[0] & 0xffff) != OP_DECORATE || op[0] >> 16 != 4 || op[2] != DECORATION_BUILTIN || op[3] >= MAX_BUILTINS ||
+            op[1] >= bound)
+            continue;
+        if (b->first[op[3]])
+            b->instead[op[1]] = b->first[op[3]];
+        else
+            b->first[op[3]] = op[1];
+    }
+}
+
+/* Whether the instruction is only about a variable that goes. */
+static bool goes(const builtins *b, uint32_t bound, const uint32_t *op)
+{
+    uint32_t code = op[0] & 0xffff, id = code == OP_VARIABLE ? op[2] : code == OP_NAME || code == OP_DECORATE ? op[1] : 0;
+    return id && id < bound && b->instead[id];
+}
+
+static size_t end_of_name(const uint32_t *op)
+{
+    return 3 + strlen((const char *)(op + 3)) / 4 + 1;
+}
+
+static void merge_builtins(module *m)
+{
+    uint32_t bound = m->words[3];
+    builtins b = {.instead = calloc(bound, sizeof(uint32_t))};
+    find_builtins(m, &b, bound);
+    size_t to = 5;
+    for (size_t at = 5, n; at < m->n_words; at += n) {
+        uint32_t *op = m->words + at, code = op[0] & 0xffff;
+        n = op[0] >> 16;
+        if (goes(&b, bound, op))
+            continue;
+        if (code == OP_LOAD || (code >= OP_ACCESS_CHAIN && code <= OP_ACCESS_CHAIN + 5))
+            op[3] = replaced(&b, bound, op[3]);
+        for (size_t i = code == OP_ENTRY_POINT ? end_of_name(op) : n; i < n; i++)
+            op[i] = replaced(&b, bound, op[i]);
+        memmove(m->words + to, op, n * 4);
+        to += n;
+    }
+    m->n_words = to;
+    free(b.instead);
+}
+
+bool zp_link(uint32_t **words, size_t *n_words)
+{
+    module m = {*words, *n_words};
+    char program[] = "spirv-link", pointers[] = "--allow-pointer-mismatch", partial[] = "--allow-partial-linkage", output[] = "-o";
+    char *argv[MAX_MODULES + 8] = {program, partial, pointers};
+    unsigned n = find_needed(&m, argv + 6);
+    if (n == 0)
+        return true;
+    char in[] = "/tmp/ze_pocl-XXXXXX", out[] = "/tmp/ze_pocl-XXXXXX";
+    int in_fd = mkstemp(in), out_fd = mkstemp(out);
+    argv[3] = output;
+    argv[4] = out;
+    argv[5] = in;
+    uint32_t version = m.words[1];
+    m.words[1] = VERSION_1_4; /* the linker wants one version */
+    module linked = {0};
+    bool good = in_fd >= 0 && out_fd >= 0 && write_module(in, &m) && run(argv) && read_module(out, &linked);
+    m.words[1] = version;
+    if (in_fd >= 0)
+        close(in_fd);
+    if (out_fd >= 0)
+        close(out_fd);
+    unlink(in);
+    unlink(out);
+    for (unsigned i = 0; i < n; i++)
+        free(argv[6 + i]);
+    if (good) {
+        merge_builtins(&linked);
+        free(*words);
+        *words = linked.words;
+        *n_words = linked.n_words;
+    } else {
+        free(linked.words);
+    }
+    return good;
+}
