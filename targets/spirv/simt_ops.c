@@ -148,19 +148,37 @@ static LLVMValueRef element(kd_emitter *e, LLVMValueRef vector, unsigned i)
     return LLVMBuildExtractElement(e->b, vector, LLVMConstInt(e->i32, i, false), "");
 }
 
+/* The elements that one operand adds. */
+static unsigned put_part(kd_emitter *e, LLVMValueRef *vector, unsigned at, LLVMValueRef part)
+{
+    bool is_vector = LLVMGetTypeKind(LLVMTypeOf(part)) == LLVMVectorTypeKind;
+    unsigned n = is_vector ? LLVMGetVectorSize(LLVMTypeOf(part)) : 1;
+    if (is_vector && LLVMTypeOf(part) == LLVMTypeOf(*vector)) {
+        *vector = part;
+        return n;
+    }
+    for (unsigned i = 0; i < n; i++)
+        *vector = LLVMBuildInsertElement(e->b, *vector, is_vector ? element(e, part, i) : part, LLVMConstInt(e->i32, at + i, false), "");
+    return n;
+}
+
+/* Elements narrower than those of the vector: the first are the low bits. */
+static LLVMValueRef next_word(kd_emitter *e, const kd_op *op, unsigned *part, LLVMTypeRef word, unsigned n_in_word)
+{
+    LLVMValueRef v = LLVMGetPoison(LLVMVectorType(kd_emit_elem_type(e, kd_op_operand(op, *part)->type), n_in_word));
+    for (unsigned at = 0; at < n_in_word; (*part)++)
+        at += put_part(e, &v, at, kd_emit_get(e, kd_op_operand(op, *part)));
+    return LLVMBuildBitCast(e->b, v, word, "");
+}
+
 static void pack(kd_emitter *e, const kd_op *op)
 {
-    LLVMTypeRef type = kd_emit_type(e, kd_op_result(op, 0)->type);
-    LLVMValueRef v = LLVMGetPoison(type);
-    unsigned n = 0;
-    for (unsigned i = 0; i < op->n_operands; i++) {
-        LLVMValueRef part = kd_emit_get(e, kd_op_operand(op, i));
-        unsigned lanes = kd_emit_lanes(kd_op_operand(op, i)->type);
-        if (lanes == LLVMGetVectorSize(type))
-            v = part;
-        for (unsigned l = 0; l < (lanes ? lanes : 1) && v != part; l++, n++)
-            v = LLVMBuildInsertElement(e->b, v, lanes ? element(e, part, l) : part, LLVMConstInt(e->i32, n, false), "");
-    }
+    const kd_type *type = kd_op_result(op, 0)->type;
+    LLVMTypeRef elem = kd_emit_elem_type(e, type);
+    unsigned n_in_word = kd_type_elem_bits(type) / kd_type_elem_bits(kd_op_operand(op, 0)->type), at = 0;
+    LLVMValueRef v = LLVMGetPoison(kd_emit_type(e, type));
+    for (unsigned part = 0; part < op->n_operands;)
+        at += put_part(e, &v, at, n_in_word > 1 ? next_word(e, op, &part, elem, n_in_word) : kd_emit_get(e, kd_op_operand(op, part++)));
     kd_emit_set(e, kd_op_result(op, 0), v);
 }
 
