@@ -267,30 +267,74 @@ static void write_totals(fold *f, const slots *at, kd_value **buffers)
     }
 }
 
-/* Many totals: each lane reads one and they are joined by shuffles. True where there are lanes to spare for it. */
+/* n totals of the lines of register r; where lanes have images, each lane its own. */
+static void read_slots(fold *f, const slots *at, kd_value **buffers, unsigned r, unsigned n, kd_value ***out)
+{
+    kd_simt *s = f->s;
+    for (unsigned k = 0; k < f->n_values; k++) {
+        const kd_type *elem = f->total[k][r]->type, *type = kd_simt_movable_type(s, elem);
+        unsigned vector = MAX_READ_BYTES / kd_scalar_bytes(type->scalar);
+        vector = n < vector ? n : vector;
+        for (unsigned j = 0; j < n; j += vector) {
+            kd_value *index =
+                kd_simt_linear(s, at->lane, f->layout->n_bits[KD_LANE], at->sub_group, f->layout->n_bits[KD_SUB_GROUP], reg_slot(at, r) | j);
+            kd_simt_unpack(s, kd_simt_slm_read(s, buffers[k], index, kd_simt_vector_type(s, type, vector)), out[k] + j, vector);
+        }
+        for (unsigned j = 0; j < n; j++)
+            out[k][j] = kd_simt_from_movable(s, out[k][j], elem);
+    }
+}
+
+static slots without_own(const slots *at)
+{
+    slots line = *at;
+    for (unsigned i = 0; i < N; i++)
+        if (at->joined >> i & 1)
+            line.sub_group[i] = 0;
+    return line;
+}
+
+static kd_value ***new_totals(const fold *f, unsigned n)
+{
+    kd_value ***out = kd_arena_array(f->s->arena, kd_value **, f->n_values);
+    for (unsigned k = 0; k < f->n_values; k++)
+        out[k] = kd_simt_array(f->s, n);
+    return out;
+}
+
+/* In order: from the first sub-group on, or from the last. */
+static kd_value **join_all(fold *f, kd_value ***all, unsigned n)
+{
+    kd_value **sum = gather_values(f, all, f->reverse ? n - 1 : 0);
+    for (unsigned i = 1; i < n; i++) {
+        kd_value **next = kd_simt_array(f->s, f->n_values);
+        combine(f, sum, gather_values(f, all, f->reverse ? n - 1 - i : i), next);
+        sum = next;
+    }
+    return sum;
+}
+
+/* Many totals: each lane reads some and they are joined by shuffles. True where there are lanes to spare for it. */
 static bool read_by_lanes(fold *f, const slots *at, kd_value **buffers)
 {
-    slots mine = *at;
+    slots mine = without_own(at);
     unsigned bits[N], n = 0;
     if (f->is_scan || at->n_joined_log2 < 3)
         return false;
     for (unsigned i = 0; i < f->layout->n_bits[KD_LANE] && n < at->n_joined_log2; i++)
         if (at->same_lanes >> i & 1)
-            mine.lane[i] = 1u << n, bits[n++] = i;
-    if (n < at->n_joined_log2)
+            bits[n++] = i;
+    unsigned each_log2 = at->n_joined_log2 - n; /* totals that a lane reads: the fastest along the axis */
+    if (each_log2 > 1)
         return false;
-    for (unsigned i = 0; i < N; i++)
-        if (at->joined >> i & 1)
-            mine.sub_group[i] = 0;
+    for (unsigned i = 0; i < n; i++)
+        mine.lane[bits[i]] = 1u << (each_log2 + i);
     for (unsigned r = 0; r < f->n_regs; r++) {
-        kd_value **own = kd_simt_array(f->s, f->n_values), **other = kd_simt_array(f->s, f->n_values);
+        kd_value ***few = new_totals(f, 1u << each_log2), **other = kd_simt_array(f->s, f->n_values);
         if (!is_alive(f, r))
             continue;
-        kd_value *index = kd_simt_linear(f->s, mine.lane, f->layout->n_bits[KD_LANE], mine.sub_group, f->layout->n_bits[KD_SUB_GROUP], reg_slot(at, r));
-        for (unsigned k = 0; k < f->n_values; k++) {
-            const kd_type *elem = f->total[k][r]->type;
-            own[k] = kd_simt_from_movable(f->s, kd_simt_slm_read(f->s, buffers[k], index, kd_simt_movable_type(f->s, elem)), elem);
-        }
+        read_slots(f, &mine, buffers, r, 1u << each_log2, few);
+        kd_value **own = join_all(f, few, 1u << each_log2);
         for (unsigned i = 0; i < n; i++)
             join_with_lane(f, bits[i], f->simple ? NULL : lane_bit_is(f, bits[i], !f->reverse), own, other);
         scatter_values(f, f->total, r, own);
@@ -298,62 +342,43 @@ static bool read_by_lanes(fold *f, const slots *at, kd_value **buffers)
     return true;
 }
 
-/* All totals of the lines of register r: [value][sub-group]. */
-static kd_value ***read_totals(fold *f, const slots *at, kd_value **buffers, unsigned r)
+/* What comes before this sub-group: the totals joined up to it. For the first one it is something. */
+static kd_value **join_earlier(fold *f, kd_value ***all, unsigned n, kd_value *self)
 {
-    kd_simt *s = f->s;
-    unsigned n = 1u << at->n_joined_log2;
-    slots line = *at;
-    kd_value ***out = kd_arena_array(s->arena, kd_value **, f->n_values);
-    for (unsigned i = 0; i < N; i++)
-        if (at->joined >> i & 1)
-            line.sub_group[i] = 0;
-    for (unsigned k = 0; k < f->n_values; k++) {
-        const kd_type *elem = f->total[k][r]->type, *type = kd_simt_movable_type(s, elem);
-        unsigned vector = MAX_READ_BYTES / kd_scalar_bytes(type->scalar);
-        vector = n < vector ? n : vector;
-        out[k] = kd_simt_array(s, n);
-        for (unsigned j = 0; j < n; j += vector) {
-            kd_value *index = kd_simt_linear(s, line.lane, f->layout->n_bits[KD_LANE], line.sub_group, f->layout->n_bits[KD_SUB_GROUP], reg_slot(at, r) | j);
-            kd_simt_unpack(s, kd_simt_slm_read(s, buffers[k], index, kd_simt_vector_type(s, type, vector)), out[k] + j, vector);
-        }
-        for (unsigned j = 0; j < n; j++)
-            out[k][j] = kd_simt_from_movable(s, out[k][j], elem);
+    kd_value **sum = gather_values(f, all, f->reverse ? n - 1 : 0), **earlier = sum;
+    for (unsigned i = 1; i < n; i++) {
+        unsigned j = f->reverse ? n - 1 - i : i;
+        kd_value *here = kd_simt_compare(f->s, KD_PRED_EQ, self, kd_simt_int(f->s, f->s->i32, j)), **with = kd_simt_array(f->s, f->n_values);
+        choose(f, here, sum, earlier, with);
+        earlier = with;
+        kd_value **next = kd_simt_array(f->s, f->n_values);
+        combine(f, sum, gather_values(f, all, j), next);
+        sum = next;
     }
-    return out;
+    return earlier;
 }
 
 static void join_sub_groups(fold *f, const step *steps, unsigned n_steps)
 {
     kd_simt *s = f->s;
-    slots at = make_slots(f, steps, n_steps);
+    slots at = make_slots(f, steps, n_steps), line = without_own(&at);
     unsigned n = 1u << n_steps;
-    uint32_t live = (f->n_regs - 1) & ~f->done[KD_REGISTER] & ~f->run_mask, no_lanes[N] = {0}, mine[N] = {0};
+    uint32_t live = (f->n_regs - 1) & ~f->done[KD_REGISTER] & ~f->run_mask, mine[N] = {0};
     kd_value **buffers = kd_simt_array(s, f->n_values), *self = NULL;
     write_totals(f, &at, buffers);
     for (unsigned i = 0; i < n_steps; i++)
         mine[steps[i].bit] = 1u << i;
     if (f->is_scan)
-        self = kd_simt_linear(s, no_lanes, 0, mine, f->layout->n_bits[KD_SUB_GROUP], 0);
+        self = kd_simt_linear(s, NULL, 0, mine, f->layout->n_bits[KD_SUB_GROUP], 0);
     bool by_lanes = read_by_lanes(f, &at, buffers);
     for (unsigned r = 0; r < f->n_regs && !by_lanes; r++) {
         if (!is_alive(f, r))
             continue;
-        kd_value ***all = read_totals(f, &at, buffers, r), **sum = gather_values(f, all, f->reverse ? n - 1 : 0), **earlier = NULL;
-        for (unsigned i = 1; i < n; i++) {
-            unsigned j = f->reverse ? n - 1 - i : i;
-            if (f->is_scan) {
-                kd_value *here = kd_simt_compare(s, KD_PRED_EQ, self, kd_simt_int(s, s->i32, j)), **with = kd_simt_array(s, f->n_values);
-                choose(f, here, sum, earlier ? earlier : sum, with);
-                earlier = with;
-            }
-            kd_value **next = kd_simt_array(s, f->n_values);
-            combine(f, sum, gather_values(f, all, j), next);
-            sum = next;
-        }
+        kd_value ***all = new_totals(f, n);
+        read_slots(f, &line, buffers, r, n, all);
         if (f->is_scan)
-            extend_runs(f, live, r, earlier, kd_simt_compare(s, KD_PRED_NE, self, kd_simt_int(s, s->i32, f->reverse ? n - 1 : 0)));
-        scatter_values(f, f->total, r, sum);
+            extend_runs(f, live, r, join_earlier(f, all, n, self), kd_simt_compare(s, KD_PRED_NE, self, kd_simt_int(s, s->i32, f->reverse ? n - 1 : 0)));
+        scatter_values(f, f->total, r, join_all(f, all, n));
     }
     f->done[KD_SUB_GROUP] |= at.joined;
 }

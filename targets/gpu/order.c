@@ -1,9 +1,9 @@
 /* order.c - where a work-group must wait, since its work-items meet in global memory.
  *
  * A program reads and writes in the order of its ops; its work-items run side by side. So before an access that may meet an earlier one of
- * another work-item (one of both a write, pointers from the same parameter) goes a barrier. None is needed where both go through the very
- * same pointers, of which each work-item has its own: in-place updates. Different parameters are taken not to meet, unless it is element on
- * element. A scalar atomic that is no relaxed one speaks to other work-groups of what all work-items did before, and of what they may do
+ * another work-item (a read and a write, through pointers from the same parameter) goes a barrier. None is needed where both go through the
+ * very same pointers, of which each work-item has its own: in-place updates. Two writes are taken to go to different elements, or through the
+ * same pointers; different parameters not to meet, unless it is element on element. A scalar atomic that is no relaxed one speaks to other work-groups of what all work-items did before, and of what they may do
  * after it. The walk keeps what happened since the last barrier; loops are walked until what reaches their start no longer grows. */
 #include "targets/gpu/lower.h"
 
@@ -84,7 +84,7 @@ static void walk_access(order *o, const kd_op *op, state *st)
     bool hazard = st->acquired || (speaks && any_access(st)) || (!atomic && st->atomics & origins);
     for (unsigned i = 0; i < N_ORIGINS && !hazard; i++)
         if (origins >> i & 1)
-            hazard = meets(&st->writes[i], ptr, own || writes) || (!reads && meets(&st->reads[i], ptr, own)) || (atomic && st->writes[i].any);
+            hazard = (!writes && meets(&st->writes[i], ptr, own && reads)) || (!reads && meets(&st->reads[i], ptr, own && writes));
     if (hazard) {
         *kd_map_at_ptr(&o->s->fenced, op) = (void *)op;
         *st = (state){.acquired = false};
