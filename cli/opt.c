@@ -1,6 +1,7 @@
 /* opt.c - kdsl opt: reads IR text, runs passes over it and writes what they leave. */
 #include "base/file.h"
 #include "cli/cli.h"
+#include "dsl/codegen_open.h"
 #include "ir/text.h"
 #include "passes/gpu_config.h"
 #include "passes/pass.h"
@@ -79,7 +80,7 @@ static int read_and_run(options *o, kd_arena *arena)
     return status;
 }
 
-/* Fills what passes of the gpu level ask for. */
+/* Fills what passes of the gpu level ask for, and finds the target's own passes. */
 static bool find_gpu(options *o)
 {
     if (!o->target)
@@ -99,6 +100,14 @@ static bool find_gpu(options *o)
         kd_cli_error("--num-warps is a power of two, not %u", n);
         return false;
     }
+    kd_failure why = {0};
+    const kd_codegen *codegen = kd_codegen_open(&why);
+    if (!codegen) {
+        kd_cli_error("%s", why.text);
+        return false;
+    }
+    o->pipeline.more_passes = codegen->passes;
+    o->pipeline.n_more_passes = codegen->n_passes;
     o->gpu = (kd_gpu_config){device, size, n, o->num_stages ? (unsigned)o->num_stages : 3};
     o->pipeline.gpu = &o->gpu;
     return true;

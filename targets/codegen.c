@@ -3,6 +3,7 @@
 
 #include "ir/text.h"
 #include "passes/arg_effects.h"
+#include "targets/gpu/simt.h"
 #include "targets/llvm/emit.h"
 
 #include <llvm/Config/llvm-config.h>
@@ -131,6 +132,7 @@ static const char *target_name(const char *target, kd_arena *arena)
 
 const kd_codegen *kd_codegen_entry(void)
 {
-    static const kd_codegen entry = {.abi = KD_CODEGEN_ABI, .llvm_version = LLVM_VERSION_STRING, .compile = compile, .target_name = target_name};
+    static const kd_codegen entry = {.abi = KD_CODEGEN_ABI, .llvm_version = LLVM_VERSION_STRING, .compile = compile, .target_name = target_name,
+                                     .passes = &kd_simt_pass, .n_passes = 1};
     return &entry;
 }

@@ -42,9 +42,12 @@ typedef struct kd_codegen {
                          kd_codegen_result *out);
     /* The target string with "cpu" spelled out for this machine: "cpu:znver4" with its features, a key for caches. NULL: no such target. */
     const char *(*target_name)(const char *target, kd_arena *arena);
+    /* The targets' own steps as passes, for work on IR text: kdsl opt. */
+    const struct kd_pass_info *passes;
+    unsigned n_passes;
 } kd_codegen;
 
-#define KD_CODEGEN_ABI 2
+#define KD_CODEGEN_ABI 3
 const kd_codegen *kd_codegen_entry(void);
 
 #endif

@@ -128,9 +128,8 @@ static void add_types(kd_simt *s, type_list *list, const kd_type *type)
         kd_vec_push(s->arena, list, kd_type_elem(type));
 }
 
-static void lower_block(kd_simt *s, kd_block *old, kd_block *fresh)
+static void add_args(kd_simt *s, const kd_block *old, kd_block *fresh)
 {
-    kd_builder outer = s->b;
     for (unsigned i = 0; i < old->n_args; i++) {
         unsigned n = kd_simt_n_regs(old->args[i]->type);
         kd_value **regs = kd_simt_array(s, n);
@@ -138,14 +137,26 @@ static void lower_block(kd_simt *s, kd_block *old, kd_block *fresh)
             regs[r] = kd_block_add_arg(s->module, fresh, kd_type_elem(old->args[i]->type), old->args[i]->name);
         kd_simt_set(s, old->args[i], regs);
     }
-    s->b = kd_builder_at_end(s->module, fresh);
-    kd_simt_ops(s, old);
+}
+
+/* The ops of a block, and its end. */
+static void lower_body(kd_simt *s, kd_block *old)
+{
     const kd_op *end = kd_block_terminator(old);
     value_list operands = {0};
+    kd_simt_ops(s, old);
     for (unsigned i = 0; i < end->n_operands && !s->failed; i++)
         add_regs(s, &operands, kd_op_operand(end, i));
     s->loc = end->loc;
     kd_simt_put(s, end->code, NULL, end->attrs, operands.data, operands.n);
+}
+
+static void lower_block(kd_simt *s, kd_block *old, kd_block *fresh)
+{
+    kd_builder outer = s->b;
+    add_args(s, old, fresh);
+    s->b = kd_builder_at_end(s->module, fresh);
+    lower_body(s, old);
     s->b = outer;
 }
 
@@ -268,22 +279,17 @@ void kd_simt_ops(kd_simt *s, kd_block *block)
 static bool lower_function(kd_simt *s, kd_op *func, kd_op *fresh)
 {
     kd_block *old = kd_op_region(func, 0), *body = kd_op_region(fresh, 0);
-    for (unsigned i = 0; i < old->n_args; i++) {
-        kd_value **one = kd_simt_array(s, 1);
-        *one = kd_block_add_arg(s->module, body, old->args[i]->type, old->args[i]->name);
-        kd_simt_set(s, old->args[i], one);
-    }
+    add_args(s, old, body);
+    if (body->n_args != old->n_args) /* tiles: a helper */
+        kd_func_set_divisibility(fresh, (kd_ints){NULL, 0});
     s->b = kd_builder_at_end(s->module, body);
     s->loc = func->loc;
     s->lane_id = kd_result(kd_simt_put(s, KD_OP_gpu_lane_id, s->i32, NULL, NULL, 0));
     s->sub_group_id = kd_result(kd_simt_put(s, KD_OP_gpu_sub_group_id, s->i32, NULL, NULL, 0));
     s->prologue_end = s->sub_group_id->def;
     kd_simt_order(s, func);
-    kd_simt_ops(s, old);
-    if (s->failed)
-        return false;
-    kd_simt_put(s, KD_OP_return, NULL, NULL, NULL, 0);
-    return true;
+    lower_body(s, old);
+    return !s->failed;
 }
 
 /* A status parameter for asserts needs an entry in the list of divisibilities. */

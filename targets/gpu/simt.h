@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "ir/ir.h"
 #include "passes/gpu_config.h"
+#include "passes/pass.h"
 
 typedef struct kd_simt_result {
     uint32_t slm_bytes;          /* of a work-group; gpu.slm ops have their places */
@@ -16,5 +17,8 @@ typedef struct kd_simt_result {
  * assert is in it, the function gets a last parameter of type ptr<u32>, its kd_gpu_status. False: reported to diags (a tile that needs
  * too many registers, more SLM than the device has, a type that it lacks). */
 bool kd_lower_to_simt(kd_module *module, kd_op *func, const kd_gpu_config *config, kd_diags *diags, kd_arena *arena, kd_simt_result *out);
+
+/* The lowering as a pass: lower-to-simt. */
+extern const kd_pass_info kd_simt_pass;
 
 #endif

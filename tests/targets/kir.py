@@ -55,7 +55,7 @@ for name in ("kd_arena_create", "kd_context_create", "kd_diags_create", "kd_pars
     getattr(core, name).restype = C.c_void_p
 core.kd_diags_text.restype = C.c_char_p
 codegen.kd_codegen_entry.restype = C.POINTER(Codegen)
-assert codegen.kd_codegen_entry().contents.abi == 2, "the structures above are those of another codegen.h"
+assert codegen.kd_codegen_entry().contents.abi == 3, "the structures above are those of another codegen.h"
 OBJECT, CPU, LLVM, ASM = range(4)
 ENTRY = C.CFUNCTYPE(C.c_int32, C.c_void_p, C.c_void_p, C.c_uint64, C.c_uint64, C.c_void_p)
 SCALARS = {0: "?", 1: "b", 2: "h", 3: "i", 4: "q", 5: "B", 6: "H", 7: "I", 8: "Q", 14: "e", 16: "f", 17: "d"}
