@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Compiles kernels with Intel's offline compiler and shows what became of them: `./dev isa`.
+
+usage: isa.py [--json FILE] [--devices bmg,pvc,dg2] [--filter TEXT] [--list FILE] [--bookworm] [--update] [-j N]
+
+No GPU is needed: ocloc makes the machine code of a named device. A row is ok where everything compiled, nothing is called (a builtin that
+Intel's compiler does not know becomes a call of nothing, without a word) and no message is used that the device lacks.
+
+--list FILE  kernels from FILE in place of the examples: a JSON object a line with name, file, kernel, signature, options
+--bookworm   Debian 12's compiler for the devices it knows (pvc, dg2, tgl); it does not know the names of 2D block messages
+--update     writes reference.json, with which the rows are compared elsewhere (of the same version of ocloc only)
+
+`./dev isa` says where ocloc is: KDSL_OCLOC_SID and KDSL_OCLOC_BOOKWORM are the roots of Debian packages, or a reason why there is none.
+"""
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+EXAMPLES = os.path.join(HERE, "..", "..", "examples")
+REFERENCE = os.path.join(HERE, "reference.json")
+COLUMNS = ("instructions", "dpas", "block2d", "sends", "barriers", "slm", "grf", "spills", "simd")
+# Names of ocloc, and what the device has: base/gpu_devices.def.
+DEVICES = {"tgl": ("tgllp", False, False), "dg2": ("acm-g10", True, False), "mtl": ("mtl", False, False), "arl-h": ("arl-h", True, False),
+           "pvc": ("pvc", True, True), "bmg": ("bmg", True, True), "lnl": ("lnl-m", True, True), "ptl": ("ptl-h", True, True)}
+OLD_NAMES = {"acm-g10": "dg2"}          # of Debian 12's ocloc
+OLD_DEVICES = ("tgl", "dg2", "pvc")     # that it knows
+
+
+class Ocloc:
+    """ocloc of another Debian, run with that Debian's own libraries."""
+
+    def __init__(self, root, program, is_old):
+        self.is_old = is_old
+        folders = [os.path.join(root, f) for f in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/intel-opencl")]
+        loader = next(f for f in (os.path.join(d, "ld-linux-x86-64.so.2") for d in folders) if os.path.exists(f))
+        self.command = [loader, "--library-path", ":".join(folders), os.path.join(root, "usr/bin", program)]
+        self.version = program + "/" + os.path.basename(os.path.realpath(next(
+            os.path.join(folders[0], f) for f in sorted(os.listdir(folders[0])) if f.startswith("libigc.so"))))
+
+    def name(self, device):
+        name = DEVICES[device][0]
+        return OLD_NAMES.get(name, name) if self.is_old else name
+
+    def compile(self, spirv, device, flags, folder):
+        """Returns the text of the listing, or raises with ocloc's words."""
+        options = "%s -igc_opts 'ShaderDumpEnable=1,DumpToCustomDir=%s'" % (flags, folder)
+        done = subprocess.run([*self.command, "compile", "-file", spirv, "-spirv_input", "-device", self.name(device), "-output",
+                               os.path.join(folder, "out"), "-out_dir", folder, "-options", options], capture_output=True, text=True,
+                              errors="replace", timeout=300, cwd=folder)
+        listings = [f for f in os.listdir(folder) if f.endswith(".asm")]
+        if done.returncode != 0 or not listings:
+            raise RuntimeError("ocloc ended with status %d: %s" % (done.returncode, " ".join((done.stdout + done.stderr).split())[-300:]))
+        # Where the compiler tried several sub-group sizes or register modes, the last listing counts.
+        last = max(listings, key=lambda f: os.stat(os.path.join(folder, f)).st_mtime_ns)
+        with open(os.path.join(folder, last), encoding="utf-8", errors="replace") as file:
+            return last, file.read()
+
+
+def find_oclocs():
+    """By name: an Ocloc, or the reason why there is none."""
+    out = {}
+    for name, variable, old in (("sid", "KDSL_OCLOC_SID", False), ("bookworm", "KDSL_OCLOC_BOOKWORM", True)):
+        root = os.environ.get(variable, "not set up: run ./dev isa")
+        if not os.path.isdir(root):
+            out[name] = root
+            continue
+        program = next(f for f in sorted(os.listdir(os.path.join(root, "usr/bin"))) if f.startswith("ocloc"))
+        out[name] = Ocloc(root, program, old)
+    return out
+
+
+OPCODE = r"\s*(\([^)]*\)\s*)?"          # what may stand before it: a predicate
+
+
+def measure(listing_name, text):
+    """The figures of a listing of IGC."""
+    def number(pattern, default=0):
+        found = re.search(pattern, text, re.M)
+        return int(found.group(1)) if found else default
+
+    code = [line.split("//")[0] for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("//", "."))]
+    def count(pattern):
+        return sum(1 for line in code if re.match(pattern, line))
+
+    return {"instructions": number(r"^//\.instCount (\d+)"), "dpas": count(OPCODE + r"dpasw?\."),
+            "block2d": count(OPCODE + r"\w*block2d"), "sends": count(OPCODE + r"(send|load|store|atomic|fence)"),
+            "barriers": sum(1 for line in text.splitlines() if re.match(OPCODE + "send", line) and "signal barrier" in line),
+            "grf": number(r"numGRF=(\d+)", 128), "spills": number(r"^//\.spill size (\d+)"),
+            "simd": int(re.search(r"simd(\d+)", listing_name).group(1)), "calls": count(OPCODE + r"f?calla?\b")}
+
+
+@dataclasses.dataclass
+class Row:
+    kernel: str
+    device: str
+    ok: bool
+    why: str = ""
+    compiler: str = ""
+    figures: dict = dataclasses.field(default_factory=dict)
+
+    def as_json(self):
+        return {"kernel": self.kernel, "device": self.device, **{c: self.figures.get(c) for c in COLUMNS}, "ok": self.ok,
+                **({"why": self.why} if self.why else {}), "compiler": self.compiler}
+
+
+def defined(header, name):
+    found = re.search(name + r' (?:= )?"?([^",\n]*)', header)
+    return found.group(1) if found else ""
+
+
+def make_row(kernel, device, ocloc):
+    row = Row(kernel["name"], device, False, compiler=ocloc.version)
+    with tempfile.TemporaryDirectory(prefix="kdsl-isa-") as folder:
+        spirv = os.path.join(folder, "kernel.spv")
+        try:
+            done = subprocess.run(["kdsl", "compile", kernel["file"] + (":" + kernel["kernel"] if kernel["kernel"] else ""), "--no-cache", "-s", kernel["signature"],
+                                   "--target", "spirv:" + device, "-o", spirv, *kernel["options"]], capture_output=True, text=True, timeout=300,
+                                  env=dict(os.environ, KDSL_SPIRV_VAL="1"))
+            if done.returncode != 0:
+                row.why = "kdsl ended with status %d: %s" % (done.returncode, " ".join(done.stderr.split())[:300])
+                return row
+            with open(os.path.join(folder, "kernel.h"), encoding="utf-8") as file:
+                header = file.read()
+            dump = os.path.join(folder, "dump")
+            os.mkdir(dump)
+            row.figures = measure(*ocloc.compile(spirv, device, defined(header, "_BUILD_FLAGS"), dump))
+        except (RuntimeError, subprocess.TimeoutExpired, OSError) as error:
+            row.why = str(error)[:400]
+            return row
+    row.figures["slm"] = int(defined(header, "_SLM_BYTES") or 0)
+    _, has_dpas, has_block2d = DEVICES[device]
+    faults = [(row.figures["calls"], "calls what Intel's compiler does not know"), (row.figures["dpas"] and not has_dpas, "dpas on a device without it"),
+              (row.figures["block2d"] and not has_block2d, "2D blocks on a device without them")]
+    row.why = "; ".join(text for fault, text in faults if fault)
+    row.ok = not row.why
+    return row
+
+
+def compare(rows):
+    """Differences from the reference table, of the same compiler's rows."""
+    if not os.path.exists(REFERENCE):
+        return []
+    with open(REFERENCE, encoding="utf-8") as file:
+        known = {(r["kernel"], r["device"]): r for r in json.load(file)["rows"]}
+    out = []
+    for row in rows:
+        old = known.get((row.kernel, row.device))
+        if not old or not old["ok"]:
+            continue
+        if not row.ok:
+            out.append("%s, %s: was ok" % (row.kernel, row.device))
+            continue
+        if old["compiler"] != row.compiler:
+            continue
+        for column in ("instructions", "sends", "spills", "barriers"):
+            if row.figures[column] > old[column] * 1.05 + 2:
+                out.append("%s, %s: %s %d, were %d" % (row.kernel, row.device, column, row.figures[column], old[column]))
+        for column in ("dpas", "block2d"):
+            if row.figures[column] < old[column]:
+                out.append("%s, %s: %s %d, were %d" % (row.kernel, row.device, column, row.figures[column], old[column]))
+    return out
+
+
+def the_kernels(options):
+    if options.list:
+        with open(options.list, encoding="utf-8") as file:
+            found = [json.loads(line) for line in file if line.strip()]
+    else:
+        sys.path.insert(0, HERE)
+        import kernels
+        found = [{"name": k.name, "file": os.path.join(EXAMPLES, k.kernel.split(":")[0]), "kernel": k.kernel.split(":")[1],
+                  "signature": k.signature, "options": list(k.options)} for k in kernels.KERNELS]
+    return [k for k in found if options.filter in k["name"]]
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n")[0])
+    parser.add_argument("--json")
+    parser.add_argument("--devices", default="pvc,bmg,dg2")
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--list")
+    parser.add_argument("--bookworm", action="store_true")
+    parser.add_argument("--update", action="store_true")
+    parser.add_argument("-j", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    oclocs = find_oclocs()
+    work, skipped = [], []
+    for device in options.devices.split(","):
+        if device not in DEVICES:
+            parser.error("there is no device '%s': expected some of %s" % (device, ", ".join(DEVICES)))
+        ocloc = oclocs["bookworm" if options.bookworm else "sid"]
+        if device in OLD_DEVICES and isinstance(ocloc, str):
+            ocloc = oclocs["bookworm"]
+        if isinstance(ocloc, str) or (ocloc.is_old and device not in OLD_DEVICES):
+            ocloc = ocloc if isinstance(ocloc, str) else "not known to Debian 12's ocloc"
+            skipped.append("%s: %s" % (device, ocloc))
+            continue
+        work += [(k, device, ocloc) for k in the_kernels(options)]
+    with concurrent.futures.ThreadPoolExecutor(options.j) as pool:
+        rows = []
+        print("%-40s %-5s" % ("kernel", "dev") + "".join(" %12s" % c if c == "instructions" else " %8s" % c for c in COLUMNS) + "  ok")
+        for row in pool.map(lambda w: make_row(*w), work):
+            rows.append(row)
+            figures = "".join((" %12s" if c == "instructions" else " %8s") % row.figures.get(c, "") for c in COLUMNS)
+            print("%-40s %-5s%s  %s" % (row.kernel[:40], row.device, figures, "yes" if row.ok else "NO: " + row.why), flush=True)
+    if options.json or options.update:
+        table = {"rows": [row.as_json() for row in rows]}
+        for path in filter(None, (options.json, REFERENCE if options.update else None)):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write('{"rows": [\n' + ",\n".join(json.dumps(r) for r in table["rows"]) + "\n]}\n")
+    for text in skipped:
+        print("skipped: " + text)
+    bad = [row for row in rows if not row.ok]
+    worse = compare(rows) if not options.update and not options.list else []
+    for text in worse:
+        print("worse: " + text)
+    print("%d passed, %d failed%s" % (len(rows) - len(bad), len(bad) + len(worse), ", %d skipped" % len(skipped) if skipped else ""))
+    return 1 if bad or worse else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
