@@ -99,6 +99,7 @@ int kd_cli_compile(const kd_command *command, int argc, char **argv);
 int kd_cli_check(const kd_command *command, int argc, char **argv);
 int kd_cli_list(const kd_command *command, int argc, char **argv);
 int kd_cli_opt(const kd_command *command, int argc, char **argv);
+int kd_cli_graph(const kd_command *command, int argc, char **argv);
 int kd_cli_devices(const kd_command *command, int argc, char **argv);
 int kd_cli_cache(const kd_command *command, int argc, char **argv);
 int kd_cli_version(const kd_command *command, int argc, char **argv);

@@ -1,0 +1,486 @@
+/* graph.c - 'kdsl graph': operator graphs from files: run, explain, show. */
+#include "cli/array.h"
+#include "cli/cli.h"
+#include "graph/graph.h"
+
+#include "base/file.h"
+#include "base/npy.h"
+#include "base/number.h"
+#include "base/scalar.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+typedef struct graph_options {
+    kd_text_list inputs, saves, expects, prints;
+    double rtol, atol;
+    long repeat, seed, threads;
+    bool time, no_cache, no_fusion;
+    const char *out, *device;
+} graph_options;
+
+typedef struct graph_state {
+    graph_options options;
+    kd_arena *arena;
+    kd_graph *graph;
+    kd_executable *exe;
+    kd_session *session;
+    kd_array *inputs, *outputs; /* by number */
+    double compile_seconds;
+} graph_state;
+
+static kd_exit fail(kd_status status, const kd_failure *why)
+{
+    kd_cli_error("%s", why->text);
+    return status == KD_ERR_UNSUPPORTED || status == KD_ERR_DAMAGED ? KD_EXIT_KERNEL : kd_cli_exit_of(status);
+}
+
+static kd_exit read_graph(graph_state *st, const char *path)
+{
+    kd_failure why = {{0}};
+    kd_status status = kd_graph_read(path, &st->graph, &why);
+    return status ? fail(status, &why) : KD_EXIT_OK;
+}
+
+static kd_exit compile_graph(graph_state *st)
+{
+    kd_failure why = {{0}};
+    kd_graph_options options = {.device = st->options.device,
+                                .n_threads = (unsigned)st->options.threads,
+                                .no_cache = st->options.no_cache,
+                                .no_fusion = st->options.no_fusion};
+    double start = kd_cli_now();
+    kd_status status = kd_graph_compile(st->graph, &options, &st->exe, &why);
+    st->compile_seconds = kd_cli_now() - start;
+    return status ? fail(status, &why) : KD_EXIT_OK;
+}
+
+/* ---- arrays ---- */
+
+/* Splits NAME=VALUE; where there is no name and one tensor only, that is meant. */
+static kd_exit split_word(graph_state *st, const char *option, const char *word, bool input, unsigned *out_index,
+                          const char **out_value)
+{
+    unsigned n = input ? kd_executable_n_inputs(st->exe) : kd_executable_n_outputs(st->exe);
+    const char *equals = strchr(word, '=');
+    const char **names = kd_arena_array(st->arena, const char *, n + 1);
+    if (!equals || !equals[1]) {
+        kd_cli_error("%s needs NAME=VALUE, not '%s'", option, word);
+        return KD_EXIT_USAGE;
+    }
+    *out_value = equals + 1;
+    const char *name = kd_arena_strndup(st->arena, word, (size_t)(equals - word));
+    for (unsigned i = 0; i < n; i++) {
+        names[i] = (input ? kd_executable_input(st->exe, i) : kd_executable_output(st->exe, i))->name;
+        if (strcmp(names[i], name) == 0) {
+            *out_index = i;
+            return KD_EXIT_OK;
+        }
+    }
+    const char *near = kd_cli_nearest(name, names, n);
+    kd_cli_error(near ? "%s: the graph has no %s '%s'; did you mean '%s'?" : "%s: the graph has no %s '%s'", option,
+                 input ? "input" : "output", name, near);
+    return KD_EXIT_USAGE;
+}
+
+static int64_t place_of(const kd_tensor_type *t, uint64_t index)
+{
+    int64_t place = 0;
+    for (unsigned d = t->n_dims; d-- > 0;) {
+        place += (int64_t)(index % (uint64_t)t->shape[d]) * t->strides[d];
+        index /= (uint64_t)t->shape[d];
+    }
+    return place;
+}
+
+/* Between a row-major array and memory in a tensor's strides. */
+static void copy_elements(const kd_tensor_type *t, char *strided, char *row_major, bool to_strided)
+{
+    size_t size = kd_scalar_bytes(t->type);
+    uint64_t n = (uint64_t)kd_tensor_n_elems(t);
+    for (uint64_t i = 0; i < n; i++) {
+        char *a = strided + (size_t)place_of(t, i) * size, *b = row_major + i * size;
+        memcpy(to_strided ? a : b, to_strided ? b : a, size);
+    }
+}
+
+static bool replace_by_strided(const kd_tensor_type *t, kd_array *array)
+{
+    char *strided = aligned_alloc(64, (kd_tensor_n_bytes(t) + 64) / 64 * 64);
+    if (!strided)
+        return false;
+    copy_elements(t, strided, array->data, true);
+    free(array->owned);
+    array->data = array->owned = strided;
+    return true;
+}
+
+/* Extents and seeds are numbers here. */
+static bool eval_number(void *user, kd_str text, double *out)
+{
+    if (kd_double_parse(text, out))
+        return true;
+    kd_cli_error("'%.*s' is no number", KD_STR_ARG(text));
+    return false;
+}
+
+/* "f32[2, 3]". */
+static const char *type_text(kd_arena *arena, const kd_tensor_type *t)
+{
+    kd_strbuf text = kd_strbuf_in(arena);
+    kd_strbuf_printf(&text, "%s[", kd_scalar_name(t->type));
+    for (unsigned d = 0; d < t->n_dims; d++)
+        kd_strbuf_printf(&text, d ? ",%" PRId64 : "%" PRId64, t->shape[d]);
+    kd_strbuf_puts(&text, "]");
+    return kd_strbuf_text(&text);
+}
+
+static kd_exit make_input(graph_state *st, unsigned i, const char *value)
+{
+    const kd_tensor_info *info = kd_executable_input(st->exe, i);
+    const kd_tensor_type *t = &info->type;
+    kd_failure why = {{0}};
+    kd_array *a = &st->inputs[i];
+    if (!kd_array_is_value(value)) {
+        kd_cli_error("input '%s': '%s' is no array, as in @x.npy or randn:f32[8, 8]", info->name, value);
+        return KD_EXIT_USAGE;
+    }
+    kd_status status = kd_array_make(value, (uint64_t)st->options.seed + i, eval_number, st, a, &why);
+    if (status == KD_ERR_REPORTED)
+        return KD_EXIT_USAGE;
+    if (status) {
+        kd_cli_error("input '%s': %s", info->name, why.text);
+        return status == KD_ERR_ARGUMENT ? KD_EXIT_USAGE : kd_cli_exit_of(status);
+    }
+    bool same = a->type == t->type && a->n_dims == t->n_dims;
+    for (unsigned d = 0; d < t->n_dims && same; d++)
+        same = a->shape[d] == (uint64_t)t->shape[d];
+    if (!same) {
+        kd_tensor_type got = {.type = a->type, .n_dims = a->n_dims < KD_TENSOR_MAX_DIMS ? a->n_dims : KD_TENSOR_MAX_DIMS};
+        for (unsigned d = 0; d < got.n_dims; d++)
+            got.shape[d] = (int64_t)a->shape[d];
+        kd_cli_error("input '%s' is %s, but the graph wants %s", info->name, type_text(st->arena, &got), type_text(st->arena, t));
+        return KD_EXIT_USAGE;
+    }
+    if (!replace_by_strided(t, a)) {
+        kd_cli_error("out of memory");
+        return KD_EXIT_WORLD;
+    }
+    return KD_EXIT_OK;
+}
+
+static kd_exit make_arrays(graph_state *st)
+{
+    unsigned n_in = kd_executable_n_inputs(st->exe), n_out = kd_executable_n_outputs(st->exe);
+    st->inputs = kd_arena_array(st->arena, kd_array, n_in);
+    st->outputs = kd_arena_array(st->arena, kd_array, n_out);
+    for (unsigned k = 0; k < st->options.inputs.n; k++) {
+        unsigned i;
+        const char *value;
+        kd_exit status = split_word(st, "--in", st->options.inputs.data[k], true, &i, &value);
+        if (status == KD_EXIT_OK)
+            status = make_input(st, i, value);
+        if (status)
+            return status;
+    }
+    for (unsigned i = 0; i < n_in; i++)
+        if (!st->inputs[i].data) {
+            const kd_tensor_info *info = kd_executable_input(st->exe, i);
+            kd_cli_error("the input '%s' is missing: --in %s=@x.npy, or =randn:%s", info->name, info->name,
+                         type_text(st->arena, &info->type));
+            return KD_EXIT_USAGE;
+        }
+    for (unsigned i = 0; i < n_out; i++) {
+        const kd_tensor_type *t = &kd_executable_output(st->exe, i)->type;
+        kd_array *a = &st->outputs[i];
+        *a = (kd_array){.type = t->type, .n_dims = t->n_dims, .n_elems = (uint64_t)kd_tensor_n_elems(t)};
+        for (unsigned d = 0; d < t->n_dims; d++)
+            a->shape[d] = (uint64_t)t->shape[d];
+        a->n_bytes = (size_t)a->n_elems * kd_scalar_bytes(t->type);
+        a->data = a->owned = aligned_alloc(64, (kd_tensor_n_bytes(t) + 64) / 64 * 64);
+        if (!a->data) {
+            kd_cli_error("out of memory");
+            return KD_EXIT_WORLD;
+        }
+    }
+    return KD_EXIT_OK;
+}
+
+/* ---- run ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The first run is for the results; more only where time is asked for: until 0.5 s or so many runs are over. */
+static kd_exit run_session(graph_state *st, double *out_times, unsigned limit, unsigned *out_n, uint64_t *out_step_ns)
+{
+    unsigned n_in = kd_executable_n_inputs(st->exe), n_out = kd_executable_n_outputs(st->exe);
+    const void **inputs = kd_arena_array(st->arena, const void *, n_in);
+    void **outputs = kd_arena_array(st->arena, void *, n_out);
+    kd_failure why = {{0}};
+    for (unsigned i = 0; i < n_in; i++)
+        inputs[i] = st->inputs[i].data;
+    for (unsigned i = 0; i < n_out; i++)
+        outputs[i] = st->outputs[i].data;
+    kd_status status = kd_session_create(st->exe, &st->session, &why);
+    double begin = kd_cli_now();
+    unsigned n = 0;
+    while (status == KD_OK && n < limit && (n < 3 || st->options.repeat || kd_cli_now() - begin < 0.5)) {
+        double start = kd_cli_now();
+        status = kd_session_run(st->session, inputs, outputs, &why);
+        out_times[n++] = kd_cli_now() - start;
+    }
+    if (status == KD_OK && out_step_ns)
+        status = kd_session_run_timed(st->session, inputs, outputs, out_step_ns, &why);
+    *out_n = n;
+    return status ? fail(status, &why) : KD_EXIT_OK;
+}
+
+/* Outputs in row-major order, as files and people want them. */
+static kd_exit straighten(graph_state *st)
+{
+    for (unsigned i = 0; i < kd_executable_n_outputs(st->exe); i++) {
+        kd_array *a = &st->outputs[i];
+        char *straight = malloc(a->n_bytes + 1);
+        if (!straight) {
+            kd_cli_error("out of memory");
+            return KD_EXIT_WORLD;
+        }
+        copy_elements(&kd_executable_output(st->exe, i)->type, a->data, straight, false);
+        free(a->owned);
+        a->data = a->owned = straight;
+    }
+    return KD_EXIT_OK;
+}
+
+static kd_exit save_output(graph_state *st, unsigned i, const char *path)
+{
+    const kd_array *a = &st->outputs[i];
+    kd_failure why = {{0}};
+    if (kd_npy_write(path, a->type, a->n_dims, a->shape, a->data, &why) == KD_OK)
+        return KD_EXIT_OK;
+    kd_cli_error("--save %s: %s", kd_executable_output(st->exe, i)->name, why.text);
+    return KD_EXIT_WORLD;
+}
+
+static kd_exit compare_output(graph_state *st, unsigned i, const char *path)
+{
+    const char *name = kd_executable_output(st->exe, i)->name;
+    const kd_array *got = &st->outputs[i];
+    kd_array expected = {0};
+    kd_array_difference d = {0};
+    kd_failure why = {{0}};
+    kd_status status = kd_array_read(path, got->type, &expected, &why);
+    if (status == KD_OK)
+        status = kd_array_compare(got, &expected, st->options.rtol, st->options.atol, &d, &why);
+    kd_array_release(&expected);
+    if (status) {
+        kd_cli_error("--expect %s=%s: %s", name, path, why.text);
+        return kd_cli_exit_of(status);
+    }
+    if (!d.n_different)
+        return KD_EXIT_OK;
+    kd_cli_error(
+        "'%s' differs from '%s' in %" PRIu64 " of %" PRIu64 " elements; the first at %s: %.9g instead of %.9g; largest error %.3g",
+        name, path, d.n_different, got->n_elems, kd_array_index_text(st->arena, got, d.first), d.got, d.expected, d.max_error);
+    return KD_EXIT_DIFFERS;
+}
+
+static kd_exit print_output(graph_state *st, unsigned i, const char *unused)
+{
+    kd_array_print(&st->outputs[i], kd_executable_output(st->exe, i)->name, stdout);
+    return KD_EXIT_OK;
+}
+
+static kd_exit for_each_word(graph_state *st, const char *option, const kd_text_list *words,
+                             kd_exit (*fn)(graph_state *st, unsigned i, const char *value))
+{
+    for (unsigned k = 0; k < words->n; k++) {
+        unsigned i;
+        const char *value;
+        kd_exit status = split_word(st, option, words->data[k], false, &i, &value);
+        if (status == KD_EXIT_OK)
+            status = fn(st, i, value);
+        if (status)
+            return status;
+    }
+    return KD_EXIT_OK;
+}
+
+static kd_exit deliver(graph_state *st)
+{
+    kd_text_list named = {kd_arena_array(st->arena, const char *, st->options.prints.n + 1), st->options.prints.n, 0};
+    for (unsigned i = 0; i < named.n; i++)
+        named.data[i] = kd_arena_printf(st->arena, "%s=shown", st->options.prints.data[i]);
+    kd_exit status = straighten(st);
+    if (status == KD_EXIT_OK)
+        status = for_each_word(st, "--print", &named, print_output);
+    if (status == KD_EXIT_OK)
+        status = for_each_word(st, "--save", &st->options.saves, save_output);
+    return status ? status : for_each_word(st, "--expect", &st->options.expects, compare_output);
+}
+
+static kd_exit command_run(graph_state *st)
+{
+    kd_exit status = make_arrays(st);
+    if (status)
+        return status;
+    unsigned limit = st->options.repeat ? (unsigned)st->options.repeat : st->options.time ? 1000 : 1, n;
+    double *times = kd_arena_array(st->arena, double, limit);
+    status = run_session(st, times, limit, &n, NULL);
+    if (status)
+        return status;
+    if (st->options.time) {
+        qsort(times, n, sizeof *times, by_value);
+        printf("compile  %s, %u steps\n", kd_cli_time_text(st->arena, st->compile_seconds), kd_executable_n_steps(st->exe));
+        printf("run      %s (median of %u; %s to %s)\n", kd_cli_time_text(st->arena, times[n / 2]), n,
+               kd_cli_time_text(st->arena, times[0]), kd_cli_time_text(st->arena, times[n - 1]));
+        printf("memory   %s between steps\n", kd_cli_bytes_text(st->arena, (double)kd_executable_arena_bytes(st->exe)));
+    }
+    return deliver(st);
+}
+
+/* ---- explain, source, text ---- */
+
+static kd_exit command_explain(graph_state *st)
+{
+    unsigned n = kd_executable_n_steps(st->exe), n_times;
+    uint64_t *step_ns = NULL;
+    double unused[3];
+    if (st->options.inputs.n) { /* with inputs the steps are timed */
+        step_ns = kd_arena_array(st->arena, uint64_t, n);
+        kd_exit status = make_arrays(st);
+        if (status == KD_EXIT_OK)
+            status = run_session(st, unused, 3, &n_times, step_ns);
+        if (status)
+            return status;
+    }
+    const char *headings[] = {">step", "kind", "name", ">reads", ">writes", ">programs", ">time", "nodes"};
+    kd_table *table = kd_table_create(st->arena, headings, 8);
+    for (unsigned i = 0; i < n; i++) {
+        const kd_step_info *s = kd_executable_step(st->exe, i);
+        kd_table_row(table, (const char *[]){kd_arena_printf(st->arena, "%u", i), s->kind, s->name,
+                                             kd_cli_bytes_text(st->arena, (double)s->n_read_bytes),
+                                             kd_cli_bytes_text(st->arena, (double)s->n_written_bytes),
+                                             s->source ? kd_arena_printf(st->arena, "%" PRIu64, s->n_programs) : NULL,
+                                             step_ns ? kd_cli_time_text(st->arena, (double)step_ns[i] * 1e-9) : NULL, s->nodes});
+    }
+    kd_table_print(table, stdout);
+    return KD_EXIT_OK;
+}
+
+static kd_exit command_source(graph_state *st)
+{
+    kd_failure why = {{0}};
+    if (st->options.out && kd_dir_make(st->options.out, 0777, &why)) {
+        kd_cli_error("%s", why.text);
+        return KD_EXIT_WORLD;
+    }
+    for (unsigned i = 0; i < kd_executable_n_steps(st->exe); i++) {
+        const kd_step_info *s = kd_executable_step(st->exe, i);
+        if (!s->source)
+            continue;
+        if (!st->options.out) {
+            printf("# %s.py\n%s\n", s->name, s->source);
+            continue;
+        }
+        kd_str text = kd_str_of(s->source);
+        kd_file_write_args args = {
+            .path = kd_arena_printf(st->arena, "%s/%s.py", st->options.out, s->name), .parts = &text, .n_parts = 1};
+        if (kd_file_write(&args, &why)) {
+            kd_cli_error("%s", why.text);
+            return KD_EXIT_WORLD;
+        }
+        printf("%s\n", args.path);
+    }
+    return KD_EXIT_OK;
+}
+
+static kd_exit command_text(graph_state *st)
+{
+    char *text = kd_graph_text(st->graph);
+    if (!text) {
+        kd_cli_error("out of memory");
+        return KD_EXIT_WORLD;
+    }
+    fputs(text, stdout);
+    free(text);
+    return KD_EXIT_OK;
+}
+
+/* ---- the command ---- */
+
+static const struct {
+    const char *name;
+    kd_exit (*run)(graph_state *st);
+    bool compiles;
+} ACTIONS[] = {{"run", command_run, true},
+               {"explain", command_explain, true},
+               {"source", command_source, true},
+               {"text", command_text, false}};
+
+static kd_exit act(graph_state *st, const kd_text_list *words)
+{
+    enum { N_ACTIONS = sizeof ACTIONS / sizeof *ACTIONS };
+    unsigned i = 0;
+    while (words->n && i < N_ACTIONS && strcmp(ACTIONS[i].name, words->data[0]) != 0)
+        i++;
+    if (!words->n || i == N_ACTIONS) {
+        kd_cli_error(words->n ? "unknown action '%s': expected run, explain, source or text"
+                              : "what to do? Expected run, explain, source or text",
+                     words->n ? words->data[0] : "");
+        return KD_EXIT_USAGE;
+    }
+    if (words->n != 2) {
+        kd_cli_error("'kdsl graph %s' takes one file, not %u", ACTIONS[i].name, words->n - 1);
+        return KD_EXIT_USAGE;
+    }
+    kd_exit status = read_graph(st, words->data[1]);
+    if (status == KD_EXIT_OK && ACTIONS[i].compiles)
+        status = compile_graph(st);
+    return status ? status : ACTIONS[i].run(st);
+}
+
+static void release(graph_state *st)
+{
+    kd_session_destroy(st->session);
+    for (unsigned i = 0; st->inputs && i < kd_executable_n_inputs(st->exe); i++)
+        kd_array_release(&st->inputs[i]);
+    for (unsigned i = 0; st->outputs && i < kd_executable_n_outputs(st->exe); i++)
+        kd_array_release(&st->outputs[i]);
+    kd_executable_destroy(st->exe);
+    kd_graph_destroy(st->graph);
+}
+
+int kd_cli_graph(const kd_command *command, int argc, char **argv)
+{
+    graph_state st = {.options = {.rtol = 1e-5, .atol = 1e-8}, .arena = kd_cli_arena_create()};
+    graph_options *o = &st.options;
+    const kd_option options[] = {
+        {"--in", KD_OPTION_LIST, &o->inputs, "NAME=VALUE", "an input: @x.npy, or randn:f32[1,3,224,224]", 0, 0},
+        {"--save", KD_OPTION_LIST, &o->saves, "NAME=FILE", "write an output to an .npy file", 0, 0},
+        {"--print", KD_OPTION_LIST, &o->prints, "NAME", "show an output", 0, 0},
+        {"--expect", KD_OPTION_LIST, &o->expects, "NAME=FILE", "compare an output with a file; exit status 4 where they differ", 0,
+         0},
+        {"--rtol", KD_OPTION_REAL, &o->rtol, "R", "for --expect: relative tolerance (1e-5)", 0, 1e300},
+        {"--atol", KD_OPTION_REAL, &o->atol, "A", "for --expect: absolute tolerance (1e-8)", 0, 1e300},
+        {"--time", KD_OPTION_FLAG, &o->time, NULL, "measure: compile time, and runs until 0.5 s are over", 0, 0},
+        {"--repeat", KD_OPTION_NUMBER, &o->repeat, "N", "run N times", 1, 100000},
+        {"-o", KD_OPTION_TEXT, &o->out, "DIR", "for source: a folder to write the kernels to, a file each", 0, 0},
+        {"--device", KD_OPTION_TEXT, &o->device, "NAME", "the device: cpu", 0, 0},
+        {"--threads", KD_OPTION_NUMBER, &o->threads, "N", "threads to run on (KDSL_NUM_THREADS, or all processors)", 1, 4096},
+        {"--seed", KD_OPTION_NUMBER, &o->seed, "N", "for rand, randn and randint without a seed of their own (0)", 0, 0},
+        {"--no-cache", KD_OPTION_FLAG, &o->no_cache, NULL, "compile even where a compiled kernel is in the cache", 0, 0},
+        {"--no-fusion", KD_OPTION_FLAG, &o->no_fusion, NULL, "a kernel for each op: slow, for tracking down differences", 0, 0},
+    };
+    kd_text_list words = {0};
+    int status = kd_options_parse(command, options, sizeof options / sizeof *options, argc, argv, st.arena, &words);
+    if (status < 0)
+        status = act(&st, &words);
+    release(&st);
+    kd_arena_destroy(st.arena);
+    return status;
+}

@@ -1,0 +1,72 @@
+/* access.c - which elements a node reads: views and inlined nodes are followed to values that exist. */
+#include "graph/plan.h"
+
+const kd_gvalue *kd_access_resolve(kd_arena *arena, const kd_gvalue *value, kd_index at[KD_TENSOR_MAX_DIMS])
+{
+    while (value->def && value->def->op->lowering == KD_LOWER_VIEW) {
+        kd_index from[KD_TENSOR_MAX_DIMS];
+        value->def->op->view(arena, value->def, value->result, at, from);
+        value = kd_gnode_tensor(value->def, 0);
+        memcpy(at, from, value->type.n_dims * sizeof *at);
+    }
+    return value;
+}
+
+void kd_access_operand(const kd_gnode *node, const kd_gvalue *operand, const kd_index *at, kd_index *out_at)
+{
+    unsigned n = operand->type.n_dims;
+    unsigned skipped = node->op->lowering == KD_LOWER_REDUCTION ? 0 : node->results[0]->type.n_dims - n;
+    for (unsigned d = 0; d < n; d++)
+        out_at[d] = operand->type.shape[d] == 1 ? kd_index_const(0) : at[d + skipped];
+}
+
+void kd_access_each(const kd_plan *plan, const kd_gnode *node, const kd_index *at, kd_access_fn *fn, void *user)
+{
+    for (unsigned i = 0; i < node->n_args; i++) {
+        kd_gvalue *operand = kd_gnode_tensor(node, i);
+        if (!operand)
+            continue;
+        kd_index from[KD_TENSOR_MAX_DIMS];
+        kd_access_operand(node, operand, at, from);
+        const kd_gvalue *value = kd_access_resolve(plan->arena, operand, from);
+        if (kd_plan_info(plan, value)->fate == KD_FATE_INLINE)
+            kd_access_each(plan, value->def, from, fn, user);
+        else
+            fn(user, value, from);
+    }
+}
+
+kd_index kd_group_flat(kd_arena *arena, const kd_group *group, kd_extent extent, const kd_index *point)
+{
+    kd_index flat = kd_index_const(0);
+    int64_t step = 1;
+    for (unsigned d = group->n_dims; d-- > 0;) {
+        if (extent == KD_EXTENT_ROW && group->reduced[d])
+            continue;
+        flat = kd_index_add(arena, flat, kd_index_scale(arena, point[d], step));
+        step *= group->dims[d];
+    }
+    return kd_index_recombine(arena, flat);
+}
+
+void kd_group_point(kd_arena *arena, const kd_group *group, kd_index out_point[])
+{
+    for (unsigned d = 0; d < group->n_dims; d++)
+        out_point[d] = kd_index_var(arena, d, group->dims[d]);
+}
+
+void kd_group_node_index(kd_arena *arena, const kd_group *group, const kd_gnode *node, kd_extent extent, const kd_index *point,
+                         kd_index *out_at)
+{
+    bool reduces = node->op->lowering == KD_LOWER_REDUCTION;
+    const kd_tensor_type *t = reduces ? &kd_gnode_tensor(node, 0)->type : &node->results[0]->type;
+    kd_index_unflatten(arena, kd_group_flat(arena, group, reduces ? KD_EXTENT_FULL : extent, point), t->n_dims, t->shape, out_at);
+}
+
+kd_index kd_buffer_index(kd_arena *arena, const kd_buffer *buffer, const kd_index *at)
+{
+    kd_index place = kd_index_const(0);
+    for (unsigned d = 0; d < buffer->type.n_dims; d++)
+        place = kd_index_add(arena, place, kd_index_scale(arena, at[d], buffer->type.strides[d]));
+    return kd_index_recombine(arena, place);
+}

@@ -1,0 +1,211 @@
+/* compile.c - from a graph to an executable: rewrite, schedule, plan memory, write kernels, compile and load them. */
+#include "graph/executable.h"
+
+#include "base/map.h"
+#include "base/scalar.h"
+#include "dsl/kdsl.h"
+#include "runtime/cache.h"
+
+#include <stdlib.h>
+
+static const size_t MEMORY_LIMIT = (size_t)4 << 30;
+
+typedef struct compilation {
+    const kd_graph *graph;
+    kd_graph_options options;
+    kd_executable *exe;
+    kd_cache *cache;
+    kd_kernel_store store;
+    kd_compiler *compiler;
+    kd_map kernels; /* loaded, by body */
+    kd_failure *why;
+    kd_status status;
+} compilation;
+
+static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_kernel **out)
+{
+    kd_arena *arena = c->exe->arena;
+    const char *key = kd_arena_printf(arena, "%s\n%s", source->signature, source->body);
+    void **known = kd_map_at(&c->kernels, kd_str_of(key));
+    if (*known) {
+        *out = *known;
+        return KD_OK;
+    }
+    kd_compile_request request = {
+        .file = kd_arena_printf(arena, "%s.py", source->name),
+        .text = source->text,
+        .kernel = source->name,
+        .signature = source->signature,
+        .config = -1,
+        .assume_disjoint = true,
+        .no_cache = c->options.no_cache,
+    };
+    kd_compiled *compiled = NULL;
+    kd_status status = kd_compile(c->compiler, &request, &compiled);
+    if (status) /* our own mistake, or memory ran out: the messages tell which */
+        return kd_fail(c->why, status == KD_ERR_REPORTED ? KD_ERR_UNSUPPORTED : status,
+                       "the kernel of nodes %s does not compile: %s", source->nodes, kd_compiler_messages(c->compiler));
+    size_t n_bytes;
+    const void *bytes = kd_compiled_bytes(compiled, &n_bytes);
+    status = kd_kernel_load(c->exe->device, kd_compiled_desc(compiled), bytes, n_bytes, out);
+    if (status)
+        kd_fail(c->why, status, "the kernel of nodes %s: %s", source->nodes, kd_device_error(c->exe->device));
+    kd_compiled_destroy(compiled);
+    if (status)
+        return status;
+    kd_vec_push(arena, &c->exe->kernels, *out);
+    *known = *out;
+    return KD_OK;
+}
+
+static kd_status add_kernel(compilation *c, const kd_group *group)
+{
+    kd_kernel_source source;
+    kd_status status = kd_group_write(c->exe->plan, group, c->exe->steps.n, &source);
+    kd_step step = {.grid = {source.grid[0], source.grid[1], 1}, .buffers = source.buffers, .n_buffers = source.n_buffers};
+    if (status == KD_OK && source.n_programs)
+        status = load_kernel(c, &source, &step.kernel);
+    if (status)
+        return status;
+    step.info = (kd_step_info){
+        "kernel", source.name, source.nodes, source.text, source.n_read_bytes, source.n_written_bytes, source.n_programs};
+    kd_vec_push(c->exe->arena, &c->exe->steps, step);
+    return KD_OK;
+}
+
+static kd_status add_steps(compilation *c)
+{
+    const kd_plan *plan = c->exe->plan;
+    for (unsigned i = 0; i < plan->steps.n; i++) {
+        const kd_step_plan *step = &plan->steps.data[i];
+        if (!step->group)
+            return kd_fail(c->why, KD_ERR_UNSUPPORTED, "%s = %s: not supported yet", step->primitive->origin,
+                           step->primitive->op->name);
+        kd_status status = add_kernel(c, step->group);
+        if (status)
+            return status;
+    }
+    return KD_OK;
+}
+
+static void list_inputs_and_outputs(compilation *c)
+{
+    const kd_graph *g = c->exe->plan->graph;
+    kd_executable *exe = c->exe;
+    for (unsigned i = 0; i < g->inputs.n; i++)
+        if (!g->inputs.data[i]->data)
+            kd_vec_push(exe->arena, &exe->inputs, (kd_tensor_info){g->inputs.data[i]->name, g->inputs.data[i]->type});
+    for (unsigned i = 0; i < g->outputs.n; i++)
+        kd_vec_push(exe->arena, &exe->outputs, (kd_tensor_info){c->graph->outputs.data[i]->name, g->outputs.data[i]->type});
+}
+
+static kd_status open_tools(compilation *c)
+{
+    const char *device = c->options.device ? c->options.device : "cpu";
+    if (strcmp(device, "cpu") != 0)
+        return kd_fail(c->why, KD_ERR_UNSUPPORTED, "graphs run on the device cpu only, not on '%s'", device);
+    kd_device_options device_options = {.n_threads = c->options.n_threads};
+    kd_status status = kd_device_open(device, &device_options, &c->exe->device, c->why);
+    if (status)
+        return status;
+    if (kd_cache_open(NULL, &c->cache, NULL) == KD_OK)
+        c->store = kd_cache_as_store(c->cache);
+    status = kd_compiler_create(&(kd_compiler_options){.store = c->cache ? &c->store : NULL}, &c->compiler);
+    return status ? kd_fail(c->why, status, "out of memory") : KD_OK;
+}
+
+static void compile(void *user)
+{
+    compilation *c = user;
+    kd_executable *exe = c->exe;
+    exe->arena = kd_arena_create(&exe->budget);
+    exe->plan = kd_arena_new(exe->arena, kd_plan);
+    *exe->plan = (kd_plan){.arena = exe->arena, .no_fusion = c->options.no_fusion, .why = c->why};
+    c->kernels = kd_map_in(exe->arena);
+    c->status = open_tools(c);
+    if (c->status == KD_OK)
+        c->status = kd_graph_decompose(c->graph, exe->arena, &exe->plan->graph, c->why);
+    if (c->status == KD_OK)
+        c->status = kd_plan_schedule(exe->plan);
+    if (c->status == KD_OK)
+        c->status = kd_plan_memory(exe->plan);
+    if (c->status)
+        return;
+    list_inputs_and_outputs(c);
+    c->status = add_steps(c);
+}
+
+kd_status kd_graph_compile(const kd_graph *graph, const kd_graph_options *options, kd_executable **out_executable,
+                           kd_failure *out_why)
+{
+    if (!graph || !out_executable)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "graph and out_executable must not be NULL");
+    compilation c = {.graph = graph, .why = out_why};
+    if (options)
+        c.options = *options;
+    c.exe = calloc(1, sizeof *c.exe);
+    if (!c.exe)
+        return kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
+    c.exe->budget.limit_bytes = MEMORY_LIMIT;
+    c.exe->graph = graph;
+    if (!kd_budget_catch(&c.exe->budget, compile, &c))
+        c.status = kd_fail(out_why, KD_ERR_MEMORY, "out of memory while compiling a graph");
+    kd_compiler_destroy(c.compiler);
+    if (c.cache)
+        kd_cache_close(c.cache);
+    if (c.status)
+        kd_executable_destroy(c.exe);
+    else
+        *out_executable = c.exe;
+    return c.status;
+}
+
+void kd_executable_destroy(kd_executable *executable)
+{
+    if (!executable)
+        return;
+    for (unsigned i = 0; i < executable->kernels.n; i++)
+        kd_kernel_destroy(executable->kernels.data[i]);
+    if (executable->device)
+        kd_device_close(executable->device);
+    if (executable->arena)
+        kd_arena_destroy(executable->arena);
+    free(executable);
+}
+
+/* ---- queries ---- */
+
+unsigned kd_executable_n_inputs(const kd_executable *executable)
+{
+    return executable->inputs.n;
+}
+
+unsigned kd_executable_n_outputs(const kd_executable *executable)
+{
+    return executable->outputs.n;
+}
+
+const kd_tensor_info *kd_executable_input(const kd_executable *executable, unsigned index)
+{
+    return index < executable->inputs.n ? &executable->inputs.data[index] : NULL;
+}
+
+const kd_tensor_info *kd_executable_output(const kd_executable *executable, unsigned index)
+{
+    return index < executable->outputs.n ? &executable->outputs.data[index] : NULL;
+}
+
+unsigned kd_executable_n_steps(const kd_executable *executable)
+{
+    return executable->steps.n;
+}
+
+const kd_step_info *kd_executable_step(const kd_executable *executable, unsigned index)
+{
+    return index < executable->steps.n ? &executable->steps.data[index].info : NULL;
+}
+
+size_t kd_executable_arena_bytes(const kd_executable *executable)
+{
+    return executable->plan->arena_bytes;
+}

@@ -1,0 +1,115 @@
+/* graph.h - operator graphs from C: read one, compile it, run it on arrays of yours.
+ *
+ *     kd_graph *graph;  kd_executable *model;  kd_session *session;  kd_failure why;
+ *     kd_graph_read("mlp.json", &graph, &why);
+ *     kd_graph_compile(graph, NULL, &model, &why);
+ *     kd_session_create(model, &session, &why);
+ *     const void *inputs[] = {x};
+ *     void *outputs[] = {y};                                  // as large as kd_executable_output(model, 0) says
+ *     kd_session_run(session, inputs, outputs, &why);
+ *
+ * A graph and an executable do not change once they are made: any number of threads may use them, each with a session of its own. Weights
+ * stay mapped from their file while the graph exists; an executable has copies of none of them that it does not pack, so it goes before
+ * its graph. Out-parameters are written only on success. */
+#ifndef KD_GRAPH_GRAPH_H
+#define KD_GRAPH_GRAPH_H
+
+#include "base/failure.h"
+#include "base/kernel_desc.h"
+#include "base/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { KD_TENSOR_MAX_DIMS = 8 };
+
+/* The elements that a tensor has, and where they are: strides count elements and are never negative. */
+typedef struct kd_tensor_type {
+    kd_scalar type;
+    unsigned n_dims; /* 0: a single element */
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    int64_t strides[KD_TENSOR_MAX_DIMS];
+} kd_tensor_type;
+
+int64_t kd_tensor_n_elems(const kd_tensor_type *type);
+/* From the first element to the end of the last one; 0 where there are no elements. */
+size_t kd_tensor_n_bytes(const kd_tensor_type *type);
+
+/* ---- graphs ---- */
+
+typedef struct kd_graph kd_graph;
+
+/* Reads a graph in the kg format (docs/kg.md) with the weights that it names.
+ * KD_ERR_DAMAGED: it is no such graph, or its parts contradict each other.  KD_ERR_UNSUPPORTED: an op, a type or a layout that kdsl does not
+ * know; the sentence names it and its node.  KD_ERR_NOT_FOUND, KD_ERR_IO, KD_ERR_MEMORY. */
+kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_why);
+/* The same from memory. folder: where weights are looked for; NULL: there may be none. name stands for the file in failures. */
+kd_status kd_graph_parse(const char *text, size_t n_bytes, const char *name, const char *folder, kd_graph **out_graph,
+                         kd_failure *out_why);
+void kd_graph_destroy(kd_graph *graph);
+
+/* The graph as text, one node a line, for people. For free(); NULL: memory ran out. */
+char *kd_graph_text(const kd_graph *graph);
+
+/* ---- executables ---- */
+
+typedef struct kd_executable kd_executable;
+
+typedef struct kd_graph_options {
+    const char *device;          /* NULL: "cpu" */
+    unsigned n_threads;          /* 0: as kd_device_options */
+    bool no_cache;               /* compile kernels even where the cache on disk has them */
+    bool no_fusion;              /* a kernel for each op: slow, for tracking down differences */
+} kd_graph_options;
+
+/* options may be NULL. KD_ERR_UNSUPPORTED: what the device or this version cannot do, by op and node. KD_ERR_MEMORY, KD_ERR_DEVICE. */
+kd_status kd_graph_compile(const kd_graph *graph, const kd_graph_options *options, kd_executable **out_executable,
+                           kd_failure *out_why);
+void kd_executable_destroy(kd_executable *executable);
+
+typedef struct kd_tensor_info {
+    const char *name;
+    kd_tensor_type type;
+} kd_tensor_info;
+
+/* Inputs are those that the file has no data for. */
+unsigned kd_executable_n_inputs(const kd_executable *executable);
+unsigned kd_executable_n_outputs(const kd_executable *executable);
+const kd_tensor_info *kd_executable_input(const kd_executable *executable, unsigned index);
+const kd_tensor_info *kd_executable_output(const kd_executable *executable, unsigned index);
+
+/* One step of a run: a generated kernel or a primitive of oneDNN. */
+typedef struct kd_step_info {
+    const char *kind; /* "kernel" or "primitive" */
+    const char *name; /* of the kernel's function; of oneDNN's implementation */
+    const char *nodes; /* what it computes: the graph's nodes, "%add, %relu" */
+    const char *source; /* a kernel's file in our language; NULL for primitives */
+    uint64_t n_read_bytes, n_written_bytes;
+    uint64_t n_programs; /* a kernel's */
+} kd_step_info;
+
+unsigned kd_executable_n_steps(const kd_executable *executable);
+const kd_step_info *kd_executable_step(const kd_executable *executable, unsigned index);
+/* Memory that a session needs for values between steps. */
+size_t kd_executable_arena_bytes(const kd_executable *executable);
+
+/* ---- running ---- */
+
+/* What one thread needs to run an executable: memory for the values between. */
+typedef struct kd_session kd_session;
+
+kd_status kd_session_create(kd_executable *executable, kd_session **out_session, kd_failure *out_why);
+void kd_session_destroy(kd_session *session);
+/* Runs. Inputs and outputs have the executable's types; an output overlaps no input and no other output. Nothing is allocated.
+ * KD_ERR_ARGUMENT: a pointer is NULL or outputs overlap. KD_ERR_DEVICE. */
+kd_status kd_session_run(kd_session *session, const void *const *inputs, void *const *outputs, kd_failure *out_why);
+/* The same, and how long each step took: kd_executable_n_steps numbers. */
+kd_status kd_session_run_timed(kd_session *session, const void *const *inputs, void *const *outputs, uint64_t *out_step_ns,
+                               kd_failure *out_why);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

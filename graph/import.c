@@ -1,0 +1,511 @@
+/* import.c - graphs in the kg format: JSON with one object for each node (docs/kg.md). Any bytes give a graph that is sound, or a
+ * sentence about what is wrong with them. */
+#include "graph/ir.h"
+
+#include "base/map.h"
+#include "base/number.h"
+#include "base/scalar.h"
+#include "graph/ops.h"
+
+#include <stdlib.h>
+#include <yyjson.h>
+
+enum { FILE_LIMIT = 1 << 30, MAX_EXTENT_BITS = 40, MAX_RESULTS = 4096 };
+
+typedef struct import {
+    kd_graph *graph;
+    kd_arena *arena;
+    yyjson_doc *doc;
+    const char *text, *name, *folder;
+    size_t n_bytes;
+    kd_map values;     /* by name */
+    kd_map files;      /* of weights: kd_mapping, by path */
+    const char *where; /* what is being read, for messages: "node '%y'" */
+    kd_failure *why;
+    kd_status status;
+} import;
+
+static kd_status bad(import *in, kd_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* "mlp.json: node '%y': ..." */
+static kd_status bad(import *in, kd_status status, const char *format, ...)
+{
+    kd_failure what = {{0}};
+    va_list args;
+    va_start(args, format);
+    kd_vfail(&what, status, format, args);
+    va_end(args);
+    return kd_fail(in->why, status, "%s: %s%s%s", in->name, in->where ? in->where : "", in->where ? ": " : "", what.text);
+}
+
+static kd_str text_of(yyjson_val *v)
+{
+    return (kd_str){yyjson_get_str(v), yyjson_get_len(v)};
+}
+
+static const char *keep_text(import *in, yyjson_val *v)
+{
+    return kd_arena_strndup(in->arena, yyjson_get_str(v), yyjson_get_len(v));
+}
+
+/* ---- types ---- */
+
+static kd_status read_extents(import *in, yyjson_val *list, const char *what, int64_t out[KD_TENSOR_MAX_DIMS], unsigned *out_n)
+{
+    size_t n = yyjson_arr_size(list), i, max;
+    yyjson_val *v;
+    if (!yyjson_is_arr(list) || n > KD_TENSOR_MAX_DIMS)
+        return bad(in, KD_ERR_DAMAGED, "\"%s\" must be a list of at most %d numbers", what, KD_TENSOR_MAX_DIMS);
+    yyjson_arr_foreach(list, i, max, v)
+    {
+        int64_t extent = yyjson_get_sint(v);
+        if (!yyjson_is_int(v) || extent < 0 || extent >> MAX_EXTENT_BITS)
+            return bad(in, KD_ERR_DAMAGED, "\"%s\" must hold numbers from 0 to 2^%d", what, MAX_EXTENT_BITS);
+        out[i] = extent;
+    }
+    *out_n = (unsigned)n;
+    return KD_OK;
+}
+
+/* The number of elements and the memory they span are numbers that no later arithmetic overflows. */
+static bool is_reasonable(const kd_tensor_type *t)
+{
+    int64_t n = 1, span = 1;
+    for (unsigned d = 0; d < t->n_dims; d++) {
+        int64_t reach;
+        if (t->shape[d] == 0)
+            continue;
+        if (__builtin_mul_overflow(n, t->shape[d], &n) || n >> MAX_EXTENT_BITS)
+            return false;
+        if (__builtin_mul_overflow(t->shape[d] - 1, t->strides[d], &reach) || __builtin_add_overflow(span, reach, &span) ||
+            span >> MAX_EXTENT_BITS)
+            return false;
+    }
+    return true;
+}
+
+/* {"t": "f32", "s": [2, 3], "st": [3, 1]}; without "st" row-major. */
+static kd_status read_type(import *in, yyjson_val *v, kd_tensor_type *out)
+{
+    yyjson_val *type = yyjson_obj_get(v, "t"), *strides = yyjson_obj_get(v, "st");
+    kd_tensor_type t = {0};
+    if (!yyjson_is_str(type) || !kd_scalar_parse(text_of(type), &t.type))
+        return bad(in, KD_ERR_DAMAGED, "\"t\" must be the name of a type, as in \"f32\"");
+    if (kd_scalar_is_fp8(t.type))
+        return bad(in, KD_ERR_UNSUPPORTED, "the type %s is not supported in graphs", kd_scalar_name(t.type));
+    kd_status status = read_extents(in, yyjson_obj_get(v, "s"), "s", t.shape, &t.n_dims);
+    if (status)
+        return status;
+    kd_tensor_type row_major = t;
+    unsigned n_strides = t.n_dims;
+    if (strides)
+        status = read_extents(in, strides, "st", t.strides, &n_strides);
+    if (status)
+        return status;
+    if (n_strides != t.n_dims)
+        return bad(in, KD_ERR_DAMAGED, "\"s\" has %u numbers, but \"st\" has %u", t.n_dims, n_strides);
+    if (!is_reasonable(&row_major))
+        return bad(in, KD_ERR_DAMAGED, "the shape %s is too large", kd_shape_text(in->arena, t.n_dims, t.shape));
+    if (!strides)
+        kd_tensor_set_contiguous(&t);
+    if (!is_reasonable(&t))
+        return bad(in, KD_ERR_DAMAGED, "the strides %s are too large", kd_shape_text(in->arena, t.n_dims, t.strides));
+    *out = t;
+    return KD_OK;
+}
+
+/* ---- values ---- */
+
+/* "%x" defines a value. */
+static kd_status define(import *in, yyjson_val *name, const kd_tensor_type *type, kd_gvalue **out)
+{
+    kd_str text = yyjson_is_str(name) ? text_of(name) : (kd_str){0};
+    if (text.len && text.ptr[0] == '%')
+        text = (kd_str){text.ptr + 1, text.len - 1};
+    if (!text.len || memchr(text.ptr, 0, text.len))
+        return bad(in, KD_ERR_DAMAGED, "a value has no name");
+    text.ptr = kd_arena_strndup(in->arena, text.ptr, text.len);
+    void **place = kd_map_at(&in->values, text);
+    if (*place)
+        return bad(in, KD_ERR_DAMAGED, "the value '%%%s' is defined twice", text.ptr);
+    *out = *place = kd_graph_add_value(in->graph, text.ptr, type);
+    return KD_OK;
+}
+
+static kd_gvalue *find_value(import *in, kd_str text)
+{
+    return text.len > 1 && text.ptr[0] == '%' ? kd_map_get(&in->values, (kd_str){text.ptr + 1, text.len - 1}) : NULL;
+}
+
+/* Maps a file of weights, once. A path stays inside the graph's own folder. */
+static kd_status map_file(import *in, yyjson_val *file, kd_mapping **out)
+{
+    const char *path = keep_text(in, file);
+    if (!in->folder)
+        return bad(in, KD_ERR_DAMAGED, "data in the file '%s', but this graph comes from no folder", path);
+    if (!*path || *path == '/' || strstr(path, "..") || strlen(path) != yyjson_get_len(file))
+        return bad(in, KD_ERR_DAMAGED, "the file '%s' must lie beside the graph, with a plain path", path);
+    void **place = kd_map_at(&in->files, kd_str_of(path));
+    if (!*place) {
+        kd_mapping mapping;
+        kd_status status = kd_file_map(kd_arena_printf(in->arena, "%s/%s", in->folder, path), &mapping, in->why);
+        if (status)
+            return status;
+        kd_vec_push(in->arena, &in->graph->files, mapping);
+        kd_mapping *kept = kd_arena_new(in->arena, kd_mapping);
+        *kept = mapping;
+        *place = kept;
+    }
+    *out = *place;
+    return KD_OK;
+}
+
+/* "data": {"file": "mlp.bin", "at": 4096}: the elements lie there in the strides of the type. */
+static kd_status read_data(import *in, yyjson_val *data, kd_gvalue *value)
+{
+    yyjson_val *file = yyjson_obj_get(data, "file"), *at = yyjson_obj_get(data, "at");
+    if (!yyjson_is_str(file) || (at && !yyjson_is_uint(at)))
+        return bad(in, KD_ERR_DAMAGED, "\"data\" needs a \"file\" and the offset \"at\"");
+    kd_mapping *mapping = NULL;
+    kd_status status = map_file(in, file, &mapping);
+    if (status)
+        return status;
+    uint64_t offset = yyjson_get_uint(at), n = kd_tensor_n_bytes(&value->type);
+    if (offset > mapping->n_bytes || n > mapping->n_bytes - offset)
+        return bad(in, KD_ERR_DAMAGED, "%llu bytes at %llu lie beyond the end of '%s', which has %zu", (unsigned long long)n,
+                   (unsigned long long)offset, yyjson_get_str(file), mapping->n_bytes);
+    if (offset % kd_scalar_bytes(value->type.type))
+        return bad(in, KD_ERR_DAMAGED, "the offset %llu is no multiple of the element's size", (unsigned long long)offset);
+    value->data = (const char *)mapping->data + offset;
+    return KD_OK;
+}
+
+static kd_status read_input(import *in, yyjson_val *v)
+{
+    yyjson_val *name = yyjson_obj_get(v, "n"), *data = yyjson_obj_get(v, "data");
+    kd_tensor_type type;
+    in->where = yyjson_is_str(name) ? kd_arena_printf(in->arena, "input '%s'", yyjson_get_str(name)) : "an input";
+    kd_status status = read_type(in, v, &type);
+    kd_gvalue *value = NULL;
+    if (status == KD_OK)
+        status = define(in, name, &type, &value);
+    if (status == KD_OK && data)
+        status = read_data(in, data, value);
+    if (status == KD_OK)
+        kd_vec_push(in->arena, &in->graph->inputs, value);
+    return status;
+}
+
+/* ---- arguments ---- */
+
+static kd_status read_arg(import *in, yyjson_val *v, unsigned depth, kd_garg *out);
+
+static kd_status read_list(import *in, yyjson_val *v, unsigned depth, kd_garg *out)
+{
+    size_t n = yyjson_arr_size(v), i, max;
+    yyjson_val *item;
+    if (depth > 1)
+        return bad(in, KD_ERR_DAMAGED, "a list of lists of lists is no argument");
+    kd_garg *items = kd_arena_array(in->arena, kd_garg, n);
+    yyjson_arr_foreach(v, i, max, item)
+    {
+        kd_status status = read_arg(in, item, depth + 1, &items[i]);
+        if (status)
+            return status;
+    }
+    out->kind = KD_GARG_LIST;
+    out->list.items = items;
+    out->list.n = (unsigned)n;
+    return KD_OK;
+}
+
+/* Numbers beyond 2^53 and those that JSON has no words for come as text. */
+static bool read_number_text(kd_str text, kd_garg *out)
+{
+    double f;
+    char *end;
+    char digits[32];
+    if (!kd_double_parse(text, &f))
+        return false;
+    if (text.len < sizeof digits && !memchr(text.ptr, '.', text.len) && !memchr(text.ptr, 'n', text.len)) {
+        memcpy(digits, text.ptr, text.len);
+        digits[text.len] = 0;
+        long long i = strtoll(digits, &end, 10);
+        if (!*end) {
+            *out = kd_garg_int(i);
+            return true;
+        }
+    }
+    *out = kd_garg_float(f);
+    return true;
+}
+
+static kd_status read_arg(import *in, yyjson_val *v, unsigned depth, kd_garg *out)
+{
+    *out = (kd_garg){0};
+    if (yyjson_is_null(v))
+        return KD_OK;
+    if (yyjson_is_arr(v))
+        return read_list(in, v, depth, out);
+    if (yyjson_is_bool(v)) {
+        out->kind = KD_GARG_BOOL;
+        out->i = yyjson_get_bool(v);
+    } else if (yyjson_is_uint(v) && yyjson_get_uint(v) > INT64_MAX) {
+        return bad(in, KD_ERR_DAMAGED, "the number %llu is too large", (unsigned long long)yyjson_get_uint(v));
+    } else if (yyjson_is_int(v)) {
+        *out = kd_garg_int(yyjson_get_sint(v));
+    } else if (yyjson_is_real(v)) {
+        *out = kd_garg_float(yyjson_get_real(v));
+    } else if (yyjson_is_str(v) && yyjson_get_len(v) && yyjson_get_str(v)[0] == '%') {
+        kd_gvalue *value = find_value(in, text_of(v));
+        if (!value)
+            return bad(in, KD_ERR_DAMAGED, "the value '%s' is not defined before it is used", yyjson_get_str(v));
+        *out = kd_garg_value(value);
+    } else if (yyjson_is_str(v)) {
+        if (!read_number_text(text_of(v), out)) {
+            out->kind = KD_GARG_TEXT;
+            out->text = keep_text(in, v);
+        }
+    } else {
+        return bad(in, KD_ERR_DAMAGED, "an argument is an object");
+    }
+    return KD_OK;
+}
+
+static bool is_number(const kd_garg *arg)
+{
+    return arg->kind == KD_GARG_INT || arg->kind == KD_GARG_FLOAT || arg->kind == KD_GARG_BOOL;
+}
+
+static bool is_list_of(const kd_garg *arg, kd_garg_kind kind)
+{
+    for (unsigned i = 0; arg->kind == KD_GARG_LIST && i < arg->list.n; i++)
+        if (arg->list.items[i].kind != kind)
+            return false;
+    return arg->kind == KD_GARG_LIST;
+}
+
+/* Whether an argument is what the parameter wants; a pointwise op takes numbers for all tensors but the first. */
+static bool fits(const kd_gop *op, unsigned i, const kd_gparam *p, const kd_garg *arg)
+{
+    if (arg->kind == KD_GARG_NONE)
+        return p->optional || p->kind == KD_PARAM_TEXT;
+    switch (p->kind) {
+    case KD_PARAM_TENSOR: return arg->kind == KD_GARG_VALUE || (op->lowering == KD_LOWER_POINTWISE && i > 0 && is_number(arg));
+    case KD_PARAM_TENSORS: return is_list_of(arg, KD_GARG_VALUE);
+    case KD_PARAM_INT: return arg->kind == KD_GARG_INT;
+    case KD_PARAM_INTS: return arg->kind == KD_GARG_INT || is_list_of(arg, KD_GARG_INT);
+    case KD_PARAM_NUMBER: return is_number(arg);
+    case KD_PARAM_BOOL: return arg->kind == KD_GARG_BOOL;
+    case KD_PARAM_TEXT: return arg->kind == KD_GARG_TEXT || arg->kind == KD_GARG_INT;
+    }
+    return false;
+}
+
+static kd_status set_default(import *in, const kd_gparam *p, kd_garg *out)
+{
+    kd_str text = p->default_text;
+    *out = (kd_garg){0};
+    if (!text.ptr)
+        return p->optional ? KD_OK : bad(in, KD_ERR_DAMAGED, "the argument '%.*s' is missing", KD_STR_ARG(p->name));
+    if (kd_str_is(text, "None"))
+        return KD_OK;
+    if (kd_str_is(text, "False") || kd_str_is(text, "True")) {
+        out->kind = KD_GARG_BOOL;
+        out->i = kd_str_is(text, "True");
+    } else if (text.ptr[0] == '\'') {
+        out->kind = KD_GARG_TEXT;
+        out->text = kd_arena_strndup(in->arena, text.ptr + 1, text.len - 2);
+    } else if (text.ptr[0] == '[') {
+        out->kind = KD_GARG_LIST;
+    } else {
+        read_number_text(text, out);
+    }
+    return KD_OK;
+}
+
+static kd_status read_args(import *in, const kd_gop *op, yyjson_val *positional, yyjson_val *named, const kd_garg **out,
+                           unsigned *out_n)
+{
+    kd_gparam params[KD_GOP_MAX_PARAMS];
+    unsigned n = kd_gop_params(op, params), used = 0;
+    kd_garg *args = kd_arena_array(in->arena, kd_garg, n);
+    if (!yyjson_is_arr(positional) || yyjson_arr_size(positional) > n)
+        return bad(in, KD_ERR_DAMAGED, "\"in\" must be a list of at most %u arguments", n);
+    for (unsigned i = 0; i < n; i++) {
+        yyjson_val *v = yyjson_arr_get(positional, i);
+        yyjson_val *by_name = yyjson_obj_getn(named, params[i].name.ptr, params[i].name.len);
+        if (v && by_name)
+            return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' is given twice", KD_STR_ARG(params[i].name));
+        used += by_name != NULL;
+        kd_status status = v || by_name ? read_arg(in, v ? v : by_name, 0, &args[i]) : set_default(in, &params[i], &args[i]);
+        if (status)
+            return status;
+        if (!fits(op, i, &params[i], &args[i]))
+            return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' must be of the kind %.*s", KD_STR_ARG(params[i].name),
+                       KD_STR_ARG(params[i].type_text));
+    }
+    if (yyjson_obj_size(named) != used)
+        return bad(in, KD_ERR_DAMAGED, "\"kw\" has a name that is no parameter of this op");
+    *out = args;
+    *out_n = n;
+    return KD_OK;
+}
+
+/* ---- nodes ---- */
+
+/* Makes the results and compares them with what the file says of them; the file's strides count. */
+static kd_status read_results(import *in, kd_gnode *node, yyjson_val *names, yyjson_val *types)
+{
+    size_t n = yyjson_is_arr(names) ? yyjson_arr_size(names) : 1;
+    if (!n || n > MAX_RESULTS || (types && (!yyjson_is_arr(types) || yyjson_arr_size(types) != n)))
+        return bad(in, KD_ERR_DAMAGED, "\"out\" must be a list with as many types as \"o\" has names");
+    node->n_results = (unsigned)n;
+    node->results = kd_arena_array(in->arena, kd_gvalue *, n);
+    kd_failure what = {{0}};
+    kd_infer cx = {in->arena, &what, kd_arena_array(in->arena, kd_tensor_type, n), (unsigned)n};
+    kd_status status = node->op->infer(&cx, node);
+    if (status)
+        return bad(in, status, "%s", what.text);
+    for (unsigned i = 0; i < n; i++) {
+        yyjson_val *name = yyjson_is_arr(names) ? yyjson_arr_get(names, i) : names, *said = types ? yyjson_arr_get(types, i) : NULL;
+        kd_tensor_type type = cx.types[i], claimed;
+        if (!is_reasonable(&type))
+            return bad(in, KD_ERR_DAMAGED, "the result %s is too large", kd_tensor_type_text(in->arena, &type));
+        if (said && !yyjson_is_null(said)) {
+            status = read_type(in, said, &claimed);
+            if (status)
+                return status;
+            if (claimed.type != type.type || !kd_tensor_same_shape(&claimed, &type))
+                return bad(in, KD_ERR_DAMAGED, "the result is %s, but the file says %s", kd_tensor_type_text(in->arena, &type),
+                           kd_tensor_type_text(in->arena, &claimed));
+            type = claimed;
+        }
+        status = define(in, name, &type, &node->results[i]);
+        if (status)
+            return status;
+        node->results[i]->def = node;
+        node->results[i]->result = i;
+    }
+    return KD_OK;
+}
+
+static kd_status read_node(import *in, yyjson_val *v)
+{
+    yyjson_val *names = yyjson_obj_get(v, "o"), *op_name = yyjson_obj_get(v, "op");
+    yyjson_val *first = yyjson_is_arr(names) ? yyjson_arr_get(names, 0) : names;
+    const char *name = yyjson_is_str(first) ? yyjson_get_str(first) : "a node";
+    in->where = name;
+    if (!yyjson_is_str(op_name))
+        return bad(in, KD_ERR_DAMAGED, "has no \"op\"");
+    in->where = kd_arena_printf(in->arena, "%s = %s", name, yyjson_get_str(op_name));
+    kd_gnode *node = kd_arena_new(in->arena, kd_gnode);
+    node->op = kd_gop_find(text_of(op_name));
+    node->origin = name[0] == '%' ? kd_arena_strdup(in->arena, name) : kd_arena_printf(in->arena, "%%%s", name);
+    if (!node->op)
+        return bad(in, KD_ERR_UNSUPPORTED, "kdsl does not know this op");
+    kd_status status = read_args(in, node->op, yyjson_obj_get(v, "in"), yyjson_obj_get(v, "kw"), &node->args, &node->n_args);
+    if (status == KD_OK)
+        status = read_results(in, node, names, yyjson_obj_get(v, "out"));
+    if (status == KD_OK)
+        kd_vec_push(in->arena, &in->graph->nodes, node);
+    return status;
+}
+
+/* ---- the whole file ---- */
+
+static kd_status read_each(import *in, yyjson_val *list, const char *name, kd_status (*read)(import *in, yyjson_val *v))
+{
+    size_t i, max;
+    yyjson_val *v;
+    if (!yyjson_is_arr(list))
+        return bad(in, KD_ERR_DAMAGED, "\"%s\" must be a list", name);
+    yyjson_arr_foreach(list, i, max, v)
+    {
+        kd_status status = read(in, v);
+        if (status)
+            return status;
+    }
+    in->where = NULL;
+    return KD_OK;
+}
+
+static kd_status read_output(import *in, yyjson_val *v)
+{
+    kd_gvalue *value = yyjson_is_str(v) ? find_value(in, text_of(v)) : NULL;
+    if (!value)
+        return bad(in, KD_ERR_DAMAGED, "the output '%s' is not defined", yyjson_is_str(v) ? yyjson_get_str(v) : "?");
+    kd_vec_push(in->arena, &in->graph->outputs, value);
+    return KD_OK;
+}
+
+static kd_status read_graph(import *in)
+{
+    yyjson_read_err error;
+    in->doc = yyjson_read_opts((char *)(uintptr_t)in->text, in->n_bytes, 0, NULL, &error);
+    if (!in->doc)
+        return error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION
+                   ? kd_fail(in->why, KD_ERR_MEMORY, "out of memory")
+                   : bad(in, KD_ERR_DAMAGED, "no JSON: %s at byte %zu", error.msg, error.pos);
+    yyjson_val *root = yyjson_doc_get_root(in->doc), *version = yyjson_obj_get(root, "kg");
+    if (!yyjson_is_int(version))
+        return bad(in, KD_ERR_DAMAGED, "no graph in the kg format: there is no \"kg\": 1");
+    if (yyjson_get_sint(version) != 1)
+        return bad(in, KD_ERR_UNSUPPORTED, "version %lld of the kg format; this kdsl reads version 1",
+                   (long long)yyjson_get_sint(version));
+    kd_status status = read_each(in, yyjson_obj_get(root, "inputs"), "inputs", read_input);
+    if (status == KD_OK)
+        status = read_each(in, yyjson_obj_get(root, "nodes"), "nodes", read_node);
+    if (status == KD_OK)
+        status = read_each(in, yyjson_obj_get(root, "outputs"), "outputs", read_output);
+    if (status == KD_OK && !in->graph->outputs.n)
+        return bad(in, KD_ERR_DAMAGED, "the graph has no outputs");
+    return status;
+}
+
+static void import_graph(void *user)
+{
+    import *in = user;
+    in->graph->arena = in->arena = kd_arena_create(&in->graph->budget);
+    in->graph->name = kd_arena_strdup(in->arena, in->name);
+    in->values = kd_map_in(in->arena);
+    in->files = kd_map_in(in->arena);
+    in->status = read_graph(in);
+    if (in->status == KD_OK)
+        kd_graph_count_uses(in->graph);
+}
+
+kd_status kd_graph_parse(const char *text, size_t n_bytes, const char *name, const char *folder, kd_graph **out_graph,
+                         kd_failure *out_why)
+{
+    if (!text || !name || !out_graph)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "text, name and out_graph must not be NULL");
+import in = {.text = text, .n_bytes = n_bytes, .name = name, .folder = folder, .why = out_why };
+    in.graph = kd_graph_create(name);
+    if (!in.graph || !kd_budget_catch(&in.graph->budget, import_graph, &in))
+        in.status = kd_fail(out_why, KD_ERR_MEMORY, "%s: out of memory", name);
+    yyjson_doc_free(in.doc);
+    if (in.status)
+        kd_graph_destroy(in.graph);
+    else
+        *out_graph = in.graph;
+    return in.status;
+}
+
+kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_why)
+{
+    if (!path || !out_graph)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "path and out_graph must not be NULL");
+    char *text;
+    size_t n_bytes;
+    kd_status status = kd_file_read(path, FILE_LIMIT, &text, &n_bytes, out_why);
+    if (status)
+        return status;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, slash > path ? (size_t)(slash - path) : 1) : strdup(".");
+    status =
+        folder ? kd_graph_parse(text, n_bytes, path, folder, out_graph, out_why) : kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
+    free(folder);
+    free(text);
+    return status;
+}

@@ -1,0 +1,104 @@
+/* ir.h - the operator graph: nodes of PyTorch's aten ops on shaped, strided, typed values, in an order in which they can be computed.
+ *
+ * Everything lives in the graph's arena. Values are immutable: a pass that rewrites makes new nodes and points the readers to them. */
+#ifndef KD_GRAPH_IR_H
+#define KD_GRAPH_IR_H
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "graph/graph.h"
+
+typedef struct kd_gnode kd_gnode;
+
+typedef struct kd_gvalue {
+    unsigned id; /* its place in the graph's values */
+    const char *name; /* as in the file, without the '%'; unique */
+    kd_tensor_type type;
+    kd_gnode *def; /* NULL: an input */
+    unsigned result; /* of def: which */
+    const void *data; /* of an input that the file has data for: mapped, or in the arena */
+    unsigned n_uses; /* by nodes and outputs; kd_graph_count_uses */
+} kd_gvalue;
+
+typedef enum kd_garg_kind {
+    KD_GARG_NONE,
+    KD_GARG_VALUE,
+    KD_GARG_INT,
+    KD_GARG_FLOAT,
+    KD_GARG_BOOL,
+    KD_GARG_TEXT,
+    KD_GARG_LIST
+} kd_garg_kind;
+
+typedef struct kd_garg {
+    kd_garg_kind kind;
+    union {
+        kd_gvalue *value;
+        int64_t i; /* INT, BOOL */
+        double f;
+        const char *text;
+        struct {
+            const struct kd_garg *items;
+            unsigned n;
+        } list;
+    };
+} kd_garg;
+
+struct kd_gnode {
+    const struct kd_gop *op;
+    const kd_garg *args; /* one for each parameter of the op, defaults filled in */
+    unsigned n_args;
+    kd_gvalue **results;
+    unsigned n_results;
+    const char *origin; /* the names of the file's nodes that it came from */
+};
+
+struct kd_graph {
+    kd_arena *arena;
+    kd_budget budget;
+    const char *name; /* of the file, for messages */
+    KD_VEC(kd_gvalue *) values;
+    KD_VEC(kd_gvalue *) inputs;
+    KD_VEC(kd_gnode *) nodes;
+    KD_VEC(kd_gvalue *) outputs;
+    KD_VEC(kd_mapping) files; /* weights */
+};
+
+static inline kd_garg kd_garg_value(kd_gvalue *value)
+{
+    kd_garg arg = {.kind = KD_GARG_VALUE};
+    arg.value = value;
+    return arg;
+}
+
+static inline kd_garg kd_garg_int(int64_t i)
+{
+    kd_garg arg = {.kind = KD_GARG_INT};
+    arg.i = i;
+    return arg;
+}
+
+static inline kd_garg kd_garg_float(double f)
+{
+    kd_garg arg = {.kind = KD_GARG_FLOAT};
+    arg.f = f;
+    return arg;
+}
+
+/* An empty graph in an arena of its own. NULL: memory ran out. */
+kd_graph *kd_graph_create(const char *name);
+kd_gvalue *kd_graph_add_value(kd_graph *graph, const char *name, const kd_tensor_type *type);
+void kd_graph_count_uses(kd_graph *graph);
+/* "f32[2, 3]". */
+const char *kd_tensor_type_text(kd_arena *arena, const kd_tensor_type *type);
+const char *kd_shape_text(kd_arena *arena, unsigned n_dims, const int64_t *shape);
+/* Row-major strides of a type's shape. */
+void kd_tensor_set_contiguous(kd_tensor_type *type);
+bool kd_tensor_is_contiguous(const kd_tensor_type *type);
+bool kd_tensor_same_shape(const kd_tensor_type *a, const kd_tensor_type *b);
+/* One node, without a line end: "%y: f32[2, 3] = aten.relu(%x)". */
+void kd_graph_print_node(const kd_gnode *node, kd_arena *scratch, kd_strbuf *out);
+
+#endif

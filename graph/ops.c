@@ -1,0 +1,244 @@
+/* ops.c - the table of ops, and the arguments of nodes. */
+#include "graph/ops.h"
+
+#include "base/number.h"
+#include "base/scalar.h"
+
+#include <stdlib.h>
+
+/* The lowering column as initializers of kd_gop. */
+#define POINTWISE(in, text) .lowering = KD_LOWER_POINTWISE, .compute = KD_COMPUTE_##in, .expression = text
+#define CHOICE(in, which)   .lowering = KD_LOWER_POINTWISE, .compute = KD_COMPUTE_##in, .choose = kd_expression_##which
+#define REDUCTION(how)      .lowering = KD_LOWER_REDUCTION, .combine = KD_COMBINE_##how
+#define VIEW(map)           .lowering = KD_LOWER_VIEW, .view = kd_view_##map
+#define COMPOSITE           .lowering = KD_LOWER_COMPOSITE
+#define PRIMITIVE           .lowering = KD_LOWER_PRIMITIVE
+
+const kd_gop kd_gops[KD_N_GOPS] = {
+#define KD_GOP(id, name_text, params_text, rule, ...) \
+    [KD_GOP_##id] = {.code = KD_GOP_##id, .name = name_text, .params = params_text, .infer = kd_infer_##rule, __VA_ARGS__},
+#include "graph/ops.def"
+};
+
+const kd_gop *kd_gop_find(kd_str name)
+{
+    for (unsigned i = 0; i < KD_N_GOPS; i++)
+        if (kd_str_is(name, kd_gops[i].name))
+            return &kd_gops[i];
+    return NULL;
+}
+
+/* ---- parameters ---- */
+
+static kd_param_kind kind_of(kd_str type)
+{
+    static const struct {
+        const char *prefix;
+        kd_param_kind kind;
+    } KINDS[] = {{"Tensor[", KD_PARAM_TENSORS}, {"Tensor", KD_PARAM_TENSOR}, {"int[", KD_PARAM_INTS},
+                 {"SymInt[", KD_PARAM_INTS},    {"int", KD_PARAM_INT},       {"SymInt", KD_PARAM_INT},
+                 {"bool", KD_PARAM_BOOL},       {"float", KD_PARAM_NUMBER},  {"Scalar?", KD_PARAM_NUMBER}};
+    if (kd_str_is(type, "Scalar"))
+        return KD_PARAM_NUMBER;
+    for (unsigned i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
+        if (kd_str_starts_with(type, KINDS[i].prefix))
+            return KINDS[i].kind;
+    return KD_PARAM_TEXT;
+}
+
+static kd_str trim(kd_str s)
+{
+    while (s.len && *s.ptr == ' ')
+        s.ptr++, s.len--;
+    return s;
+}
+
+unsigned kd_gop_params(const kd_gop *op, kd_gparam out_params[KD_GOP_MAX_PARAMS])
+{
+    unsigned n = 0;
+    for (const char *at = op->params; *at && n < KD_GOP_MAX_PARAMS;) {
+        const char *end = strchr(at, ',');
+        while (end && strchr("0123456789", end[1]) && end[1]) /* inside a default's list */
+            end = strchr(end + 1, ',');
+        kd_str part = trim((kd_str){at, end ? (size_t)(end - at) : strlen(at)});
+        at = end ? end + 1 : part.ptr + part.len;
+        if (kd_str_is(part, "*"))
+            continue;
+        const char *space = memchr(part.ptr, ' ', part.len);
+        kd_gparam *p = &out_params[n++];
+        p->type_text = (kd_str){part.ptr, (size_t)(space - part.ptr)};
+        p->name = (kd_str){space + 1, part.len - p->type_text.len - 1};
+        p->default_text = (kd_str){0};
+        const char *equals = memchr(p->name.ptr, '=', p->name.len);
+        if (equals) {
+            p->default_text = (kd_str){equals + 1, (size_t)(p->name.ptr + p->name.len - equals) - 1};
+            p->name.len = (size_t)(equals - p->name.ptr);
+        }
+        p->optional = p->type_text.ptr[p->type_text.len - 1] == '?';
+        p->kind = kind_of(p->type_text);
+    }
+    return n;
+}
+
+/* ---- arguments ---- */
+
+kd_gvalue *kd_gnode_tensor(const kd_gnode *node, unsigned i)
+{
+    return node->args[i].kind == KD_GARG_VALUE ? node->args[i].value : NULL;
+}
+
+int64_t kd_gnode_int(const kd_gnode *node, unsigned i, int64_t otherwise)
+{
+    return node->args[i].kind == KD_GARG_INT ? node->args[i].i : otherwise;
+}
+
+double kd_gnode_number(const kd_gnode *node, unsigned i, double otherwise)
+{
+    const kd_garg *arg = &node->args[i];
+    return arg->kind == KD_GARG_FLOAT ? arg->f : arg->kind == KD_GARG_INT || arg->kind == KD_GARG_BOOL ? (double)arg->i : otherwise;
+}
+
+bool kd_gnode_bool(const kd_gnode *node, unsigned i)
+{
+    return node->args[i].kind == KD_GARG_BOOL && node->args[i].i;
+}
+
+unsigned kd_gnode_ints(const kd_gnode *node, unsigned i, int64_t *out, unsigned capacity)
+{
+    const kd_garg *arg = &node->args[i];
+    if (arg->kind == KD_GARG_INT && capacity) {
+        out[0] = arg->i;
+        return 1;
+    }
+    unsigned n = arg->kind == KD_GARG_LIST ? arg->list.n : 0;
+    n = n < capacity ? n : capacity;
+    for (unsigned k = 0; k < n; k++)
+        out[k] = arg->list.items[k].kind == KD_GARG_INT ? arg->list.items[k].i : 0;
+    return n;
+}
+
+int kd_gnode_dim(int64_t dim, unsigned n_dims)
+{
+    int64_t n = n_dims ? n_dims : 1; /* a single element has a dimension for this purpose */
+    return dim < -n || dim >= n ? -1 : (int)(dim < 0 ? dim + n : dim);
+}
+
+unsigned kd_gnode_dims_mask(const kd_gnode *node, unsigned i, unsigned n_dims, bool *out_bad)
+{
+    int64_t dims[KD_TENSOR_MAX_DIMS];
+    unsigned n = kd_gnode_ints(node, i, dims, KD_TENSOR_MAX_DIMS), mask = 0;
+    *out_bad = false;
+    if (!n)
+        return (1u << n_dims) - 1;
+    for (unsigned k = 0; k < n; k++) {
+        int dim = kd_gnode_dim(dims[k], n_dims);
+        *out_bad |= dim < 0 || mask >> dim & 1;
+        mask |= dim < 0 ? 0 : 1u << dim;
+    }
+    return n_dims ? mask : 0;
+}
+
+bool kd_gnode_scalar_type(const kd_gnode *node, unsigned i, kd_scalar *out)
+{
+    return node->args[i].kind == KD_GARG_TEXT && kd_scalar_parse(kd_str_of(node->args[i].text), out);
+}
+
+/* ---- PyTorch's type promotion ---- */
+
+/* Tensors with dimensions decide the type; tensors without, and then numbers, only raise the category: bool, int, float. */
+typedef struct promotion {
+    kd_scalar types[3]; /* by rank: numbers, tensors without dimensions, tensors with */
+    bool has[3];
+} promotion;
+
+static int category(kd_scalar s)
+{
+    return s == KD_I1 ? 0 : kd_scalar_is_float(s) ? 2 : 1;
+}
+
+static kd_scalar join(kd_scalar a, kd_scalar b)
+{
+    if (a == b)
+        return a;
+    if ((a == KD_F16 && b == KD_BF16) || (a == KD_BF16 && b == KD_F16))
+        return KD_F32;
+    if (category(a) != category(b))
+        return category(a) > category(b) ? a : b;
+    if (category(a) == 1 && kd_scalar_is_unsigned(a) != kd_scalar_is_unsigned(b)) { /* u8 with i8 is i16 */
+        kd_scalar s = kd_scalar_is_unsigned(a) ? b : a, u = kd_scalar_is_unsigned(a) ? a : b;
+        return kd_scalar_bytes(s) > kd_scalar_bytes(u) ? s : u == KD_U8 ? KD_I16 : u == KD_U16 ? KD_I32 : KD_I64;
+    }
+    return kd_scalar_bytes(a) > kd_scalar_bytes(b) ? a : b;
+}
+
+static void promote_with(promotion *p, unsigned rank, kd_scalar type)
+{
+    p->types[rank] = p->has[rank] ? join(p->types[rank], type) : type;
+    p->has[rank] = true;
+}
+
+kd_scalar kd_gnode_promote(const kd_gnode *node)
+{
+    promotion p = {0};
+    kd_gparam params[KD_GOP_MAX_PARAMS];
+    unsigned n = kd_gop_params(node->op, params);
+    for (unsigned i = 0; i < n && i < node->n_args; i++) {
+        const kd_garg *arg = &node->args[i];
+        if (params[i].kind != KD_PARAM_TENSOR && params[i].kind != KD_PARAM_NUMBER)
+            continue;
+        if (arg->kind == KD_GARG_VALUE)
+            promote_with(&p, arg->value->type.n_dims ? 2 : 1, arg->value->type.type);
+        else if (arg->kind == KD_GARG_FLOAT)
+            promote_with(&p, 0, KD_F32);
+        else if (arg->kind == KD_GARG_INT)
+            promote_with(&p, 0, KD_I64);
+        else if (arg->kind == KD_GARG_BOOL)
+            promote_with(&p, 0, KD_I1);
+    }
+    int strongest = p.has[2] ? 2 : p.has[1] ? 1 : 0;
+    kd_scalar type = p.types[strongest];
+    for (int rank = strongest - 1; rank >= 0; rank--)
+        if (p.has[rank] && category(p.types[rank]) > category(type))
+            type = p.types[rank];
+    return type;
+}
+
+void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue *value), void *user)
+{
+    for (unsigned a = 0; a < node->n_args; a++) {
+        const kd_garg *arg = &node->args[a];
+        if (arg->kind == KD_GARG_VALUE)
+            fn(user, arg->value);
+        for (unsigned i = 0; arg->kind == KD_GARG_LIST && i < arg->list.n; i++)
+            if (arg->list.items[i].kind == KD_GARG_VALUE)
+                fn(user, arg->list.items[i].value);
+    }
+}
+
+/* ---- expressions that depend on arguments ---- */
+
+const char *kd_expression_pow(const kd_gnode *node)
+{
+    double exponent = kd_gnode_number(node, 1, 0);
+    return exponent == 2      ? "{0} * {0}"
+           : exponent == 3    ? "{0} * {0} * {0}"
+           : exponent == 1    ? "{0}"
+           : exponent == 0.5  ? "tl.sqrt({0})"
+           : exponent == -0.5 ? "tl.rsqrt({0})"
+           : exponent == -1   ? "1.0 / {0}"
+                              : "libdevice.pow({0}, {1})";
+}
+
+const char *kd_expression_clamp(const kd_gnode *node)
+{
+    if (!kd_gnode_has(node, 1))
+        return kd_gnode_has(node, 2) ? "tl.where({0} > {2}, {2}, {0})" : "{0}";
+    return kd_gnode_has(node, 2) ? "tl.where({0} < {1}, {1}, tl.where({0} > {2}, {2}, {0}))" : "tl.where({0} < {1}, {1}, {0})";
+}
+
+const char *kd_expression_gelu(const kd_gnode *node)
+{
+    if (node->args[1].kind == KD_GARG_TEXT && strcmp(node->args[1].text, "tanh") == 0)
+        return "0.5 * {0} * (1.0 + libdevice.tanh(0.7978845608028654 * ({0} + 0.044715 * {0} * {0} * {0})))";
+    return "0.5 * {0} * (1.0 + tl.erf({0} * 0.7071067811865476))";
+}

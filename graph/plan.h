@@ -1,0 +1,136 @@
+/* plan.h - between the files that turn a graph into an executable: what becomes of each value, and the groups of nodes that share a kernel. */
+#ifndef KD_GRAPH_PLAN_H
+#define KD_GRAPH_PLAN_H
+
+#include "graph/index.h"
+#include "graph/ir.h"
+#include "graph/ops.h"
+
+/* Memory for one value. */
+typedef enum kd_place { KD_PLACE_INPUT, KD_PLACE_CONSTANT, KD_PLACE_OUTPUT, KD_PLACE_ARENA } kd_place;
+
+typedef struct kd_buffer {
+    const kd_gvalue *value;
+    kd_tensor_type type; /* its strides may differ from the value's */
+    kd_place place;
+    unsigned number; /* INPUT and OUTPUT: which */
+    size_t offset; /* ARENA */
+    unsigned id;
+    unsigned first_step, last_step; /* ARENA: when it is alive */
+} kd_buffer;
+
+/* What becomes of a value. */
+typedef enum kd_fate {
+    KD_FATE_DEAD, /* nobody reads it */
+    KD_FATE_INPUT, /* an input, with or without data */
+    KD_FATE_VIEW, /* an index map on another value */
+    KD_FATE_INLINE, /* computed anew where it is read */
+    KD_FATE_MEMBER, /* computed once in its group's kernel */
+    KD_FATE_PRIMITIVE, /* the result of a oneDNN primitive */
+} kd_fate;
+
+/* How a member's elements lie in the group's iteration space. */
+typedef enum kd_extent { KD_EXTENT_FULL, KD_EXTENT_ROW } kd_extent;
+
+typedef struct kd_vinfo {
+    kd_fate fate;
+    struct kd_group *group; /* MEMBER */
+    kd_extent extent; /* MEMBER */
+    unsigned level; /* of the step that makes it; inputs have 0 */
+    unsigned n_readers; /* nodes, views left out of account, that read it */
+    const kd_gnode *reader; /* the last of them */
+    bool is_output, has_primitive_reader;
+    unsigned n_inlined; /* nodes that come along where this one is inlined */
+    kd_buffer *buffer; /* NULL: none is needed */
+} kd_vinfo;
+
+enum { KD_GROUP_MAX_DIMS = 16, KD_GROUP_MAX_NODES = 64 };
+
+/* Nodes that become one kernel. Its iteration space has the extents of dims, in the logical order of the tensors; the marked ones are reduced.
+ * A FULL member has an element at each point of the space, a ROW member (a reduction, or what is computed from it) one for each point of the
+ * dimensions that are not reduced. Members read one another at the same point only, so that values stay in registers. */
+typedef struct kd_group {
+    unsigned n_dims;
+    int64_t dims[KD_GROUP_MAX_DIMS];
+    bool reduced[KD_GROUP_MAX_DIMS];
+    bool has_reduction;
+    unsigned level;
+    KD_VEC(const kd_gnode *) nodes;
+    unsigned n_nodes_inside; /* with those inlined */
+} kd_group;
+
+typedef struct kd_step_plan {
+    kd_group *group; /* NULL: a primitive */
+    const kd_gnode *primitive;
+    unsigned level, order; /* the order in the graph, among steps of one level */
+} kd_step_plan;
+
+typedef struct kd_plan {
+    kd_arena *arena;
+    kd_graph *graph; /* a copy of the user's, rewritten */
+    kd_vinfo *values; /* by the value's id */
+    KD_VEC(kd_group *) groups;
+    KD_VEC(kd_step_plan) steps; /* in the order of execution */
+    KD_VEC(kd_buffer *) buffers;
+    size_t arena_bytes;
+    bool no_fusion;
+    kd_failure *why;
+} kd_plan;
+
+/* ---- schedule.c ---- */
+
+/* Decides the fate of each value, makes the groups, and orders the steps. */
+kd_status kd_plan_schedule(kd_plan *plan);
+
+/* ---- access.c: who reads what, where ---- */
+
+/* Follows views: the value whose elements these are, and where. */
+const kd_gvalue *kd_access_resolve(kd_arena *arena, const kd_gvalue *value, kd_index at[KD_TENSOR_MAX_DIMS]);
+/* Where an operand is read when its node computes the element at 'at' (pointwise: of the result; a reduction: of the operand). */
+void kd_access_operand(const kd_gnode *node, const kd_gvalue *operand, const kd_index *at, kd_index *out_at);
+/* Calls fn for each value that a node reads from memory or a register, what is inlined followed. */
+typedef void kd_access_fn(void *user, const kd_gvalue *value, const kd_index *at);
+void kd_access_each(const kd_plan *plan, const kd_gnode *node, const kd_index *at, kd_access_fn *fn, void *user);
+/* A point of a group's space, from its coordinates: the number of the element that a member has there, row-major over the space (FULL) or
+ * what is not reduced (ROW). */
+kd_index kd_group_flat(kd_arena *arena, const kd_group *group, kd_extent extent, const kd_index *point);
+/* The coordinates as variables 0, 1, ... */
+void kd_group_point(kd_arena *arena, const kd_group *group, kd_index out_point[]);
+/* What a node computes at a point: the index of its result, or of a reduction's operand. */
+void kd_group_node_index(kd_arena *arena, const kd_group *group, const kd_gnode *node, kd_extent extent, const kd_index *point,
+                         kd_index *out_at);
+/* The place in memory of an element. */
+kd_index kd_buffer_index(kd_arena *arena, const kd_buffer *buffer, const kd_index *at);
+
+static inline kd_vinfo *kd_plan_info(const kd_plan *plan, const kd_gvalue *value)
+{
+    return &plan->values[value->id];
+}
+
+/* ---- memory.c ---- */
+
+/* Gives each value that needs one a buffer, and the arena's buffers their offsets. */
+kd_status kd_plan_memory(kd_plan *plan);
+
+/* ---- source.c ---- */
+
+typedef struct kd_kernel_source {
+    const char *name, *text, *signature;
+    const char *body; /* the text without comments and names: kernels with equal bodies are one */
+    kd_buffer **buffers; /* arguments */
+    unsigned n_buffers;
+    const char *nodes; /* "%add, %relu" */
+    uint32_t grid[2];
+    uint64_t n_programs;
+    uint64_t n_read_bytes, n_written_bytes;
+} kd_kernel_source;
+
+/* Writes the kernel of a group. */
+kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, kd_kernel_source *out);
+
+/* ---- decompose.c ---- */
+
+/* A copy of the graph in another arena, with compositions written out. */
+kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, kd_graph **out, kd_failure *out_why);
+
+#endif

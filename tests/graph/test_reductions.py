@@ -1,0 +1,99 @@
+"""Reductions and what is made of them, against NumPy."""
+import numpy as np
+import pytest
+from kg import Graph
+
+f32 = np.float32
+
+
+def softmax(x, axis):
+    e = np.exp(x - x.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+
+
+@pytest.mark.parametrize("shape, dims", [
+    ((6, 50), [1]), ((6, 50), [0]), ((6, 50), [0, 1]), ((6, 50), []), ((2, 3, 4, 5), [2, 3]), ((2, 3, 4, 5), [-3]), ((2, 3, 4, 5), [0, 2]),
+    ((5, 1, 7), [1]), ((3, 5000), [-1]), ((7,), [0]), ((0, 4), [0]), ((2, 32, 7, 7), [2, 3]), ((33, 64, 5), [1]),
+])
+@pytest.mark.parametrize("keep", [False, True])
+def test_reductions(kdsl, tmp_path, shape, dims, keep):
+    rng = np.random.default_rng(4)
+    g = Graph()
+    x = g.input("x", rng.standard_normal(shape).astype(f32))
+    axes = tuple(d % len(shape) for d in dims) or tuple(range(len(shape)))
+    outputs = [g.op("aten.sum.dim_IntList", x, dims, keep, is_=lambda x: x.sum(axes, keepdims=keep))]
+    if x.array.size:
+        outputs += [g.op("aten.amax.default", x, dims, keep, is_=lambda x: x.max(axes, keepdims=keep)),
+                    g.op("aten.amin.default", x, dims, keep, is_=lambda x: x.min(axes, keepdims=keep)),
+                    g.op("aten.mean.dim", x, dims, keep, is_=lambda x: x.mean(axes, keepdims=keep))]
+    g.check(kdsl, tmp_path, *outputs, rtol=1e-4, atol=1e-5)
+
+
+def test_types(kdsl, tmp_path):
+    rng = np.random.default_rng(5)
+    g = Graph()
+    i = g.input("i", rng.integers(-9, 9, (4, 33)).astype(np.int32))
+    b = g.input("b", rng.random((4, 33)) > 0.5)
+    h = g.input("h", rng.standard_normal((4, 33)).astype(np.float16))
+    g.check(kdsl, tmp_path, g.op("aten.sum.dim_IntList", i, [1], is_=lambda i: i.sum(1, dtype=np.int64)),
+            g.op("aten.sum.dim_IntList", b, [1], is_=lambda b: b.sum(1, dtype=np.int64)),
+            g.op("aten.sum.default", b, is_=lambda b: b.sum(dtype=np.int64)),
+            g.op("aten.amax.default", i, [0], is_=lambda i: i.max(0)),
+            g.op("aten.sum.dim_IntList", h, [1], is_=lambda h: h.astype(f32).sum(1), dtype="f32"),
+            g.op("aten.mean.default", h, is_=lambda h: h.astype(f32).mean(dtype=f32).astype(np.float16)), rtol=2e-3)
+
+
+@pytest.mark.parametrize("shape, dim", [((5, 77), -1), ((2, 3, 16, 16), -1), ((4, 6, 5), 1), ((3, 4096), 1), ((9,), 0)])
+def test_softmax(kdsl, tmp_path, shape, dim):
+    rng = np.random.default_rng(6)
+    g = Graph()
+    x = g.input("x", rng.standard_normal(shape).astype(f32))
+    scaled = g.op("aten.mul.Tensor", x, 3.0, is_=lambda x: x * f32(3))
+    g.check(kdsl, tmp_path, g.op("aten._softmax.default", scaled, dim, False, is_=lambda x: softmax(x, dim)), kernels=1)
+    g.check(kdsl, tmp_path, g.op("aten._log_softmax.default", scaled, dim, False, is_=lambda x: np.log(softmax(x, dim))), rtol=1e-4)
+
+
+def layer_norm(x, w, b, eps=1e-5):
+    mean, rstd = x.mean(-1, keepdims=True), 1 / np.sqrt(x.var(-1, keepdims=True) + f32(eps))
+    return ((x - mean) * rstd * w + b).astype(f32), mean, rstd.astype(f32)
+
+
+def test_layer_norm(kdsl, tmp_path):
+    rng = np.random.default_rng(7)
+    g = Graph()
+    x = g.input("x", rng.standard_normal((2, 5, 96)).astype(f32))
+    r = g.input("r", rng.standard_normal((2, 5, 96)).astype(f32))
+    w, b = g.weight("w", rng.standard_normal(96).astype(f32)), g.weight("b", rng.standard_normal(96).astype(f32))
+    s = g.op("aten.add.Tensor", x, r, is_=np.add)
+    y, mean, rstd = g.op("aten.native_layer_norm.default", s, [96], w, b, 1e-5, is_=layer_norm)
+    g.check(kdsl, tmp_path, y, kernels=1)
+    g.check(kdsl, tmp_path, s, y, mean, rstd, kernels=1)
+
+
+def test_rms_norm(kdsl, tmp_path):
+    """As models write it out."""
+    rng = np.random.default_rng(8)
+    g = Graph()
+    x = g.input("x", rng.standard_normal((7, 300)).astype(f32))
+    w = g.weight("w", rng.standard_normal(300).astype(f32))
+    p = g.op("aten.pow.Tensor_Scalar", x, 2, is_=np.square)
+    m = g.op("aten.mean.dim", p, [-1], True, is_=lambda p: p.mean(-1, keepdims=True))
+    e = g.op("aten.add.Tensor", m, 1e-6, is_=lambda m: m + f32(1e-6))
+    r = g.op("aten.rsqrt.default", e, is_=lambda e: (1 / np.sqrt(e)).astype(f32))
+    n = g.op("aten.mul.Tensor", x, r, is_=np.multiply)
+    g.check(kdsl, tmp_path, g.op("aten.mul.Tensor", n, w, is_=np.multiply), kernels=1)
+
+
+def test_batch_norm(kdsl, tmp_path):
+    rng = np.random.default_rng(9)
+    g = Graph()
+    x = g.input("x", rng.standard_normal((2, 6, 9, 11)).astype(f32))
+    w, b, m = (g.weight(n, rng.standard_normal(6).astype(f32)) for n in "wbm")
+    v = g.weight("v", (rng.random(6) + 0.5).astype(f32))
+
+    def reference(x, w, b, m, v):
+        c = (1, 6, 1, 1)
+        return ((x - m.reshape(c)) / np.sqrt(v.reshape(c) + f32(1e-5)) * w.reshape(c) + b.reshape(c)).astype(f32), None, None
+
+    y, _, _ = g.op("aten._native_batch_norm_legit_no_training.default", x, w, b, m, v, 0.1, 1e-5, is_=reference)
+    g.check(kdsl, tmp_path, g.op("aten.relu.default", y, is_=lambda y: np.maximum(y, 0)), kernels=2)
