@@ -4,7 +4,7 @@
 enum {
     MAX_VECTOR_BYTES = 16,
     MAX_DIRECT = 4096,    /* multiply-adds of a work-item that are unrolled */
-    MAX_REGISTERS = 160,  /* 32-bit ones of a, b and acc in a work-item, beyond which loading all K at once spills */
+    MAX_REGISTERS = 80,  /* 32-bit ones of a, b and acc in a work-item, beyond which loading all K at once spills */
     MAX_CHAIN = 64,       /* ops between a dot and what reads it */
 };
 

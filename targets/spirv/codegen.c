@@ -150,8 +150,7 @@ static bool needs_exact_division(const kd_block *block)
 /* ---- the stages ---- */
 
 static const char kd_level[] = "inline,lower-block-access,default";
-static const char gpu_level[] = "assign-layouts,canonicalize,cse,licm,dce";
-static const char simt_level[] = "canonicalize,cse,licm,dce";
+static const char simt_level[] = "canonicalize,cse,split-addresses,cse,licm,dce";
 
 static kd_status run(kd_codegen_job *job, const char *passes, const kd_gpu_config *config, const char *what)
 {
@@ -168,7 +167,7 @@ static kd_status run(kd_codegen_job *job, const char *passes, const kd_gpu_confi
 static kd_status lower(kd_codegen_job *job, const kd_gpu_config *config)
 {
     kd_simt_result simt;
-    kd_status status = run(job, gpu_level, config, "layouts");
+    kd_status status = run(job, kd_gpu_pipeline, config, "layouts");
     if (status != KD_OK || job->emit == KD_EMIT_GPU || job->emit == KD_EMIT_LAYOUTS)
         return status;
     if (!kd_lower_to_simt(job->module, kd_codegen_kernel(job), config, job->diags, job->arena, &simt))

@@ -17,7 +17,7 @@ def on_a_work_group(request, monkeypatch):
 
     def run(f, inputs, outputs, grid=(1,), exact=True):
         text = f.text() if isinstance(f, Func) else f
-        code, slm_bytes, _ = lower(text, device=device, sub_group_size=lanes, n_sub_groups=sub_groups, passes="canonicalize,cse,licm,dce",
+        code, slm_bytes, _ = lower(text, device=device, sub_group_size=lanes, n_sub_groups=sub_groups, passes="canonicalize,cse,split-addresses,cse,licm,dce",
                                    first="default,lower-block-access,canonicalize,cse,licm,dce,gpu")
         arrays = {n: a.copy() if isinstance(a, np.ndarray) else a for n, a in inputs.items()}
         arrays |= {n: np.zeros(shape, NUMPY[elem]) for n, (shape, elem) in outputs.items()}
