@@ -66,7 +66,7 @@ typedef struct kd_attr_info {
     bool is_key;                   /* printed even where it is zero */
 } kd_attr_info;
 
-enum { KD_MAX_OPERAND_INFOS = 4, KD_MAX_ATTR_INFOS = 4 };
+enum { KD_MAX_OPERAND_INFOS = 4, KD_MAX_ATTR_INFOS = 5 };
 
 typedef struct kd_op_info {
     const char *id, *mnemonic, *summary;

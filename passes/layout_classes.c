@@ -350,12 +350,12 @@ static void propose_for_tie(kd_assigner *s, const kd_layout_class *c, const kd_t
     kd_access access;
     switch (t->kind) {
     case KD_TIE_ACCESS:
-        if (kd_access_of(&s->costs, t->op, &access)) {
-            uint32_t reduced = reduced_axes(c, access.type);
-            propose(p, kd_access_layout(&s->costs, &access, reduced));
-            if (reduced)
-                propose(p, kd_access_layout(&s->costs, &access, 0));
-        }
+        if (!kd_access_of(&s->costs, t->op, &access))
+            break;
+        uint32_t reduced = reduced_axes(c, access.type);
+        propose(p, kd_access_layout(&s->costs, &access, reduced));
+        if (reduced)
+            propose(p, kd_access_layout(&s->costs, &access, 0));
         for (unsigned i = 0; i < t->op->n_operands; i++)
             if (!is_data(t->op, i) && t->op->operands[i].value && kd_type_same_shape(t->op->operands[i].value->type, access.type))
                 propose(p, decided(s, t->op->operands[i].value));

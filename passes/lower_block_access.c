@@ -1,4 +1,4 @@
-/* lower_block_access.c - for targets without block messages: make pointers and masks of block loads and stores.
+/* lower_block_access.c - make pointers and masks of block loads and stores, but for loads that select-rectangles has marked.
  *
  *     %v = kd.block_load %base, %n, %stride, %at {check = [1]} : tile<64xf32>
  * ==>
@@ -172,7 +172,7 @@ typedef struct visitor {
 static void visit(kd_op *op, void *user)
 {
     visitor *v = user;
-    if (op->code == KD_OP_block_load)
+    if (op->code == KD_OP_block_load && !kd_block_load_is_rectangle(op))
         lower_load(v->px, op);
     else if (op->code == KD_OP_block_store)
         lower_store(v->px, op);

@@ -223,6 +223,9 @@ static void lower_op(kd_simt *s, kd_op *op)
     case KD_OP_load:
         kd_simt_load(s, op);
         break;
+    case KD_OP_block_load:
+        kd_simt_block_load(s, op);
+        break;
     case KD_OP_store:
         kd_simt_store(s, op);
         break;

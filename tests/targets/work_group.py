@@ -32,7 +32,7 @@ class Op:
         self.results = [r.strip() for r in m[1].split(",")] if m[1] else []
         self.name, self.key = m[2], m[3]
         self.operands = re.findall(r"%[\w.$]+|\b_\b|(?<= )_", m[4])
-        self.attrs = dict((a.split(" = ") + [True])[:2] for a in re.split(r", (?=\w+(?: =|,|$))", m[5])) if m[5] else {}
+        self.attrs = dict((a.split(" = ") + [True])[:2] for a in re.split(r", (?=[a-z]\w*(?: =|,|$))", m[5])) if m[5] else {}
         if self.name == "kd.constant":
             self.attrs["value"] = m[3]
         self.types = self.split_types(m[6]) if m[6] else []
