@@ -19,7 +19,7 @@ static void follow(tracer *t, kd_value *value, unsigned effect)
     if (!value)
         return;
     void **place = kd_map_at_ptr(&t->seen, value);
-    if ((uintptr_t)*place & effect)
+    if (((uintptr_t)*place & effect) == effect)
         return;
     *place = (void *)((uintptr_t)*place | effect);
     kd_vec_push(t->arena, &t->work, value);

@@ -114,17 +114,28 @@ static void set_param_attribute(kd_emitter *e, unsigned i, const char *name, uin
     LLVMAddAttributeAtIndex(e->func, i + 1, LLVMCreateEnumAttribute(e->llvm, kind, value));
 }
 
+/* The end of the last SLM buffer of a block and what is in it. */
+static uint64_t end_of_slm(const kd_block *block)
+{
+    uint64_t n_bytes = 0;
+    KD_FOREACH_OP (op, block) {
+        uint64_t end = 0;
+        if (op->code == KD_OP_gpu_slm) {
+            const kd_type *type = kd_op_result(op, 0)->type;
+            end = (uint64_t)kd_gpu_slm_offset_bytes(op) + (uint64_t)type->n_elems * kd_emit_elem_bytes(type);
+        }
+        n_bytes = end > n_bytes ? end : n_bytes;
+        for (unsigned r = 0; r < op->n_regions; r++)
+            if ((end = end_of_slm(kd_op_region(op, r))) > n_bytes)
+                n_bytes = end;
+    }
+    return n_bytes;
+}
+
 /* SLM is one global: the places of the buffers in it are given. */
 static void make_slm(kd_spirv *s, const kd_block *body)
 {
-    uint64_t n_bytes = 0;
-    KD_FOREACH_OP (op, body) {
-        if (op->code != KD_OP_gpu_slm)
-            continue;
-        const kd_type *type = kd_op_result(op, 0)->type;
-        uint64_t end = (uint64_t)kd_gpu_slm_offset_bytes(op) + (uint64_t)type->n_elems * kd_emit_elem_bytes(type);
-        n_bytes = end > n_bytes ? end : n_bytes;
-    }
+    uint64_t n_bytes = end_of_slm(body);
     if (!n_bytes)
         return;
     kd_emitter *e = &s->e;
