@@ -43,7 +43,8 @@ static int show_version(kd_arena *arena, bool json)
     return kd_cli_json_print(doc);
 }
 
-int kd_cli_version(const kd_command *command, int argc, char **argv)
+/* A command of no words and one option, --json. */
+static int run_query(const kd_command *command, int argc, char **argv, int (*show)(kd_arena *arena, bool json))
 {
     kd_arena *arena = kd_cli_arena_create();
     bool json = false;
@@ -53,9 +54,14 @@ int kd_cli_version(const kd_command *command, int argc, char **argv)
     if (status < 0)
         status = kd_options_no_words(command, &words);
     if (status < 0)
-        status = show_version(arena, json);
+        status = show(arena, json);
     kd_arena_destroy(arena);
     return status;
+}
+
+int kd_cli_version(const kd_command *command, int argc, char **argv)
+{
+    return run_query(command, argc, argv, show_version);
 }
 
 enum { MAX_DEVICES = 32 };
@@ -155,24 +161,18 @@ static int devices_table(kd_arena *arena, const kd_device_info *infos, unsigned 
     return KD_EXIT_OK;
 }
 
+static int show_devices(kd_arena *arena, bool json)
+{
+    kd_device_info infos[MAX_DEVICES];
+    kd_failure why = {0};
+    unsigned n_gpus = 0;
+    const char *no_gpu = kd_device_list_gpus(NULL, 0, &n_gpus, &why) == KD_OK ? NULL : why.text;
+    unsigned n = kd_device_list(infos, MAX_DEVICES);
+    n = n < MAX_DEVICES ? n : MAX_DEVICES;
+    return json ? devices_json(infos, n, no_gpu) : devices_table(arena, infos, n, no_gpu);
+}
+
 int kd_cli_devices(const kd_command *command, int argc, char **argv)
 {
-    kd_arena *arena = kd_cli_arena_create();
-    bool json = false;
-    const kd_option options[] = {{"--json", KD_OPTION_FLAG, &json, NULL, "as JSON", 0, 0}};
-    kd_text_list words = {0};
-    int status = kd_options_parse(command, options, 1, argc, argv, arena, &words);
-    if (status < 0)
-        status = kd_options_no_words(command, &words);
-    if (status < 0) {
-        kd_device_info infos[MAX_DEVICES];
-        kd_failure why = {0};
-        unsigned n_gpus = 0;
-        const char *no_gpu = kd_device_list_gpus(NULL, 0, &n_gpus, &why) == KD_OK ? NULL : why.text;
-        unsigned n = kd_device_list(infos, MAX_DEVICES);
-        n = n < MAX_DEVICES ? n : MAX_DEVICES;
-        status = json ? devices_json(infos, n, no_gpu) : devices_table(arena, infos, n, no_gpu);
-    }
-    kd_arena_destroy(arena);
-    return status;
+    return run_query(command, argc, argv, show_devices);
 }

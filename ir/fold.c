@@ -118,7 +118,8 @@ static bool fold_ints(kd_opcode code, kd_scalar type, int64_t a, int64_t b, kd_n
 
 /* ---- floats ---- */
 
-static bool fold_f64(kd_opcode code, double a, double b, double *out)
+/* Of f32 operands the result rounded once more is the one that f32 arithmetic gives: f64 has more than twice the digits. */
+static bool fold_float(kd_opcode code, double a, double b, double *out)
 {
     switch (code) {
     case KD_OP_add:
@@ -141,29 +142,6 @@ static bool fold_f64(kd_opcode code, double a, double b, double *out)
     }
 }
 
-static bool fold_f32(kd_opcode code, float a, float b, double *out)
-{
-    switch (code) {
-    case KD_OP_add:
-        *out = a + b;
-        return true;
-    case KD_OP_sub:
-        *out = a - b;
-        return true;
-    case KD_OP_mul:
-        *out = a * b;
-        return true;
-    case KD_OP_div:
-        *out = a / b;
-        return true;
-    case KD_OP_rem:
-        *out = fmodf(a, b);
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool fold_min_max(kd_opcode code, kd_scalar type, double a, double b, bool propagate_nan, kd_number *out)
 {
     if (isnan(a) || isnan(b))
@@ -179,7 +157,7 @@ bool kd_fold_binary(kd_opcode code, kd_scalar type, kd_number a, kd_number b, bo
     if (code == KD_OP_min || code == KD_OP_max)
         return fold_min_max(code, type, a.f, b.f, propagate_nan, out);
     double value;
-    if (kd_scalar_is_fp8(type) || !(type == KD_F64 ? fold_f64(code, a.f, b.f, &value) : fold_f32(code, (float)a.f, (float)b.f, &value)))
+    if (kd_scalar_is_fp8(type) || !fold_float(code, a.f, b.f, &value))
         return false;
     return give_float(type, value, out);
 }
