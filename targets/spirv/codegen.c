@@ -5,8 +5,11 @@
 #include "passes/pass.h"
 #include "targets/codegen_impl.h"
 #include "targets/gpu/simt.h"
+#include "targets/spirv/pressure.h"
 #include "targets/spirv/spirv.h"
 #include "targets/spirv/translate.h"
+
+enum { KD_MAX_LARGE_SUB_GROUPS = 32 }; /* of a work-group whose threads have twice the registers: half as many threads fit a core */
 
 /* ---- what the code is for ---- */
 
@@ -147,6 +150,25 @@ static bool needs_exact_division(const kd_block *block)
     return false;
 }
 
+/* Twice the registers for half the threads, where the values would not fit otherwise. A quarter is left to addresses and to the compiler's
+ * own needs. */
+static bool needs_large_registers(const kd_codegen_job *job, const kd_gpu_config *config)
+{
+    const kd_gpu_device *device = config->device;
+    if (!device->has_large_registers || config->n_sub_groups > KD_MAX_LARGE_SUB_GROUPS)
+        return false;
+    uint64_t bytes = kd_register_pressure(kd_codegen_kernel(job), job->scratch) * config->sub_group_size;
+    return bytes > (uint64_t)device->registers_bytes * 3 / 4;
+}
+
+static const char *build_flags(const kd_codegen_job *job, const kd_gpu_config *config)
+{
+    const kd_block *body = kd_op_region(kd_codegen_kernel(job), 0);
+    const char *division = needs_exact_division(body) ? "-cl-fp32-correctly-rounded-divide-sqrt" : "";
+    const char *registers = needs_large_registers(job, config) ? "-cl-intel-256-GRF-per-thread" : "";
+    return kd_arena_printf(job->arena, "%s%s%s", division, *division && *registers ? " " : "", registers);
+}
+
 /* ---- the stages ---- */
 
 static const char kd_level[] = "inline,lower-block-access,default";
@@ -224,8 +246,6 @@ static kd_status compile_for(kd_codegen_job *job, const kd_gpu_device *device, u
     desc->format = KD_CODE_SPIRV;
     desc->sub_group_size = config.sub_group_size;
     desc->num_warps = config.n_sub_groups;
-    if (needs_exact_division(kd_op_region(func, 0)))
-        desc->build_flags = "-cl-fp32-correctly-rounded-divide-sqrt";
     status = lower(job, &config);
     if (status != KD_OK)
         return status;
@@ -233,6 +253,7 @@ static kd_status compile_for(kd_codegen_job *job, const kd_gpu_device *device, u
         return give_layouts(job);
     if (job->emit == KD_EMIT_GPU || job->emit == KD_EMIT_SIMT)
         return kd_codegen_give_text(job);
+    desc->build_flags = build_flags(job, &config);
     status = kd_spirv_emit(job, kd_codegen_kernel(job), &config);
     if (status == KD_OK)
         kd_codegen_report_time(job, "LLVM and SPIR-V");
