@@ -57,10 +57,12 @@ class Ocloc:
         listings = [f for f in os.listdir(folder) if f.endswith(".asm")]
         if done.returncode != 0 or not listings:
             raise RuntimeError("ocloc ended with status %d: %s" % (done.returncode, " ".join((done.stdout + done.stderr).split())[-300:]))
-        # Where the compiler tried several sub-group sizes or register modes, the last listing counts.
-        last = max(listings, key=lambda f: os.stat(os.path.join(folder, f)).st_mtime_ns)
-        with open(os.path.join(folder, last), encoding="utf-8", errors="replace") as file:
-            return last, file.read()
+        texts = []
+        for name in sorted(listings, key=lambda f: os.stat(os.path.join(folder, f)).st_mtime_ns):
+            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+                texts.append((name, file.read()))
+        # Where the compiler tried several sub-group sizes or register modes, the last listing counts; a table of symbols is no kernel.
+        return [t for t in texts if not t[1].startswith("//.kernel Intel_Symbol_Table")][-1]
 
 
 def find_oclocs():

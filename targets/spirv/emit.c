@@ -218,7 +218,7 @@ static const char *pipeline(unsigned opt_level)
     if (opt_level == 0)
         return "function(instcombine<no-verify-fixpoint>)"; /* arithmetic on i1 would be wrong SPIR-V */
     return "function(early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),early-cse<memssa>,"
-           "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),adce)";
+           "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),infer-alignment,adce)";
 }
 
 static bool translate(kd_emitter *e, kd_emit kind, kd_arena *arena, kd_str *out, kd_strbuf *why)
