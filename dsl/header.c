@@ -54,7 +54,7 @@ static void put_top(kd_strbuf *out, const kd_kernel_desc *desc, const char *name
     put_comment_text(out, source_path);
     kd_strbuf_printf(out, ", compiled by kdsl %s for %s and the signature\n *\n *     ", kd_version(), desc->target);
     put_comment_text(out, signature ? signature : "");
-    kd_strbuf_puts(out, desc->format == KD_CODE_SPIRV ? "\n */\n" : "\n *\n * Link with the object file, and with -lm. */\n");
+    kd_strbuf_puts(out, desc->format == KD_CODE_SPIRV ? "\n */\n" : "\n *\n * Link with the object file, and with -lm -lmvec. */\n");
     kd_strbuf_printf(out, "#ifndef KDSL_KERNEL_%s_H\n#define KDSL_KERNEL_%s_H\n\n#include <stddef.h>\n#include <stdint.h>\n#include <stdlib.h>\n\n", name, name);
     kd_strbuf_puts(out, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
 }

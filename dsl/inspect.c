@@ -315,6 +315,15 @@ static const kd_kernel_info *by_name(const kd_file_info *info, const char *name,
     return found;
 }
 
+/* The kernel as the command line names it: with its line, where another one has the name too. */
+static void add_name(kd_strbuf *out, const kd_file_info *info, const kd_kernel_info *kernel)
+{
+    bool again = false;
+    for (unsigned i = 0; i < info->n_kernels; i++)
+        again |= &info->kernels[i] != kernel && strcmp(info->kernels[i].name, kernel->name) == 0;
+    kd_strbuf_printf(out, again ? "%s'%s@%u'" : "%s'%s'", out->len ? ", " : "", kernel->name, kernel->line);
+}
+
 static void report_unknown(kd_arena *arena, kd_diags *diags, const kd_file_info *info, const char *path, const char *kernel, size_t n)
 {
     const char *best = NULL;
@@ -327,7 +336,7 @@ static void report_unknown(kd_arena *arena, kd_diags *diags, const kd_file_info 
             best = info->kernels[i].name;
         }
         if (info->kernels[i].is_kernel)
-            kd_strbuf_printf(&known, "%s'%s'", known.len ? ", " : "", info->kernels[i].name);
+            add_name(&known, info, &info->kernels[i]);
     }
     if (best)
         kd_error(diags, KD_NO_LOC, "'%s' has no kernel '%.*s'; did you mean '%s'?", path, (int)n, kernel, best);
@@ -357,7 +366,8 @@ const kd_kernel_info *kd_inspect_find(kd_arena *arena, kd_diags *diags, const kd
     for (unsigned i = 0; i < info->n_kernels; i++)
         if (info->kernels[i].is_kernel) {
             only = &info->kernels[i];
-            kd_strbuf_printf(&names, "%s'%s'", n++ ? ", " : "", only->name);
+            add_name(&names, info, only);
+            n++;
         }
     if (n == 1)
         return only;

@@ -368,7 +368,8 @@ static bool parse_list(kd_sig_parser *p, unsigned end)
             kd_error(p->lw->diags, loc_of(p, s), "an entry by position after one by name");
             good = false;
         } else if (n >= p->out->n) {
-            kd_error(p->lw->diags, loc_of(p, s), "'%.*s' has %u parameters, but the signature has more entries", KD_STR_ARG(p->kernel->name), p->out->n);
+            kd_error(p->lw->diags, loc_of(p, s), "'%.*s' has %u parameter%s, but the signature has more entries", KD_STR_ARG(p->kernel->name), p->out->n,
+                     p->out->n == 1 ? "" : "s");
             return false;
         } else {
             good = parse_named(p, s, n) && good;
