@@ -172,9 +172,9 @@ typedef struct visitor {
 static void visit(kd_op *op, void *user)
 {
     visitor *v = user;
-    if (op->code == KD_OP_block_load && !kd_block_load_is_rectangle(op))
+    if (op->code == KD_OP_block_load && !kd_block_load_is_rectangle(op) && !op->results[0].type->layout)
         lower_load(v->px, op);
-    else if (op->code == KD_OP_block_store)
+    else if (op->code == KD_OP_block_store && !kd_block_store_value(op)->type->layout)
         lower_store(v->px, op);
     else
         return;

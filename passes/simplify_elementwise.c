@@ -438,13 +438,13 @@ static bool simplify_addptr(kd_simplifier *s, kd_op *op)
 static kd_value *shrink(kd_simplifier *s, kd_op *op, kd_value *value, const kd_type *shape)
 {
     kd_builder b = kd_simplify_builder(s, op);
-    const kd_type *type = kd_type_with_shape(s->module->ctx, value->type, shape->rank, shape->shape);
+    const kd_type *type = kd_type_with_elem(s->module->ctx, shape, kd_type_elem(value->type));
     kd_number number;
     if (kd_value_constant(value, &number))
         return kd_result(kd_build_constant(&b, (kd_constant_args){.loc = op->loc, .type = type, .value = number}));
     const kd_op *splat = kd_value_def_as(value, KD_OP_splat);
     if (splat)
-        return shape->rank ? kd_simplify_new(s, kd_build_splat(&b, (kd_splat_args){.loc = op->loc, .scalar = kd_splat_scalar(splat), .type = type}))
+        return kd_type_is_tile(shape) ? kd_simplify_new(s, kd_build_splat(&b, (kd_splat_args){.loc = op->loc, .scalar = kd_splat_scalar(splat), .type = type}))
                            : kd_splat_scalar(splat);
     return kd_broadcast_tile(value->def);
 }
@@ -460,9 +460,10 @@ static bool do_less(kd_simplifier *s, kd_op *op)
         const kd_value *value = kd_op_operand(op, i);
         const kd_op *broadcast = kd_value_def_as(value, KD_OP_broadcast);
         if (broadcast && !kd_value_constant(value, &number)) {
-            if (shape && !kd_type_same_shape(shape, kd_broadcast_tile(broadcast)->type))
+            const kd_type *from = kd_broadcast_tile(broadcast)->type;
+            if (shape && (!kd_type_same_shape(shape, from) || shape->layout != from->layout))
                 return false;
-            shape = kd_broadcast_tile(broadcast)->type;
+            shape = from;
         } else if (!kd_value_def_as(value, KD_OP_splat) && !kd_value_constant(value, &number)) {
             return false;
         }
@@ -475,7 +476,7 @@ static bool do_less(kd_simplifier *s, kd_op *op)
     for (unsigned i = 0; i < op->n_operands; i++)
         operands[i] = shrink(s, op, kd_op_operand(op, i), target);
     kd_builder b = kd_simplify_builder(s, op);
-    const kd_type *type = kd_type_with_shape(s->module->ctx, result, target->rank, target->shape);
+    const kd_type *type = kd_type_with_elem(s->module->ctx, target, kd_type_elem(result));
     kd_op *small = kd_build_op(&b, op->code, op->loc, operands, op->n_operands, &type, 1, op->attrs);
     small->results[0].name = op->results[0].name;
     kd_value *value = kd_simplify_new(s, small);
@@ -530,7 +531,7 @@ static bool simplify_by_kind(kd_simplifier *s, kd_op *op)
 
 bool kd_simplify_elementwise(kd_simplifier *s, kd_op *op)
 {
-    if (!kd_op_has(op, KD_ELEMENTWISE | KD_PURE) || op->code == KD_OP_map)
+    if (!kd_op_has(op, KD_ELEMENTWISE | KD_PURE) || op->code == KD_OP_map || op->code == KD_OP_gpu_convert_layout)
         return false;
     return fold_constants(s, op) || put_constant_last(s, op) || simplify_by_kind(s, op) || do_less(s, op);
 }

@@ -13,7 +13,7 @@ static kd_value *build_reshape(kd_simplifier *s, kd_op *op, kd_value *tile, cons
     return kd_simplify_new(s, kd_build_reshape(&b, (kd_reshape_args){.loc = op->loc, .tile = tile, .type = type}));
 }
 
-/* splat, broadcast, reshape and permute of a constant, of a splat, or to the type that is there already */
+/* splat, broadcast, reshape, permute and gpu.convert_layout of a constant or of a splat */
 static bool simplify_uniform(kd_simplifier *s, kd_op *op)
 {
     kd_value *value = kd_op_operand(op, 0);
@@ -71,6 +71,15 @@ static bool simplify_permute(kd_simplifier *s, kd_op *op)
                                                                                                  .type = op->results[0].type})));
 }
 
+static bool simplify_convert_layout(kd_simplifier *s, kd_op *op)
+{
+    kd_value *src = kd_gpu_convert_layout_src(op);
+    if (src->type == op->results[0].type)
+        return kd_simplify_replace(s, op, src);
+    const kd_op *inner = kd_value_def_as(src, KD_OP_gpu_convert_layout);
+    return inner && kd_simplify_set_operand(s, op, 0, kd_gpu_convert_layout_src(inner));
+}
+
 static bool simplify_split(kd_simplifier *s, kd_op *op)
 {
     kd_op *join = kd_value_def_as(kd_split_joined(op), KD_OP_join);
@@ -100,11 +109,12 @@ static bool simplify_join(kd_simplifier *s, kd_op *op)
     return false;
 }
 
-/* Folding an axis of one element calls no function. */
+/* Folding an axis of one element calls no function. The registers that a layout has for copies go away in a reduction, not in a reshape. */
 static bool simplify_short_axis(kd_simplifier *s, kd_op *op)
 {
     int64_t axis = op->code == KD_OP_reduce ? kd_reduce_axis(op) : kd_scan_axis(op);
-    if (kd_op_operand(op, 0)->type->shape[axis] != 1)
+    const kd_type *type = kd_op_operand(op, 0)->type, *result = op->results[0].type;
+    if (type->shape[axis] != 1 || (kd_type_is_tile(result) && result->layout != type->layout))
         return false;
     kd_value **values = kd_arena_array(s->px->scratch, kd_value *, op->n_results);
     for (unsigned i = 0; i < op->n_results; i++)
@@ -144,6 +154,8 @@ bool kd_simplify_shape(kd_simplifier *s, kd_op *op)
         return simplify_uniform(s, op) || simplify_reshape(s, op);
     case KD_OP_permute:
         return simplify_uniform(s, op) || simplify_permute(s, op);
+    case KD_OP_gpu_convert_layout:
+        return simplify_uniform(s, op) || simplify_convert_layout(s, op);
     case KD_OP_join:
         return simplify_join(s, op);
     case KD_OP_split:
