@@ -123,12 +123,19 @@ static LLVMValueRef slm_place(kd_emitter *e, const kd_value *buffer, const kd_va
     return LLVMBuildInBoundsGEP2(e->b, unit, kd_emit_get(e, buffer), &at, 1, "");
 }
 
+/* Vectors lie at multiples of their length. */
+static unsigned slm_align(const kd_type *type)
+{
+    unsigned n_bytes = kd_emit_elem_bytes(type) * (unsigned)type->n_elems;
+    return n_bytes < 16 ? n_bytes & -n_bytes : 16;
+}
+
 /* Buffers of another element type than the values hold their bytes. */
 static void slm_read(kd_emitter *e, const kd_op *op)
 {
     const kd_type *type = kd_op_result(op, 0)->type;
     LLVMValueRef place = slm_place(e, kd_gpu_slm_read_buffer(op), kd_gpu_slm_read_index(op));
-    LLVMValueRef v = kd_emit_plain_load(e, memory_type(e, type), place, kd_emit_elem_bytes(type), false);
+    LLVMValueRef v = kd_emit_plain_load(e, memory_type(e, type), place, slm_align(type), false);
     kd_emit_set(e, kd_op_result(op, 0), kd_emit_to_register(e, v, type));
 }
 
@@ -137,7 +144,7 @@ static void slm_write(kd_emitter *e, const kd_op *op)
     const kd_value *value = kd_gpu_slm_write_value(op);
     LLVMValueRef v = kd_emit_to_memory(e, kd_emit_get(e, value), value->type);
     kd_emit_guard guard = kd_emit_guard_begin(e, optional(e, kd_gpu_slm_write_mask(op)));
-    kd_emit_plain_store(e, v, slm_place(e, kd_gpu_slm_write_buffer(op), kd_gpu_slm_write_index(op)), kd_emit_elem_bytes(value->type));
+    kd_emit_plain_store(e, v, slm_place(e, kd_gpu_slm_write_buffer(op), kd_gpu_slm_write_index(op)), slm_align(value->type));
     kd_emit_guard_end(e, guard, NULL, NULL);
 }
 

@@ -351,6 +351,7 @@ class WorkGroup:
         op2 = Op("gpu.slm_write")
         op2.operands = ["%", op.operands[1]]
         at = self.slm_bytes_at(op2, mask)
+        assert v.ndim < 2 or (at[:, 0] % min(v.shape[1] * elem_bytes, 16) == 0).all(), "a vector that is not aligned"
         self.slm_races.write(at, self.item[mask])
         self.slm[at] = np.ascontiguousarray(v.reshape(self.n, -1)[mask]).view(np.uint8).reshape(at.shape)
 
