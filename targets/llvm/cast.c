@@ -267,16 +267,28 @@ static LLVMValueRef float_to_float(kd_emitter *e, LLVMValueRef v, kd_scalar from
 
 /* ---- integers ---- */
 
-/* An i64 or u64 that f64 holds exactly and that rounds to 16 bits or fewer as v does: where v is large, one bit stands for all low ones. */
-static LLVMValueRef sticky_int(kd_emitter *e, LLVMValueRef v, bool uns)
+/* Where the integer is beyond 2^exact_bits: without its lowest n bits, of which one bit above tells whether they were 0. What is rounded to
+ * 16 bits or fewer later is rounded as v is. */
+static LLVMValueRef sticky_int(kd_emitter *e, LLVMValueRef v, bool uns, unsigned exact_bits, unsigned n)
 {
-    LLVMValueRef half = kd_emit_int_like(v, e->i64, INT64_C(1) << 53), none = LLVMConstNull(LLVMTypeOf(v));
+    LLVMTypeRef type = LLVMTypeOf(v);
+    LLVMValueRef half = kd_emit_constant_of(type, UINT64_C(1) << exact_bits), none = LLVMConstNull(type);
     LLVMValueRef small = uns ? LLVMBuildICmp(e->b, LLVMIntULE, v, half, "")
-                             : LLVMBuildICmp(e->b, LLVMIntULE, LLVMBuildAdd(e->b, v, half, ""), kd_emit_int_like(v, e->i64, INT64_C(1) << 54), "");
-    LLVMValueRef low = LLVMBuildAnd(e->b, v, kd_emit_int_like(v, e->i64, 0x7ff), ""), high = LLVMBuildXor(e->b, v, low, "");
-    LLVMValueRef odd = LLVMBuildOr(e->b, high, kd_emit_int_like(v, e->i64, 0x800), "");
+                             : LLVMBuildICmp(e->b, LLVMIntULE, LLVMBuildAdd(e->b, v, half, ""), kd_emit_constant_of(type, UINT64_C(2) << exact_bits), "");
+    LLVMValueRef low = LLVMBuildAnd(e->b, v, kd_emit_constant_of(type, (UINT64_C(1) << n) - 1), ""), high = LLVMBuildXor(e->b, v, low, "");
+    LLVMValueRef odd = LLVMBuildOr(e->b, high, kd_emit_constant_of(type, UINT64_C(1) << n), "");
     LLVMValueRef large = choose(e, LLVMBuildICmp(e->b, LLVMIntEQ, low, none, ""), v, odd);
     return choose(e, small, v, large);
+}
+
+/* One that f32 (f64) holds exactly, and that rounds to 16 bits or fewer as v does. */
+static LLVMValueRef exact_int(kd_emitter *e, LLVMValueRef v, bool uns, unsigned bits, bool in_f64)
+{
+    if (in_f64)
+        return bits == 64 ? sticky_int(e, v, uns, 53, 11) : v;
+    for (unsigned exact = 24; exact < bits; exact += 8)
+        v = sticky_int(e, v, uns, exact, exact - 16);
+    return v;
 }
 
 static LLVMValueRef int_to_float(kd_emitter *e, LLVMValueRef v, kd_scalar from, kd_scalar to, kd_rounding rounding)
@@ -289,11 +301,12 @@ static LLVMValueRef int_to_float(kd_emitter *e, LLVMValueRef v, kd_scalar from, 
         uns = false;
     }
     bool direct = to == KD_F32 || to == KD_F64, exact = bits < 32;
-    if (bits == 64 && !direct)
-        v = sticky_int(e, v, uns);
-    LLVMTypeRef first = kd_emit_like(v, to == KD_F32 || (exact && !direct) ? e->f32 : e->f64);
+    bool in_f64 = to == KD_F64 || (!direct && !exact && e->dialect->has_f64);
+    if (!direct && !exact)
+        v = exact_int(e, v, uns, bits, in_f64);
+    LLVMTypeRef first = kd_emit_like(v, in_f64 ? e->f64 : e->f32);
     LLVMValueRef f = uns ? LLVMBuildUIToFP(e->b, v, first, "") : LLVMBuildSIToFP(e->b, v, first, "");
-    return direct ? f : float_to_float(e, f, exact ? KD_F32 : KD_F64, to, rounding);
+    return direct ? f : float_to_float(e, f, in_f64 ? KD_F64 : KD_F32, to, rounding);
 }
 
 static LLVMValueRef float_to_int(kd_emitter *e, LLVMValueRef v, kd_scalar from, kd_scalar to)
