@@ -70,3 +70,27 @@ kd_index kd_buffer_index(kd_arena *arena, const kd_buffer *buffer, const kd_inde
         place = kd_index_add(arena, place, kd_index_scale(arena, at[d], buffer->type.strides[d]));
     return kd_index_recombine(arena, place);
 }
+
+bool kd_access_strided(kd_arena *arena, const kd_gvalue *value, const kd_gvalue **out_base, kd_strided *out_strided,
+                       int64_t *out_offset)
+{
+    kd_index at[KD_TENSOR_MAX_DIMS];
+    kd_strided t = {.type = value->type.type, .n_dims = value->type.n_dims};
+    for (unsigned d = 0; d < t.n_dims; d++)
+        at[d] = kd_index_var(arena, d, t.shape[d] = value->type.shape[d]);
+    const kd_gvalue *base = kd_access_resolve(arena, value, at);
+    kd_buffer memory = {.value = base, .type = base->type};
+    kd_index place = kd_buffer_index(arena, &memory, at);
+    for (unsigned i = 0; i < place.n_terms; i++)
+        if (place.terms[i].atom->kind != KD_ATOM_VAR)
+            return false;
+    for (unsigned d = 0; d < t.n_dims; d++) {
+        kd_index_factor(place, d, &t.strides[d]);
+        if (t.shape[d] != 1 && t.strides[d] <= 0) /* repeated elements: oneDNN wants each in a place of its own */
+            return false;
+    }
+    *out_base = base;
+    *out_strided = t;
+    *out_offset = place.constant;
+    return true;
+}

@@ -62,14 +62,41 @@ static kd_status add_kernel(compilation *c, const kd_group *group)
 {
     kd_kernel_source source;
     kd_status status = kd_group_write(c->exe->plan, group, c->exe->steps.n, &source);
-    kd_step step = {.grid = {source.grid[0], source.grid[1], 1}, .buffers = source.buffers, .n_buffers = source.n_buffers};
+    kd_step step = {.grid = {source.grid[0], source.grid[1], 1}, .n_operands = source.n_buffers};
     if (status == KD_OK && source.n_programs)
         status = load_kernel(c, &source, &step.kernel);
     if (status)
         return status;
+    kd_operand *operands = kd_arena_array(c->exe->arena, kd_operand, source.n_buffers);
+    for (unsigned i = 0; i < source.n_buffers; i++)
+        operands[i].buffer = source.buffers[i];
+    step.operands = operands;
     step.info = (kd_step_info){
         "kernel", source.name, source.nodes, source.text, source.n_read_bytes, source.n_written_bytes, source.n_programs};
     kd_vec_push(c->exe->arena, &c->exe->steps, step);
+    return KD_OK;
+}
+
+static kd_status add_primitive(compilation *c, const kd_gnode *node)
+{
+    kd_executable *exe = c->exe;
+    kd_operand operands[KD_MAX_OPERANDS];
+    kd_step step = {0};
+    kd_status status = exe->onednn ? KD_OK : kd_onednn_open(&exe->onednn, c->why);
+    if (status == KD_OK)
+        status = kd_plan_make_primitive(exe->plan, exe->onednn, node, &step.primitive, operands, &step.n_operands);
+    if (status)
+        return status;
+    kd_operand *kept = kd_arena_array(exe->arena, kd_operand, step.n_operands);
+    memcpy(kept, operands, step.n_operands * sizeof *kept);
+    step.operands = kept;
+    step.info = (kd_step_info){.kind = "primitive", .name = kd_primitive_name(step.primitive), .nodes = node->origin};
+    for (unsigned i = 0; i < step.n_operands; i++)
+        *(kept[i].slot == KD_ARG_DST ? &step.info.n_written_bytes : &step.info.n_read_bytes) +=
+            kd_tensor_n_bytes(&kept[i].buffer->type);
+    size_t scratch_bytes = kd_primitive_scratch_bytes(step.primitive);
+    exe->scratch_bytes = scratch_bytes > exe->scratch_bytes ? scratch_bytes : exe->scratch_bytes;
+    kd_vec_push(exe->arena, &exe->steps, step);
     return KD_OK;
 }
 
@@ -78,10 +105,7 @@ static kd_status add_steps(compilation *c)
     const kd_plan *plan = c->exe->plan;
     for (unsigned i = 0; i < plan->steps.n; i++) {
         const kd_step_plan *step = &plan->steps.data[i];
-        if (!step->group)
-            return kd_fail(c->why, KD_ERR_UNSUPPORTED, "%s = %s: not supported yet", step->primitive->origin,
-                           step->primitive->op->name);
-        kd_status status = add_kernel(c, step->group);
+        kd_status status = step->group ? add_kernel(c, step->group) : add_primitive(c, step->primitive);
         if (status)
             return status;
     }
@@ -126,6 +150,8 @@ static void compile(void *user)
     if (c->status == KD_OK)
         c->status = kd_graph_decompose(c->graph, exe->arena, &exe->plan->graph, c->why);
     if (c->status == KD_OK)
+        kd_graph_prepare(exe->plan->graph);
+    if (c->status == KD_OK)
         c->status = kd_plan_schedule(exe->plan);
     if (c->status == KD_OK)
         c->status = kd_plan_memory(exe->plan);
@@ -164,6 +190,9 @@ void kd_executable_destroy(kd_executable *executable)
 {
     if (!executable)
         return;
+    for (unsigned i = 0; i < executable->steps.n; i++)
+        kd_primitive_destroy(executable->steps.data[i].primitive);
+    kd_onednn_close(executable->onednn);
     for (unsigned i = 0; i < executable->kernels.n; i++)
         kd_kernel_destroy(executable->kernels.data[i]);
     if (executable->device)
@@ -207,5 +236,5 @@ const kd_step_info *kd_executable_step(const kd_executable *executable, unsigned
 
 size_t kd_executable_arena_bytes(const kd_executable *executable)
 {
-    return executable->plan->arena_bytes;
+    return executable->plan->arena_bytes + executable->scratch_bytes;
 }

@@ -165,8 +165,29 @@ static kd_gvalue *along_channels(decomposer *d, kd_gvalue *vector, const kd_gval
     return BUILD(d, view, kd_garg_value(vector), ints(d->arena, x->type.n_dims, shape));
 }
 
+/* Into the convolution whose only reader it is. */
+static bool fold_batch_norm(decomposer *d)
+{
+    const kd_gvalue *input = kd_gnode_tensor(d->of, 0), *params[4];
+    kd_gvalue *mapped = d->map[input->id];
+    if (!mapped->def || mapped->def->op->code != KD_GOP_convolution || input->n_uses != 1)
+        return false;
+    for (unsigned i = 0; i < 4; i++) {
+        const kd_gvalue *old = kd_gnode_tensor(d->of, i + 1);
+        params[i] = old ? d->map[old->id] : NULL;
+    }
+    if (!kd_fold_batch_norm(d->to, mapped->def, params, kd_gnode_number(d->of, 6, 0)))
+        return false;
+    mapped->def->origin = kd_arena_printf(d->arena, "%s, %s", mapped->def->origin, d->of->origin);
+    mapped->name = d->of->results[0]->name;
+    d->map[d->of->results[0]->id] = mapped;
+    return true;
+}
+
 static void decompose_batch_norm(decomposer *d)
 {
+    if (fold_batch_norm(d))
+        return;
     kd_gvalue *x = operand(d, 0), *weight = operand(d, 1), *bias = operand(d, 2), *mean = operand(d, 3), *variance = operand(d, 4);
     kd_gvalue *scale =
         BUILD(d, rsqrt, kd_garg_value(BUILD(d, add_scalar, kd_garg_value(variance), d->of->args[6], kd_garg_int(1))));
@@ -183,6 +204,23 @@ static void check_mapped(void *user, kd_gvalue *value)
                             d->of->op->name, value->name);
 }
 
+/* oneDNN's bias is a row of numbers, added as it is. */
+static bool is_plain_addmm(const kd_gnode *node)
+{
+    const kd_gvalue *bias = kd_gnode_tensor(node, 0);
+    return bias->type.n_dims == 1 && bias->type.shape[0] == node->results[0]->type.shape[1] && kd_gnode_number(node, 3, 1) == 1 &&
+           kd_gnode_number(node, 4, 1) == 1;
+}
+
+static void decompose_addmm(decomposer *d)
+{
+    kd_gvalue *bias = d->map[kd_gnode_tensor(d->of, 0)->id];
+    kd_gvalue *product = two(d, KD_GOP_mm, d->map[kd_gnode_tensor(d->of, 1)->id], d->map[kd_gnode_tensor(d->of, 2)->id]);
+    if (kd_gnode_number(d->of, 4, 1) != 1)
+        product = BUILD(d, mul_scalar, kd_garg_value(product), d->of->args[4]);
+    finish(d, 0, BUILD(d, add, kd_garg_value(product), kd_garg_value(bias), d->of->args[3]));
+}
+
 static void decompose_node(decomposer *d)
 {
     switch (d->of->op->code) {
@@ -192,6 +230,7 @@ static void decompose_node(decomposer *d)
     case KD_GOP_softmax:
     case KD_GOP_log_softmax: decompose_softmax(d); break;
     case KD_GOP_layer_norm: decompose_layer_norm(d); break;
+    case KD_GOP_addmm: decompose_addmm(d); break;
     default: decompose_batch_norm(d); break;
     }
 }
@@ -234,6 +273,8 @@ static void copy_node(decomposer *d)
 static void add_output(decomposer *d, kd_gvalue *value)
 {
     bool is_made = value->def && value->def->op->lowering != KD_LOWER_VIEW;
+    if (is_made && (value->def->op->code == KD_GOP_convolution || value->def->op->code == KD_GOP_max_pool2d))
+        is_made = kd_tensor_is_channels_last(&value->type); /* oneDNN is slow where it has to write another order */
     for (unsigned i = 0; i < d->to->outputs.n; i++)
         is_made &= d->to->outputs.data[i] != value;
     if (!is_made) {
@@ -267,7 +308,7 @@ kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, kd_graph **
         kd_gnode_each_tensor(d.of, check_mapped, &d);
         if (d.status)
             break;
-        if (d.of->op->lowering == KD_LOWER_COMPOSITE)
+        if (d.of->op->lowering == KD_LOWER_COMPOSITE || (d.of->op->code == KD_GOP_addmm && !is_plain_addmm(d.of)))
             decompose_node(&d);
         else
             copy_node(&d);

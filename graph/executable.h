@@ -7,10 +7,11 @@
 #include "runtime/runtime.h"
 
 typedef struct kd_step {
-    kd_kernel *kernel;
+    kd_kernel *kernel;       /* NULL: a primitive, or nothing to do */
+    kd_primitive *primitive;
     uint32_t grid[3];
-    kd_buffer **buffers; /* of the arguments, in order */
-    unsigned n_buffers;
+    const kd_operand *operands; /* of a kernel: its arguments, in order */
+    unsigned n_operands;
     kd_step_info info;
 } kd_step;
 
@@ -22,8 +23,9 @@ struct kd_executable {
     kd_device *device;
     KD_VEC(kd_step) steps;
     KD_VEC(kd_kernel *) kernels; /* each once, for destruction */
+    kd_onednn *onednn;           /* NULL: no step needs it */
+    size_t scratch_bytes;        /* of the primitive that needs most */
     KD_VEC(kd_tensor_info) inputs, outputs;
-    KD_VEC(const void *) input_data; /* by the graph's input */
 };
 
 #endif

@@ -99,6 +99,35 @@ bool kd_tensor_is_contiguous(const kd_tensor_type *type)
     return true;
 }
 
+bool kd_tensor_is_dense(const kd_tensor_type *type)
+{
+    return kd_tensor_n_bytes(type) == (size_t)kd_tensor_n_elems(type) * kd_scalar_bytes(type->type);
+}
+
+void kd_tensor_set_channels_last(kd_tensor_type *type)
+{
+    int64_t step = type->shape[1];
+    type->strides[1] = 1;
+    for (unsigned d = type->n_dims; d-- > 0;) {
+        if (d == 1)
+            continue;
+        type->strides[d] = step;
+        step *= type->shape[d];
+    }
+}
+
+bool kd_tensor_is_channels_last(const kd_tensor_type *type)
+{
+    kd_tensor_type other = *type;
+    if (type->n_dims < 3)
+        return false;
+    kd_tensor_set_channels_last(&other);
+    for (unsigned d = 0; d < type->n_dims; d++)
+        if (type->shape[d] != 1 && type->strides[d] != other.strides[d])
+            return false;
+    return true;
+}
+
 bool kd_tensor_same_shape(const kd_tensor_type *a, const kd_tensor_type *b)
 {
     return a->n_dims == b->n_dims && memcmp(a->shape, b->shape, a->n_dims * sizeof *a->shape) == 0;

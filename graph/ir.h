@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "graph/graph.h"
+#include "runtime/onednn/onednn.h"
 
 typedef struct kd_gnode kd_gnode;
 
@@ -46,12 +47,21 @@ typedef struct kd_garg {
     };
 } kd_garg;
 
+/* What a primitive does to its result, element by element, before it stores it: a pointwise node that was merged into it. */
+typedef struct kd_gpost {
+    kd_post_kind kind;
+    float alpha, beta;
+    int arg; /* of the node: the other tensor; -1: none */
+} kd_gpost;
+
 struct kd_gnode {
     const struct kd_gop *op;
-    const kd_garg *args; /* one for each parameter of the op, defaults filled in */
+    const kd_garg *args; /* one for each parameter of the op, defaults filled in; behind them the tensors of posts */
     unsigned n_args;
     kd_gvalue **results;
     unsigned n_results;
+    const kd_gpost *posts;
+    unsigned n_posts;
     const char *origin; /* the names of the file's nodes that it came from */
 };
 
@@ -97,6 +107,11 @@ const char *kd_shape_text(kd_arena *arena, unsigned n_dims, const int64_t *shape
 /* Row-major strides of a type's shape. */
 void kd_tensor_set_contiguous(kd_tensor_type *type);
 bool kd_tensor_is_contiguous(const kd_tensor_type *type);
+/* Elements lie next to one another, each once. */
+bool kd_tensor_is_dense(const kd_tensor_type *type);
+/* Strides with the channels, dimension 1, next to one another: nhwc. */
+void kd_tensor_set_channels_last(kd_tensor_type *type);
+bool kd_tensor_is_channels_last(const kd_tensor_type *type);
 bool kd_tensor_same_shape(const kd_tensor_type *a, const kd_tensor_type *b);
 /* One node, without a line end: "%y: f32[2, 3] = aten.relu(%x)". */
 void kd_graph_print_node(const kd_gnode *node, kd_arena *scratch, kd_strbuf *out);

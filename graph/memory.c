@@ -1,8 +1,6 @@
 /* memory.c - which values need memory, and where in the arena each of them lies while it is needed. */
 #include "graph/plan.h"
 
-#include "base/scalar.h"
-
 #include <stdlib.h>
 
 enum { ALIGNMENT = 64 };
@@ -42,12 +40,6 @@ static void use_operand(void *user, kd_gvalue *operand)
     while (value->def && value->def->op->lowering == KD_LOWER_VIEW)
         value = kd_gnode_tensor(value->def, 0);
     use_value(user, value, NULL);
-}
-
-/* Elements lie next to one another, each once. */
-static bool is_dense(const kd_tensor_type *t)
-{
-    return kd_tensor_n_bytes(t) == (size_t)kd_tensor_n_elems(t) * kd_scalar_bytes(t->type);
 }
 
 static void find_uses(kd_plan *plan)
@@ -92,11 +84,6 @@ static void find_places(kd_plan *plan)
         kd_buffer *b = need_buffer(plan, g->outputs.data[i], 0);
         b->place = KD_PLACE_OUTPUT;
         b->number = i;
-    }
-    for (unsigned i = 0; i < plan->buffers.n; i++) {
-        kd_buffer *b = plan->buffers.data[i];
-        if (b->place == KD_PLACE_ARENA && !is_dense(&b->type))
-            kd_tensor_set_contiguous(&b->type);
     }
 }
 

@@ -11,7 +11,7 @@ typedef enum kd_place { KD_PLACE_INPUT, KD_PLACE_CONSTANT, KD_PLACE_OUTPUT, KD_P
 
 typedef struct kd_buffer {
     const kd_gvalue *value;
-    kd_tensor_type type; /* its strides may differ from the value's */
+    kd_tensor_type type;
     kd_place place;
     unsigned number; /* INPUT and OUTPUT: which */
     size_t offset; /* ARENA */
@@ -77,6 +77,24 @@ typedef struct kd_plan {
     kd_failure *why;
 } kd_plan;
 
+/* ---- prepare.c ---- */
+
+/* Merges pointwise nodes into the primitives that they follow, chooses layouts, and copies what oneDNN could not read. */
+void kd_graph_prepare(kd_graph *graph);
+
+/* ---- primitive.c ---- */
+
+/* What a primitive reads and writes. slot: a kd_primitive_arg. */
+typedef struct kd_operand {
+    unsigned slot;
+    kd_buffer *buffer;
+    size_t offset; /* bytes */
+} kd_operand;
+
+enum { KD_MAX_OPERANDS = 4 + KD_ONEDNN_MAX_POSTS };
+
+kd_status kd_plan_make_primitive(const kd_plan *plan, kd_onednn *onednn, const kd_gnode *node, kd_primitive **out,
+                                 kd_operand out_operands[KD_MAX_OPERANDS], unsigned *out_n_operands);
 /* ---- schedule.c ---- */
 
 /* Decides the fate of each value, makes the groups, and orders the steps. */
@@ -101,6 +119,10 @@ void kd_group_node_index(kd_arena *arena, const kd_group *group, const kd_gnode 
                          kd_index *out_at);
 /* The place in memory of an element. */
 kd_index kd_buffer_index(kd_arena *arena, const kd_buffer *buffer, const kd_index *at);
+
+/* A value that is another one's memory in other strides: where, and in which. False: views reorder it beyond strides. */
+bool kd_access_strided(kd_arena *arena, const kd_gvalue *value, const kd_gvalue **out_base, kd_strided *out_strided,
+                       int64_t *out_offset);
 
 static inline kd_vinfo *kd_plan_info(const kd_plan *plan, const kd_gvalue *value)
 {
@@ -127,6 +149,11 @@ typedef struct kd_kernel_source {
 
 /* Writes the kernel of a group. */
 kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, kd_kernel_source *out);
+
+/* ---- fold.c ---- */
+
+/* Puts a batch norm (weight, bias, mean and variance) into the convolution before it. False, and nothing changed: they are no f32 constants. */
+bool kd_fold_batch_norm(kd_graph *graph, kd_gnode *convolution, const kd_gvalue *const params[4], double eps);
 
 /* ---- decompose.c ---- */
 

@@ -6,18 +6,22 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* An argument that changes from run to run. */
+/* An argument that changes from run to run: of a kernel, or of a primitive. */
 typedef struct patch {
     kd_arg *arg;
+    kd_primitive_call *call;
+    unsigned slot;
     bool is_output;
     unsigned number;
+    size_t offset;
 } patch;
 
 struct kd_session {
     kd_executable *exe;
     kd_queue *queue;
-    char *memory;   /* the arena */
-    kd_arg *args;   /* of all steps, one behind the other */
+    char *memory; /* the arena, and behind it the scratch memory of primitives */
+    kd_arg *args; /* of all steps, one behind the other */
+    kd_primitive_call **calls; /* by step; NULL: a kernel */
     patch *patches;
     unsigned n_patches;
 };
@@ -26,53 +30,70 @@ void kd_session_destroy(kd_session *session)
 {
     if (!session)
         return;
+    for (unsigned i = 0; session->calls && i < session->exe->steps.n; i++)
+        kd_primitive_call_destroy(session->calls[i]);
     kd_queue_destroy(session->queue);
     if (session->memory)
         kd_memory_free(session->exe->device, session->memory);
+    free(session->calls);
     free(session->args);
     free(session->patches);
     free(session);
 }
 
-static void bind(kd_session *s, const kd_buffer *b, kd_arg *arg)
+static void bind(kd_session *s, const kd_operand *operand, kd_primitive_call *call, kd_arg *arg)
 {
-    *arg = kd_arg_ptr(NULL, kd_tensor_n_bytes(&b->type));
-    if (b->place == KD_PLACE_ARENA)
-        arg->ptr = s->memory + b->offset;
-    else if (b->place == KD_PLACE_CONSTANT)
-        arg->ptr = b->value->data;
-    else
-        s->patches[s->n_patches++] = (patch){arg, b->place == KD_PLACE_OUTPUT, b->number};
+    const kd_buffer *b = operand->buffer;
+    const char *data = b->place == KD_PLACE_ARENA ? s->memory + b->offset : b->place == KD_PLACE_CONSTANT ? b->value->data : NULL;
+    *arg = kd_arg_ptr(data, kd_tensor_n_bytes(&b->type));
+    if (call && data)
+        kd_primitive_call_bind(call, operand->slot, data + operand->offset);
+    if (b->place == KD_PLACE_INPUT || b->place == KD_PLACE_OUTPUT)
+        s->patches[s->n_patches++] = (patch){arg, call, operand->slot, b->place == KD_PLACE_OUTPUT, b->number, operand->offset};
+}
+
+static kd_status bind_steps(kd_session *s, kd_failure *out_why)
+{
+    const kd_executable *exe = s->exe;
+    kd_arg *arg = s->args;
+    for (unsigned i = 0; i < exe->steps.n; i++) {
+        const kd_step *step = &exe->steps.data[i];
+        kd_status status =
+            step->primitive ? kd_primitive_call_create(step->primitive, s->memory + exe->plan->arena_bytes, &s->calls[i], out_why)
+                            : KD_OK;
+        if (status)
+            return status;
+        for (unsigned k = 0; k < step->n_operands; k++)
+            bind(s, &step->operands[k], s->calls[i], arg++);
+    }
+    return KD_OK;
 }
 
 kd_status kd_session_create(kd_executable *executable, kd_session **out_session, kd_failure *out_why)
 {
     if (!executable || !out_session)
         return kd_fail(out_why, KD_ERR_ARGUMENT, "executable and out_session must not be NULL");
-    size_t n_args = 0;
+    size_t n_args = 0, n_bytes = executable->plan->arena_bytes + executable->scratch_bytes;
     for (unsigned i = 0; i < executable->steps.n; i++)
-        n_args += executable->steps.data[i].n_buffers;
+        n_args += executable->steps.data[i].n_operands;
     kd_session *s = calloc(1, sizeof *s);
     if (!s)
         return kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
     s->exe = executable;
     s->args = calloc(n_args + 1, sizeof *s->args);
     s->patches = calloc(n_args + 1, sizeof *s->patches);
-    kd_status status = s->args && s->patches ? KD_OK : KD_ERR_MEMORY;
+    s->calls = calloc(executable->steps.n + 1, sizeof(kd_primitive_call *));
+    kd_status status = s->args && s->patches && s->calls ? KD_OK : KD_ERR_MEMORY;
     if (status == KD_OK)
         status = kd_queue_create(executable->device, &s->queue);
     if (status == KD_OK)
-        status = kd_memory_alloc(executable->device, executable->plan->arena_bytes, (void **)&s->memory);
-    if (status) {
+        status = kd_memory_alloc(executable->device, n_bytes, (void **)&s->memory);
+    status = status ? kd_fail(out_why, status, "cannot get %zu bytes for the values of a graph", n_bytes) : bind_steps(s, out_why);
+    if (status)
         kd_session_destroy(s);
-        return kd_fail(out_why, status, "cannot get %zu bytes for the values of a graph", executable->plan->arena_bytes);
-    }
-    kd_arg *arg = s->args;
-    for (unsigned i = 0; i < executable->steps.n; i++)
-        for (unsigned k = 0; k < executable->steps.data[i].n_buffers; k++)
-            bind(s, executable->steps.data[i].buffers[k], arg++);
-    *out_session = s;
-    return KD_OK;
+    else
+        *out_session = s;
+    return status;
 }
 
 /* ---- a run ---- */
@@ -112,6 +133,40 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* oneDNN knows nothing of the queue: what stands there comes first. */
+static kd_status run_step(kd_session *session, unsigned i, const kd_arg *args, kd_failure *out_why)
+{
+    const kd_step *step = &session->exe->steps.data[i];
+    kd_status status = KD_OK;
+    if (step->kernel)
+        status = kd_kernel_launch(session->queue, step->kernel, step->grid, args, step->n_operands, NULL);
+    else if (step->primitive)
+        status = kd_queue_finish(session->queue);
+    if (status)
+        return kd_fail(out_why, status, "%s: %s", step->info.nodes, kd_device_error(session->exe->device));
+    if (!step->primitive)
+        return KD_OK;
+    status = kd_primitive_call_run(session->calls[i]);
+    return status ? kd_fail(out_why, status, "%s: oneDNN's %s failed", step->info.nodes, step->info.name) : KD_OK;
+}
+
+static void bind_callers_memory(kd_session *session, const void *const *inputs, void *const *outputs)
+{
+    for (unsigned i = 0; i < session->n_patches; i++) {
+        const patch *p = &session->patches[i];
+        const char *data = p->is_output ? outputs[p->number] : inputs[p->number];
+        p->arg->ptr = data;
+        if (p->call)
+            kd_primitive_call_bind(p->call, p->slot, data + p->offset);
+    }
+}
+
+static kd_status finish(kd_session *session, kd_failure *out_why)
+{
+    kd_status status = kd_queue_finish(session->queue);
+    return status ? kd_fail(out_why, status, "%s", kd_device_error(session->exe->device)) : KD_OK;
+}
+
 kd_status kd_session_run_timed(kd_session *session, const void *const *inputs, void *const *outputs, uint64_t *out_step_ns,
                                kd_failure *out_why)
 {
@@ -121,27 +176,20 @@ kd_status kd_session_run_timed(kd_session *session, const void *const *inputs, v
     kd_status status = check_pointers(exe, inputs, outputs, out_why);
     if (status)
         return status;
-    for (unsigned i = 0; i < session->n_patches; i++) {
-        const patch *p = &session->patches[i];
-        p->arg->ptr = p->is_output ? outputs[p->number] : inputs[p->number];
-    }
+    bind_callers_memory(session, inputs, outputs);
     const kd_arg *args = session->args;
     uint64_t before = out_step_ns ? now_ns() : 0;
     for (unsigned i = 0; i < exe->steps.n && status == KD_OK; i++) {
-        const kd_step *step = &exe->steps.data[i];
-        if (step->kernel)
-            status = kd_kernel_launch(session->queue, step->kernel, step->grid, args, step->n_buffers, NULL);
-        args += step->n_buffers;
+        status = run_step(session, i, args, out_why);
+        args += exe->steps.data[i].n_operands;
         if (out_step_ns && status == KD_OK) {
-            status = kd_queue_finish(session->queue);
+            status = finish(session, out_why);
             uint64_t after = now_ns();
             out_step_ns[i] = after - before;
             before = after;
         }
     }
-    if (status == KD_OK)
-        status = kd_queue_finish(session->queue);
-    return status ? kd_fail(out_why, status, "%s", kd_device_error(exe->device)) : KD_OK;
+    return status ? status : finish(session, out_why);
 }
 
 kd_status kd_session_run(kd_session *session, const void *const *inputs, void *const *outputs, kd_failure *out_why)

@@ -1,0 +1,131 @@
+/* primitive.c - nodes that oneDNN computes: from their arguments to descriptions of memory. */
+#include "graph/plan.h"
+
+#include "base/bug.h"
+#include "base/scalar.h"
+
+typedef struct making {
+    const kd_plan *plan;
+    const kd_gnode *node;
+    kd_operand *operands;
+    unsigned n_operands;
+} making;
+
+/* An operand in memory, and where that is; none where the node has no such argument. data: of a constant. */
+static kd_strided operand(making *m, unsigned arg, unsigned slot, const void **out_data)
+{
+    const kd_gvalue *value = arg < m->node->n_args ? kd_gnode_tensor(m->node, arg) : NULL, *base;
+    kd_strided strided = {0};
+    int64_t offset;
+    if (!value)
+        return strided;
+    KD_ASSERT(kd_access_strided(m->plan->arena, value, &base, &strided, &offset)); /* prepare.c saw to it */
+    size_t n_bytes = (size_t)offset * kd_scalar_bytes(value->type.type);
+    if (base->data && out_data)
+        *out_data = (const char *)base->data + n_bytes;
+    else
+        m->operands[m->n_operands++] = (kd_operand){slot, kd_plan_info(m->plan, base)->buffer, n_bytes};
+    return strided;
+}
+
+static kd_strided result(making *m)
+{
+    kd_buffer *b = kd_plan_info(m->plan, m->node->results[0])->buffer;
+    kd_strided strided = {.type = b->type.type, .n_dims = b->type.n_dims};
+    memcpy(strided.shape, b->type.shape, sizeof b->type.shape);
+    memcpy(strided.strides, b->type.strides, sizeof b->type.strides);
+    m->operands[m->n_operands++] = (kd_operand){KD_ARG_DST, b, 0};
+    return strided;
+}
+
+static kd_post_list posts(making *m)
+{
+    kd_post_list list = {.n = m->node->n_posts};
+    for (unsigned i = 0; i < list.n; i++) {
+        const kd_gpost *post = &m->node->posts[i];
+        list.posts[i] = (kd_post){.kind = post->kind, .alpha = post->alpha, .beta = post->beta};
+        if (post->arg >= 0)
+            list.posts[i].tensor = operand(m, (unsigned)post->arg, KD_ARG_POST + i, NULL);
+    }
+    return list;
+}
+
+static kd_status make_matmul(making *m, kd_onednn *onednn, kd_primitive **out, kd_failure *out_why)
+{
+    unsigned first = m->node->op->code == KD_GOP_addmm;
+    kd_post_list list = posts(m);
+    kd_matmul_args args = {.posts = &list, .dst = result(m)};
+    args.src = operand(m, first, KD_ARG_SRC, NULL);
+    args.weights = operand(m, first + 1, KD_ARG_WEIGHTS, &args.packed_weights);
+    if (first) {
+        kd_strided bias = operand(m, 0, KD_ARG_BIAS, NULL);
+        args.bias = (kd_strided){.type = bias.type,
+                                 .n_dims = 2,
+                                 .shape = {1, bias.shape[0]},
+                                 .strides = {bias.shape[0] * bias.strides[0], bias.strides[0]}};
+    }
+    return kd_matmul_create(onednn, &args, out, out_why);
+}
+
+/* One number for each spatial dimension. */
+static void spatial(const kd_gnode *node, unsigned i, unsigned n, int64_t *out)
+{
+    if (kd_gnode_ints(node, i, out, n) == 1)
+        for (unsigned d = 1; d < n; d++)
+            out[d] = out[0];
+}
+
+/* Ceil mode and strides can leave less or more at the end than padding says. */
+static int64_t padding_high(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t low, int64_t dilation)
+{
+    return (out - 1) * stride + dilation * (kernel - 1) + 1 - in - low;
+}
+
+static kd_status make_convolution(making *m, kd_onednn *onednn, kd_primitive **out, kd_failure *out_why)
+{
+    kd_post_list list = posts(m);
+    kd_convolution_args args = {.posts = &list, .dst = result(m), .groups = kd_gnode_int(m->node, 8, 1)};
+    args.src = operand(m, 0, KD_ARG_SRC, NULL);
+    args.weights = operand(m, 1, KD_ARG_WEIGHTS, &args.packed_weights);
+    args.bias = operand(m, 2, KD_ARG_BIAS, NULL);
+    unsigned n = args.src.n_dims - 2;
+    spatial(m->node, 3, n, args.strides);
+    spatial(m->node, 4, n, args.padding_low);
+    spatial(m->node, 5, n, args.dilation);
+    memcpy(args.padding_high, args.padding_low, sizeof args.padding_low);
+    return kd_convolution_create(onednn, &args, out, out_why);
+}
+
+static kd_status make_max_pool(making *m, kd_onednn *onednn, kd_primitive **out, kd_failure *out_why)
+{
+    kd_max_pool_args args = {.dst = result(m)};
+    args.src = operand(m, 0, KD_ARG_SRC, NULL);
+    spatial(m->node, 1, 2, args.kernel);
+    bool has_stride = m->node->args[2].kind == KD_GARG_INT || m->node->args[2].list.n;
+    spatial(m->node, has_stride ? 2 : 1, 2, args.strides);
+    spatial(m->node, 3, 2, args.padding_low);
+    spatial(m->node, 4, 2, args.dilation);
+    for (unsigned d = 0; d < 2; d++)
+        args.padding_high[d] = padding_high(args.src.shape[d + 2], args.dst.shape[d + 2], args.kernel[d], args.strides[d],
+                                            args.padding_low[d], args.dilation[d]);
+    return kd_max_pool_create(onednn, &args, out, out_why);
+}
+
+kd_status kd_plan_make_primitive(const kd_plan *plan, kd_onednn *onednn, const kd_gnode *node, kd_primitive **out,
+                                 kd_operand out_operands[KD_MAX_OPERANDS], unsigned *out_n_operands)
+{
+    making m = {.plan = plan, .node = node, .operands = out_operands};
+    kd_failure what = {{0}};
+    kd_status status;
+    for (unsigned i = 1; i < node->n_results; i++)
+        if (kd_plan_info(plan, node->results[i])->n_readers)
+            return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: the result '%%%s' is not supported yet", node->origin,
+                           node->op->name, node->results[i]->name);
+    switch (node->op->code) {
+    case KD_GOP_convolution: status = make_convolution(&m, onednn, out, &what); break;
+    case KD_GOP_max_pool2d: status = make_max_pool(&m, onednn, out, &what); break;
+    default: status = make_matmul(&m, onednn, out, &what); break;
+    }
+    *out_n_operands = m.n_operands;
+    return status ? kd_fail(plan->why, status, "%s = %s: %s", node->origin, node->op->name, what.text) : KD_OK;
+}

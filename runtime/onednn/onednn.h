@@ -1,0 +1,118 @@
+/* onednn.h - convolutions, matrix products and pooling by oneDNN, with what follows them element by element.
+ *
+ *     kd_onednn *onednn;  kd_primitive *p;  kd_primitive_call *call;
+ *     kd_onednn_open(&onednn, &why);
+ *     kd_matmul_create(onednn, &(kd_matmul_args){.src = ..., .weights = ..., .dst = ..., .packed_weights = data}, &p, &why);
+ *     kd_primitive_call_create(p, scratch, &call, &why);
+ *     kd_primitive_call_bind(call, KD_ARG_SRC, x);
+ *     kd_primitive_call_bind(call, KD_ARG_DST, y);
+ *     kd_primitive_call_run(call);
+ *
+ * A primitive does not change; each thread that runs it has a call of its own. The CPU's engine only. */
+#ifndef KD_RUNTIME_ONEDNN_ONEDNN_H
+#define KD_RUNTIME_ONEDNN_ONEDNN_H
+
+#include "base/failure.h"
+#include "base/kernel_desc.h"
+
+typedef struct kd_onednn kd_onednn;
+
+/* KD_ERR_NOT_FOUND: the library is not installed. */
+kd_status kd_onednn_open(kd_onednn **out_onednn, kd_failure *out_why);
+/* After its primitives. */
+void kd_onednn_close(kd_onednn *onednn);
+
+enum { KD_ONEDNN_MAX_DIMS = 8, KD_ONEDNN_MAX_POSTS = 8 };
+
+/* Where elements lie; strides count elements. n_dims 0: there is no such tensor. */
+typedef struct kd_strided {
+    kd_scalar type;
+    unsigned n_dims;
+    int64_t shape[KD_ONEDNN_MAX_DIMS];
+    int64_t strides[KD_ONEDNN_MAX_DIMS];
+} kd_strided;
+
+typedef enum kd_post_kind {
+    KD_POST_RELU,      /* alpha: the slope below 0 */
+    KD_POST_GELU_ERF,
+    KD_POST_GELU_TANH,
+    KD_POST_SIGMOID,
+    KD_POST_TANH,
+    KD_POST_SWISH,
+    KD_POST_HARDSWISH,
+    KD_POST_HARDSIGMOID,
+    KD_POST_CLIP,      /* alpha to beta */
+    KD_POST_LINEAR,    /* alpha * x + beta */
+    KD_POST_ADD,       /* with a tensor that broadcasts to dst */
+    KD_POST_MUL,
+} kd_post_kind;
+
+/* What is done to the result, in f32, before it is rounded to dst's type. */
+typedef struct kd_post {
+    kd_post_kind kind;
+    float alpha, beta;
+    kd_strided tensor; /* ADD and MUL: with dst's number of dimensions */
+} kd_post;
+
+typedef struct kd_post_list {
+    kd_post posts[KD_ONEDNN_MAX_POSTS];
+    unsigned n;
+} kd_post_list;
+
+typedef struct kd_primitive kd_primitive;
+
+/* dst[..., M, N] = src[..., M, K] * weights[..., K, N] + bias[..., 1, N]. packed_weights: weights that never change, NULL: they are bound. */
+typedef struct kd_matmul_args {
+    kd_strided src, weights, bias, dst;
+    const void *packed_weights;
+    const kd_post_list *posts;
+} kd_matmul_args;
+
+/* KD_ERR_UNSUPPORTED: oneDNN has no implementation for these types or posts; nothing is made. KD_ERR_MEMORY. */
+kd_status kd_matmul_create(kd_onednn *onednn, const kd_matmul_args *args, kd_primitive **out_primitive, kd_failure *out_why);
+
+/* src [N, C, ...], weights [O, C / groups, ...], dst [N, O, ...]. */
+typedef struct kd_convolution_args {
+    kd_strided src, weights, bias, dst;
+    int64_t strides[3], padding_low[3], padding_high[3], dilation[3]; /* dilation 1: neighbours, as PyTorch counts */
+    int64_t groups;
+    const void *packed_weights;
+    const kd_post_list *posts;
+} kd_convolution_args;
+
+kd_status kd_convolution_create(kd_onednn *onednn, const kd_convolution_args *args, kd_primitive **out_primitive,
+                                kd_failure *out_why);
+
+typedef struct kd_max_pool_args {
+    kd_strided src, dst;
+    int64_t kernel[3], strides[3], padding_low[3], padding_high[3], dilation[3];
+} kd_max_pool_args;
+
+kd_status kd_max_pool_create(kd_onednn *onednn, const kd_max_pool_args *args, kd_primitive **out_primitive, kd_failure *out_why);
+
+void kd_primitive_destroy(kd_primitive *primitive);
+/* oneDNN's name of the implementation: "brgconv:avx512_core". */
+const char *kd_primitive_name(const kd_primitive *primitive);
+/* Memory that a call needs while it runs, aligned to 64. */
+size_t kd_primitive_scratch_bytes(const kd_primitive *primitive);
+
+/* ---- calls ---- */
+
+typedef enum kd_primitive_arg {
+    KD_ARG_SRC,
+    KD_ARG_WEIGHTS,
+    KD_ARG_BIAS,
+    KD_ARG_DST,
+    KD_ARG_POST
+} kd_primitive_arg; /* KD_ARG_POST + i: of post i */
+
+typedef struct kd_primitive_call kd_primitive_call;
+
+/* scratch: of kd_primitive_scratch_bytes; calls that do not run at the same time may share it. */
+kd_status kd_primitive_call_create(kd_primitive *primitive, void *scratch, kd_primitive_call **out_call, kd_failure *out_why);
+void kd_primitive_call_destroy(kd_primitive_call *call);
+void kd_primitive_call_bind(kd_primitive_call *call, unsigned arg, const void *data);
+/* Returns when the work is done. KD_ERR_DEVICE. */
+kd_status kd_primitive_call_run(kd_primitive_call *call);
+
+#endif

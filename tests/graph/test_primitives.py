@@ -1,0 +1,120 @@
+"""Matrix products, convolutions and pooling in oneDNN, with what is merged into them."""
+import numpy as np
+import pytest
+from kg import Graph
+
+f32 = np.float32
+
+
+def conv2d(x, w, b=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+    """By definition, in f64."""
+    x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
+    n, c, h, width = x.shape
+    o, ci, kh, kw = w.shape
+    oh, ow = (h - dilation[0] * (kh - 1) - 1) // stride[0] + 1, (width - dilation[1] * (kw - 1) - 1) // stride[1] + 1
+    y = np.zeros((n, o, oh, ow))
+    for g in range(groups):
+        xs, ws = x[:, g * ci:(g + 1) * ci], w[g * (o // groups):(g + 1) * (o // groups)].astype(np.float64)
+        for i in range(kh):
+            for j in range(kw):
+                part = xs[:, :, i * dilation[0]:, j * dilation[1]:][:, :, ::stride[0], ::stride[1]][:, :, :oh, :ow]
+                y[:, g * (o // groups):(g + 1) * (o // groups)] += np.einsum("nchw,oc->nohw", part, ws[:, :, i, j])
+    return (y if b is None else y + b.reshape(1, -1, 1, 1)).astype(f32)
+
+
+def convolution(g, x, w, b=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+    args = [x, w] + ([b] if b else [])
+    return g.op("aten.convolution.default", x, w, b, list(stride), list(padding), list(dilation), False, [0, 0], groups,
+                is_=lambda *a: conv2d(*a[:2], a[2] if len(args) > 2 else None, stride, padding, dilation, groups))
+
+
+def max_pool(x, k, s, p):
+    x = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), constant_values=-np.inf)
+    oh, ow = (x.shape[2] - k) // s + 1, (x.shape[3] - k) // s + 1
+    return np.max([x[:, :, i:, j:][:, :, ::s, ::s][:, :, :oh, :ow] for i in range(k) for j in range(k)], axis=0)
+
+
+@pytest.mark.parametrize("weights", ["weight", "input"])
+def test_matmul(kdsl, tmp_path, weights):
+    rng = np.random.default_rng(20)
+    g = Graph()
+    make = getattr(g, weights)
+    x, y = g.input("x", rng.standard_normal((17, 40)).astype(f32)), g.input("y", rng.standard_normal((17, 24)).astype(f32))
+    w, u, b = make("w", rng.standard_normal((24, 40)).astype(f32)), make("u", rng.standard_normal((40, 24)).astype(f32)), make("b", rng.standard_normal(24).astype(f32))
+    wt = g.op("aten.t.default", w, is_=lambda w: w.T)
+    h = g.op("aten.addmm.default", b, x, wt, is_=lambda b, x, w: x @ w + b)
+    r = g.op("aten.relu.default", h, is_=lambda h: np.maximum(h, 0))
+    s = g.op("aten.add.Tensor", r, y, is_=np.add)
+    g.check(kdsl, tmp_path, s, rtol=1e-4, atol=1e-4, kernels=0)
+    m = g.op("aten.mm.default", x, u, is_=np.matmul)
+    g.check(kdsl, tmp_path, g.op("aten.exp.default", m, is_=np.exp), m, rtol=1e-3, atol=1e-3, kernels=1)
+    a = g.op("aten.addmm.default", y, x, u, is_=lambda y, x, u: 0.5 * y + 2 * (x @ u), beta=0.5, alpha=2)
+    g.check(kdsl, tmp_path, a, rtol=1e-4, atol=1e-4)
+
+
+def test_batched(kdsl, tmp_path):
+    rng = np.random.default_rng(21)
+    g = Graph()
+    q, k = (g.input(n, rng.standard_normal((2, 3, 9, 16)).astype(f32)) for n in "qk")
+    q3 = g.op("aten.view.default", q, [6, 9, 16], is_=lambda q: q.reshape(6, 9, 16))
+    kt = g.op("aten.transpose.int", k, -2, -1, is_=lambda k: k.swapaxes(-2, -1))
+    k3 = g.op("aten.view.default", kt, [6, 16, 9], is_=lambda k: k.reshape(6, 16, 9))
+    m = g.op("aten.bmm.default", q3, k3, is_=np.matmul)
+    g.check(kdsl, tmp_path, g.op("aten.div.Tensor", m, 4.0, is_=lambda m: m / 4), rtol=1e-4, atol=1e-4, kernels=0)
+
+
+def test_operand_that_no_strides_describe(kdsl, tmp_path):
+    rng = np.random.default_rng(22)
+    g = Graph()
+    x, w = g.input("x", rng.standard_normal((4, 3, 5)).astype(f32)), g.input("w", rng.standard_normal((12, 7)).astype(f32))
+    p = g.op("aten.permute.default", x, [2, 1, 0], is_=lambda x: x.transpose(2, 1, 0))
+    v = g.op("aten.reshape.default", p, [5, 12], is_=lambda x: x.reshape(5, 12))
+    g.check(kdsl, tmp_path, g.op("aten.mm.default", v, w, is_=np.matmul), rtol=1e-4, atol=1e-4, kernels=1)
+
+
+@pytest.mark.parametrize("shape, weight, options", [
+    ((1, 3, 20, 20), (8, 3, 7, 7), {"stride": (2, 2), "padding": (3, 3)}), ((2, 16, 9, 11), (24, 16, 3, 3), {"padding": (1, 1)}),
+    ((1, 16, 7, 7), (32, 16, 1, 1), {}), ((1, 8, 12, 12), (8, 1, 3, 3), {"groups": 8, "padding": (1, 1)}),
+    ((1, 8, 12, 12), (12, 4, 3, 3), {"groups": 2, "dilation": (2, 2)}),
+])
+def test_convolution(kdsl, tmp_path, shape, weight, options):
+    rng = np.random.default_rng(23)
+    g = Graph()
+    x = g.input("x", rng.standard_normal(shape).astype(f32))
+    w, b = g.weight("w", rng.standard_normal(weight).astype(f32)), g.weight("b", rng.standard_normal(weight[0]).astype(f32))
+    y = convolution(g, x, w, b, **options)
+    g.check(kdsl, tmp_path, y, rtol=1e-4, atol=1e-3)
+    g.check(kdsl, tmp_path, g.op("aten.silu.default", convolution(g, x, w, **options), is_=lambda y: y / (1 + np.exp(-y))), rtol=1e-4, atol=1e-3)
+
+
+def test_max_pool(kdsl, tmp_path):
+    rng = np.random.default_rng(24)
+    g = Graph()
+    x = g.input("x", rng.standard_normal((2, 16, 13, 13)).astype(f32))
+    y, _ = g.op("aten.max_pool2d_with_indices.default", x, [3, 3], [2, 2], [1, 1], is_=lambda x: (max_pool(x, 3, 2, 1), None))
+    g.check(kdsl, tmp_path, y)
+
+
+def test_residual_block(kdsl, tmp_path):
+    """conv, batch norm, relu, conv, batch norm, add, relu, pool, mean, linear: what ResNet is made of."""
+    rng = np.random.default_rng(25)
+    g = Graph()
+    x = g.input("x", rng.standard_normal((1, 16, 14, 14)).astype(f32))
+
+    def bn(x, i):
+        w, b, m = (g.weight(f"{n}{i}", rng.standard_normal(16).astype(f32)) for n in "wbm")
+        v = g.weight(f"v{i}", (rng.random(16) + 0.5).astype(f32))
+        c = (1, 16, 1, 1)
+        return g.op("aten._native_batch_norm_legit_no_training.default", x, w, b, m, v, 0.1, 1e-5, is_=lambda x, w, b, m, v: (
+            ((x - m.reshape(c)) / np.sqrt(v.reshape(c) + f32(1e-5)) * w.reshape(c) + b.reshape(c)).astype(f32), None, None))[0]
+
+    w1, w2 = (g.weight(f"k{i}", (rng.standard_normal((16, 16, 3, 3)) * 0.1).astype(f32)) for i in (1, 2))
+    h = g.op("aten.relu.default", bn(convolution(g, x, w1, padding=(1, 1)), 1), is_=lambda h: np.maximum(h, 0))
+    s = g.op("aten.add.Tensor", bn(convolution(g, h, w2, padding=(1, 1)), 2), x, is_=np.add)
+    r = g.op("aten.relu.default", s, is_=lambda h: np.maximum(h, 0))
+    p, _ = g.op("aten.max_pool2d_with_indices.default", r, [2, 2], [2, 2], is_=lambda r: (max_pool(r, 2, 2, 0), None))
+    m = g.op("aten.mean.dim", p, [-1, -2], True, is_=lambda p: p.mean((2, 3), keepdims=True))
+    f = g.op("aten.view.default", m, [1, 16], is_=lambda m: m.reshape(1, 16))
+    w, b = g.weight("w", rng.standard_normal((10, 16)).astype(f32)), g.weight("b", rng.standard_normal(10).astype(f32))
+    y = g.op("aten.addmm.default", b, f, g.op("aten.t.default", w, is_=lambda w: w.T), is_=lambda b, f, w: f @ w + b)
+    g.check(kdsl, tmp_path, y, rtol=1e-3, atol=1e-3, kernels=2)     # a copy of the input to nhwc, and the mean
