@@ -41,10 +41,19 @@ static kd_span trim(const kd_sig_parser *p, kd_span s)
     return s;
 }
 
+/* Whether the '<' at 'at' is the bracket of tensordesc<...>, not a comparison. */
+static bool opens_descriptor(const kd_sig_parser *p, unsigned at)
+{
+    static const char WORD[] = "tensordesc";
+    const unsigned n = sizeof WORD - 1;
+    return p->text[at] == '<' && at >= n && memcmp(p->text + at - n, WORD, n) == 0;
+}
+
 /* Behind the entry that starts at 'at': its comma, or the end. Brackets and quotes hide commas. */
 static unsigned entry_end(const kd_sig_parser *p, unsigned at, unsigned end)
 {
     unsigned depth = 0;
+    bool in_descriptor = false;
     for (; at < end; at++) {
         char c = p->text[at];
         if (c == '\'' || c == '"') {
@@ -52,9 +61,11 @@ static unsigned entry_end(const kd_sig_parser *p, unsigned at, unsigned end)
                 at += p->text[at] == '\\';
             if (at >= end)
                 return end;
-        } else if (strchr("([{<", c)) {
+        } else if (strchr("([{", c) || opens_descriptor(p, at)) {
+            in_descriptor |= c == '<';
             depth++;
-        } else if (strchr(")]}>", c)) {
+        } else if (strchr(")]}", c) || (c == '>' && in_descriptor)) {
+            in_descriptor &= c != '>';
             depth -= depth > 0;
         } else if (c == ',' && !depth) {
             return at;
@@ -106,13 +117,28 @@ static bool parse_hint(const kd_sig_parser *p, unsigned at, unsigned end, kd_sig
     return true;
 }
 
-static bool unknown_type(const kd_sig_parser *p, kd_span name)
+static kd_nearest nearest_type(kd_str name)
 {
-    kd_nearest nearest = kd_nearest_to(text_of(p, name));
+    kd_nearest nearest = kd_nearest_to(name);
     for (unsigned i = 0; i < KD_N_SCALARS; i++)
         kd_nearest_try(&nearest, kd_str_of(kd_scalar_triton_name(i)));
+    return nearest;
+}
+
+static bool unknown_type(const kd_sig_parser *p, kd_span name)
+{
+    kd_nearest nearest = nearest_type(text_of(p, name));
     kd_error(p->lw->diags, loc_of(p, name), "'%.*s' is not a type%s", KD_STR_ARG(text_of(p, name)), kd_nearest_hint(p->lw, &nearest));
     return false;
+}
+
+/* A name that means nothing and is spelled nearly like a type. */
+static bool is_misspelled_type(const kd_sig_parser *p, kd_span name)
+{
+    kd_str text = text_of(p, name);
+    kd_nearest nearest = nearest_type(text);
+    const char *hint = NULL;
+    return nearest.best.len && !kd_scope_find(p->scope, text) && kd_d_is_error(kd_dmodule_lookup(p->lw, p->scope->module, text, &hint));
 }
 
 static bool parse_pointer(const kd_sig_parser *p, kd_span s, kd_sig_arg *out)
@@ -296,6 +322,8 @@ static bool parse_entry(kd_sig_parser *p, kd_span s, bool is_constexpr, kd_sig_a
         kd_error(p->lw->diags, loc_of(p, s), "a compile-time parameter needs its value here");
         return false;
     }
+    if (!is_constexpr && ends && is_misspelled_type(p, name))
+        return unknown_type(p, name);
     return parse_value(p, s, out);
 }
 
