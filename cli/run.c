@@ -298,7 +298,6 @@ static kd_exit tune(run_state *st, const kd_text_list *words, const kd_compile_r
         if (kd_cli_color(stderr))
             fprintf(stderr, "\rkdsl: measuring config %u of %u ", i + 1, kernel->n_configs);
         kd_compile_request r = *request;
-        r.config = -1;
         st->args = fresh;
         exits[i] = run_values(st, words, &kernel->configs[i], &r, &results[i]);
         run_args_release(&st->args);
@@ -353,6 +352,7 @@ static kd_exit run_kernel(run_state *st, const char *word, const kd_text_list *v
     st->args.file = info;
     st->args.kernel = kernel;
     request.kernel = name ? name : kernel->name;
+    request.set_config = false; /* its values become arguments: run_values */
     if (st->options.tune)
         return tune(st, values, &request);
     long config = st->options.common.config;
@@ -363,7 +363,6 @@ static kd_exit run_kernel(run_state *st, const char *word, const kd_text_list *v
             kd_cli_error("--config %ld: kernel '%s' has no triton.Config written out in its file", config, kernel->name);
         return KD_EXIT_USAGE;
     }
-    request.config = -1;
     run_result result = {0};
     kd_exit done = run_values(st, values, config >= 0 ? &kernel->configs[config] : NULL, &request, &result);
     return done == KD_EXIT_OK ? show_results(st, &result) : done;

@@ -51,14 +51,14 @@ static bool has_param(const kd_kernel_info *info, const char *name)
     return false;
 }
 
-/* The chosen literal triton.Config; the first one where none is chosen. */
+/* The chosen literal triton.Config. NULL: none is chosen, or there is no such one, which is reported. */
 static const kd_config_info *chosen_config(kd_job *job, const kd_compile_request *request, const kd_kernel_info *info, const kd_function *kernel)
 {
-    if (request->config < 0 || (request->config == 0 && !info->n_configs))
+    if (!request->set_config)
         return NULL;
-    if ((unsigned)request->config < info->n_configs)
+    if (request->config < info->n_configs)
         return &info->configs[request->config];
-    kd_error(job->diags, kernel->loc, "'%s' has %u literal triton.Config%s, so there is no number %d", info->name, info->n_configs,
+    kd_error(job->diags, kernel->loc, "'%s' has %u literal triton.Config%s, so there is no number %u", info->name, info->n_configs,
              info->n_configs == 1 ? "" : "s", request->config);
     return NULL;
 }

@@ -2,9 +2,7 @@
  *
  *     kd_compiler *c;
  *     kd_compiler_create(&(kd_compiler_options){0}, &c);
- *     kd_source_file *f;
- *     if (kd_compiler_open(c, "softmax.py", &f) == KD_OK) ...
- *     kd_compile_request r = {.file = "softmax.py", .kernel = "softmax_kernel", .signature = "*fp32:16, *fp32:16, i32, BLOCK=1024"};
+ *     kd_compile_request r = {.file = "softmax.py", .kernel = "softmax_kernel", .signature = "*fp32:16, *fp32:16, i32, i32, i32, 1024"};
  *     kd_compiled *k;
  *     kd_status s = kd_compile(c, &r, &k);       // KD_ERR_REPORTED: kd_compiler_messages(c) says what is wrong with the kernel
  *
@@ -33,12 +31,13 @@ typedef struct kd_compile_request {
     unsigned n_include_dirs;
     unsigned num_warps, num_stages; /* 0: what the kernel's config says, or Triton's defaults (4 and 3) */
     unsigned sub_group_size;  /* lanes of a GPU's sub-groups; 0: what suits the kernel and the device */
-    int config;               /* index of a literal triton.Config of the kernel's autotune list, -1: none. 0 is the first */
-    unsigned opt_level;       /* 0 to 3; zero-initialized requests get 3 unless set_opt_level */
+    unsigned config;          /* with set_config: takes the values of this literal triton.Config of the kernel's autotune list, from 0 */
+    bool set_config;
+    unsigned opt_level;       /* with set_opt_level: 0 to 3; else 3 */
     bool set_opt_level;
     bool no_fusion, assume_disjoint;
     bool debug;               /* assert and tl.device_assert check, as where TRITON_DEBUG=1 is set */
-    bool no_cache; /* compile even where the store has the object; the result is kept there */
+    bool no_cache;            /* compile even where the store has the object; the result is kept there */
     const char *print_after;  /* a pass, or "all": IR text in kd_compiler_messages */
     bool time_passes;
 } kd_compile_request;

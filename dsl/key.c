@@ -93,7 +93,7 @@ bool kd_request_key(const kd_compile_request *request, kd_hash *out)
     kd_hash_add_u64(&key, request->n_include_dirs);
     for (unsigned i = 0; i < request->n_include_dirs; i++)
         add_path(&key, request->include_dirs[i]);
-    const uint64_t numbers[] = {request->num_warps, request->num_stages, (uint64_t)(int64_t)request->config,
+    const uint64_t numbers[] = {request->num_warps, request->num_stages, request->set_config ? 1 + (uint64_t)request->config : 0,
                                 request->set_opt_level ? request->opt_level : 3, request->no_fusion, request->assume_disjoint, request->debug,
                                 request->sub_group_size};
     kd_hash_add(&key, numbers, sizeof numbers);

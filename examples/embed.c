@@ -22,7 +22,7 @@ int main(int argc, char **argv)
     /* Source and signature in, machine code out: 1024 is the value of BLOCK_SIZE, the others are types. */
     if (kd_compiler_create(&(kd_compiler_options){0}, &compiler) != KD_OK)
         return 3;
-    kd_compile_request request = {.file = file, .kernel = "add_kernel", .signature = "*fp32:16, *fp32:16, *fp32:16, i32, 1024", .config = -1};
+    kd_compile_request request = {.file = file, .kernel = "add_kernel", .signature = "*fp32:16, *fp32:16, *fp32:16, i32, 1024"};
     if (kd_compile(compiler, &request, &add) != KD_OK) {
         fprintf(stderr, "%s", kd_compiler_messages(compiler));
         return 1;

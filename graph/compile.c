@@ -36,7 +36,6 @@ static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_
         .text = source->text,
         .kernel = source->name,
         .signature = source->signature,
-        .config = -1,
         .assume_disjoint = true,
         .no_cache = c->options.no_cache,
     };

@@ -48,7 +48,7 @@ static kd_text_list split(kd_arena *arena, const uint8_t *data, size_t n_bytes)
 
 static void compile_and_pack(run_args *args)
 {
-    kd_compile_request request = {.text = source, .kernel = "kernel", .signature = run_args_signature(args), .config = -1, .emit = "kd"};
+    kd_compile_request request = {.text = source, .kernel = "kernel", .signature = run_args_signature(args), .emit = "kd"};
     kd_compiled *compiled = NULL;
     kd_status status = kd_compile(args->compiler, &request, &compiled);
     if (status != KD_OK && !*kd_compiler_messages(args->compiler))
