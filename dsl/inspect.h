@@ -53,12 +53,6 @@ kd_status kd_compiler_inspect(kd_compiler *compiler, const kd_compile_request *r
 /* The kernel that NAME, NAME@LINE or NULL means. NULL: none, or not one; then the compiler's messages say which there are. */
 const kd_kernel_info *kd_file_info_find(kd_compiler *compiler, const kd_file_info *info, const char *kernel);
 
-/* The files that the last kd_compile or inspection of this compiler read, and those it looked for in vain: what a cached result depends on. */
-unsigned kd_compiler_n_files(const kd_compiler *compiler);
-const char *kd_compiler_file(const kd_compiler *compiler, unsigned i, const void **out_text, size_t *out_n_bytes);
-unsigned kd_compiler_n_misses(const kd_compiler *compiler);
-const char *kd_compiler_miss(const kd_compiler *compiler, unsigned i);
-
 /* ---- expressions ---- */
 
 typedef enum kd_eval_kind {

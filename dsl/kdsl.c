@@ -58,7 +58,6 @@ void kd_compiler_destroy(kd_compiler *c)
 {
     if (!c)
         return;
-    job_destroy(c->last);
     job_destroy(c->inspection);
     job_destroy(c->evaluation);
     free(c->messages);
@@ -149,24 +148,23 @@ static bool find_kept(const kd_kernel_store *store, kd_hash key, kd_compiled **o
     return true;
 }
 
-static void keep(kd_compiler *c, kd_hash key, const kd_compiled *k)
+/* The files that the compilation read, and those it looked for in vain: what the object depends on. */
+static void keep(const kd_kernel_store *store, const kd_job *job, kd_hash key, const kd_compiled *k)
 {
-    unsigned n_files = kd_compiler_n_files(c), n_misses = kd_compiler_n_misses(c), n = 0;
+    unsigned n_files = kd_file_resolver_n_files(job->resolver), n_misses = kd_file_resolver_n_misses(job->resolver), n = 0;
     kd_cache_file *files = calloc(n_files + n_misses + 1, sizeof *files);
     bool whole = files != NULL;
     for (unsigned i = 0; i < n_files && whole; i++, n++) {
-        const void *text;
-        size_t n_bytes;
-        files[n].path = kd_absolute_path(kd_compiler_file(c, i, &text, &n_bytes));
+        const kd_source *source = kd_file_resolver_file(job->resolver, i);
+        files[n].path = kd_absolute_path(source->path);
         files[n].exists = true;
-        kd_hash_add(&files[n].content, text, n_bytes);
+        kd_hash_add(&files[n].content, source->text.ptr, source->text.len);
         whole = files[n].path != NULL;
     }
     for (unsigned i = 0; i < n_misses && whole; i++, n++) {
-        files[n].path = kd_absolute_path(kd_compiler_miss(c, i));
+        files[n].path = kd_absolute_path(kd_file_resolver_miss(job->resolver, i));
         whole = files[n].path != NULL;
     }
-    const kd_kernel_store *store = c->options.store;
     if (whole)
         store->keep(store->self, key, &k->desc, k->bytes, k->n_bytes, files, n);
     for (unsigned i = 0; i < n; i++)
@@ -183,21 +181,19 @@ kd_status kd_compile(kd_compiler *c, const kd_compile_request *request, kd_compi
     bool keeps = c->options.store && kd_request_key(request, &key);
     if (keeps && !request->no_cache && find_kept(c->options.store, key, out))
         return KD_OK;
-    job_destroy(c->last);
-    c->last = job_create(c);
-    kd_compiled *k = c->last ? calloc(1, sizeof *k) : NULL;
-    if (!k)
-        return KD_ERR_MEMORY;
-    kd_status status = caught(&(attempt){.c = c, .job = c->last, .request = request, .compiled = k}, compile);
-    k->budget.on_exhausted = NULL;
-    if (status != KD_OK) {
+    kd_job *job = job_create(c);
+    kd_compiled *k = job ? calloc(1, sizeof *k) : NULL;
+    kd_status status = k ? caught(&(attempt){.c = c, .job = job, .request = request, .compiled = k}, compile) : KD_ERR_MEMORY;
+    if (k)
+        k->budget.on_exhausted = NULL;
+    if (status == KD_OK && keeps && !*kd_compiler_messages(c)) /* what was said would not be said again */
+        keep(c->options.store, job, key, k);
+    job_destroy(job);
+    if (status == KD_OK)
+        *out = k;
+    else
         kd_compiled_destroy(k);
-        return status;
-    }
-    if (keeps && !*kd_compiler_messages(c)) /* what was said would not be said again */
-        keep(c, key, k);
-    *out = k;
-    return KD_OK;
+    return status;
 }
 
 const kd_kernel_desc *kd_compiled_desc(const kd_compiled *k)
@@ -325,37 +321,4 @@ kd_status kd_compiler_eval(kd_compiler *c, const char *what, const char *text, c
     if (caught(&a, evaluate) == KD_OK)
         *out = a.value;
     return a.status;
-}
-
-/* ---- files ---- */
-
-static const kd_file_resolver *last_resolver(const kd_compiler *c)
-{
-    const kd_job *job = c->last ? c->last : c->inspection;
-    return job ? job->resolver : NULL;
-}
-
-unsigned kd_compiler_n_files(const kd_compiler *c)
-{
-    return last_resolver(c) ? kd_file_resolver_n_files(last_resolver(c)) : 0;
-}
-
-const char *kd_compiler_file(const kd_compiler *c, unsigned i, const void **out_text, size_t *out_n_bytes)
-{
-    const kd_source *s = kd_file_resolver_file(last_resolver(c), i);
-    if (out_text)
-        *out_text = s->text.ptr;
-    if (out_n_bytes)
-        *out_n_bytes = s->text.len;
-    return s->path;
-}
-
-unsigned kd_compiler_n_misses(const kd_compiler *c)
-{
-    return last_resolver(c) ? kd_file_resolver_n_misses(last_resolver(c)) : 0;
-}
-
-const char *kd_compiler_miss(const kd_compiler *c, unsigned i)
-{
-    return kd_file_resolver_miss(last_resolver(c), i);
 }

@@ -21,8 +21,7 @@ typedef struct kd_job {
 
 struct kd_compiler {
     kd_compiler_options options;
-    kd_job *last; /* kept for its files and messages */
-    kd_job *inspection;
+    kd_job *inspection; /* kept for what it told */
     kd_job *evaluation;
     char *messages; /* NULL: "" */
 };
