@@ -27,6 +27,15 @@ def commands():
 COMMANDS = list(commands())
 
 
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def shown_kernel():
+    return re.search(r"^```python\n(.*?)^```", read("README.md"), re.M | re.S).group(1)
+
+
 def test_documents_have_commands():
     assert any(path == "README.md" for path, _ in COMMANDS)
 
@@ -34,6 +43,8 @@ def test_documents_have_commands():
 @pytest.mark.parametrize("path,line", COMMANDS, ids=["%s: %s" % (p, l[:50]) for p, l in COMMANDS])
 def test_command(path, line, tmp_path):
     shutil.copytree(os.path.join(ROOT, "examples"), tmp_path / "examples")
+    if path == "README.md":
+        (tmp_path / "softmax.py").write_text(shown_kernel(), encoding="utf-8")
     done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True,
                           env={**os.environ, "KDSL_CACHE_DIR": str(tmp_path / "cache")})
     assert done.returncode == 0, done.stderr
@@ -47,13 +58,8 @@ def test_examples_are_in_the_readme():
             assert "(examples/%s)" % name in text, name
 
 
-def read(path):
-    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
-        return file.read()
-
-
 def indented(text):
-    return [re.sub("^    ", "", block, flags=re.M) for block in re.findall(r"(?<=\n\n)((?:    .*\n)+)", text)]
+    return [re.sub("^    ", "", block, flags=re.M) for block in re.findall(r"(?<=\n\n)((?:    .*\n|\n(?=    ))+)", text)]
 
 
 C_PROGRAM = """
@@ -98,6 +104,18 @@ def test_code_of_the_c_api(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_example_in_the_header(tmp_path):
+    """The first comment of kdsl.h compiles, and with it the kernel that it names."""
+    lines = "".join(line[7:] for line in read("dsl/kdsl.h").split("*/")[0].splitlines(True) if line.startswith(" *     "))
+    (tmp_path / "program.c").write_text("#include <kdsl.h>\nint main(void)\n{\n%s\nreturn s;\n}\n" % lines, encoding="utf-8")
+    build = os.environ.get("KDSL_BUILD", os.path.join(ROOT, "build"))
+    done = subprocess.run(["gcc", "-std=c17", "-Wall", "-Wextra", "-Werror", "-o", "program", "program.c", "-I", os.path.join(build, "include", "public"), "-L", build,
+                           "-lkdsl", "-Wl,-rpath," + build], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shutil.copy(os.path.join(ROOT, "examples", "softmax.py"), tmp_path)
+    assert subprocess.run(["./program"], cwd=tmp_path).returncode == 0
+
+
 def test_the_example_of_embedding():
     build = os.environ.get("KDSL_BUILD", os.path.join(ROOT, "build"))
     done = subprocess.run([os.path.join(build, "examples", "embed"), os.path.join(ROOT, "examples", "vector_add.py")], capture_output=True, text=True)
@@ -134,14 +152,34 @@ def test_signatures_of_the_page(tmp_path):
                 compiles(tmp_path, "def k(p, v):\n    tl.store(p, 1.0)\n", "*fp32, " + entry)
 
 
+def test_the_kernel_that_is_shown(tmp_path):
+    """README's command runs it on the file that it shows, and the result is a softmax."""
+    import numpy as np
+    line, = [line for path, line in COMMANDS if path == "README.md" and line.startswith("kdsl run softmax.py:")]
+    (tmp_path / "softmax.py").write_text(shown_kernel(), encoding="utf-8")
+    x = np.random.default_rng(1).standard_normal((4096, 781), dtype=np.float32)
+    np.save(tmp_path / "x.npy", x)
+    subprocess.run(["bash", "-c", re.sub(r" x=\S+", " x=@x.npy", line)], cwd=tmp_path, check=True, capture_output=True)
+    want = np.exp(x - x.max(1, keepdims=True))
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), want / want.sum(1, keepdims=True), rtol=1e-5)
+
+
 def test_the_answer_of_a_mistake_in_the_readme(tmp_path):
-    """The kernel that is shown runs, and the mistake that is shown gives the message that is shown."""
+    """The mistake that is shown gives the message that is shown."""
     text = read("README.md")
-    source = re.search(r"^```python\n(.*?)^```", text, re.M | re.S).group(1)
-    (tmp_path / "softmax.py").write_text(source.replace("axis=0))", "axes=0))", 1), encoding="utf-8")
+    (tmp_path / "softmax.py").write_text(shown_kernel().replace("axis=0))", "axes=0))", 1), encoding="utf-8")
     done = subprocess.run(["kdsl", "check", "softmax.py"], cwd=tmp_path, capture_output=True, text=True)
     message = re.search(r"^    (softmax\.py:.*error:.*)$", text, re.M).group(1)
     assert done.returncode == 1 and done.stderr.splitlines()[0] == message
+
+
+def test_the_test_of_an_error_in_contributing(tmp_path):
+    """It is a test that passes, and it fails where its message is another one."""
+    source, = [block for block in indented(read("CONTRIBUTING.md")) if "expected-error" in block]
+    verify = os.path.join(ROOT, "tests", "bin", "verify-diagnostics")
+    for text, status in ((source, 0), (source.replace("'load'", "'store'"), 1)):
+        (tmp_path / "kernel.py").write_text(text, encoding="utf-8")
+        assert subprocess.run([verify, "kernel.py", "kdsl", "check", "kernel.py"], cwd=tmp_path, capture_output=True).returncode == status
 
 
 def test_every_example_has_a_case():
