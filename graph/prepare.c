@@ -28,16 +28,34 @@ static bool takes_posts(const kd_gnode *node)
     }
 }
 
-/* The primitive's argument of a node that reads one and nothing else of that kind; -1: there is none. */
-static int primitive_arg(const kd_gnode *node)
+/* A pointwise node behind a primitive, perhaps with a reshape between them. */
+typedef struct follower {
+    const kd_gnode *node;
+    unsigned of;           /* its argument that is the primitive's result */
+    kd_gnode *primitive;
+    kd_gnode *reshape;     /* NULL: none */
+    kd_gpost post;
+} follower;
+
+static bool is_read_once(const kd_gvalue *value)
 {
-    for (unsigned i = 0; i < 2 && i < node->n_args; i++) {
-        const kd_gvalue *value = kd_gnode_tensor(node, i);
-        if (value && value->def && takes_posts(value->def) && value->n_uses == 1 &&
-            kd_tensor_same_shape(&value->type, &node->results[0]->type) && value->type.type == node->results[0]->type.type)
-            return (int)i;
-    }
-    return -1;
+    return value && value->def && value->n_uses == 1;
+}
+
+/* Whether the node's argument i comes from a primitive, and nobody else reads it. */
+static bool find_primitive(follower *f, unsigned i)
+{
+    const kd_gvalue *value = kd_gnode_tensor(f->node, i), *result = f->node->results[0];
+    if (!is_read_once(value) || !kd_tensor_same_shape(&value->type, &result->type) || value->type.type != result->type.type)
+        return false;
+    f->of = i;
+    f->reshape = value->def->op->view == kd_view_reshape ? value->def : NULL;
+    if (f->reshape)
+        value = kd_gnode_tensor(f->reshape, 0);
+    if (!is_read_once(value) || !takes_posts(value->def))
+        return false;
+    f->primitive = value->def;
+    return true;
 }
 
 static bool is_one(const kd_gnode *node, unsigned i)
@@ -89,60 +107,88 @@ static bool post_of(const kd_gnode *node, int of, kd_gpost *out)
     return !is_div;
 }
 
-/* oneDNN broadcasts a tensor with as many dimensions as the result has. */
-static bool can_be_post(const kd_gnode *node, const kd_gpost *post)
+/* oneDNN broadcasts a tensor with as many dimensions as the result has; through a reshape only whole ones go along. */
+static bool can_be_post(const follower *f)
 {
-    const kd_gvalue *other = post->arg >= 0 ? kd_gnode_tensor(node, (unsigned)post->arg) : NULL;
-    return !other || (other->type.n_dims == node->results[0]->type.n_dims && other->type.type == node->results[0]->type.type);
+    const kd_gvalue *other = f->post.arg >= 0 ? kd_gnode_tensor(f->node, (unsigned)f->post.arg) : NULL;
+    const kd_tensor_type *t = &f->node->results[0]->type;
+    return !other || (other->type.type == t->type && (f->reshape ? kd_tensor_same_shape(&other->type, t) : other->type.n_dims == t->n_dims));
 }
 
-/* A node that does what the primitive does, and then the pointwise node. */
-static kd_gnode *merge(preparation *p, const kd_gnode *primitive, const kd_gnode *node, kd_gpost post)
+/* A node with one result that is another shape of a value. */
+static kd_gnode *reshape_of(preparation *p, kd_gvalue *value, const kd_tensor_type *to, const char *origin)
 {
-    kd_gnode *merged = kd_arena_new(p->arena, kd_gnode);
-    kd_garg *args = kd_arena_array(p->arena, kd_garg, primitive->n_args + 1);
-    kd_gpost *posts = kd_arena_array(p->arena, kd_gpost, primitive->n_posts + 1);
-    *merged = *primitive;
-    memcpy(args, primitive->args, primitive->n_args * sizeof *args);
-    if (primitive->n_posts)
-        memcpy(posts, primitive->posts, primitive->n_posts * sizeof *posts);
-    if (post.arg >= 0) {
-        args[merged->n_args] = node->args[post.arg];
-        post.arg = (int)merged->n_args++;
+    kd_gnode *node = kd_arena_new(p->arena, kd_gnode);
+    kd_garg *args = kd_arena_array(p->arena, kd_garg, 2), *shape = kd_arena_array(p->arena, kd_garg, to->n_dims);
+    for (unsigned d = 0; d < to->n_dims; d++)
+        shape[d] = kd_garg_int(to->shape[d]);
+    args[0] = kd_garg_value(value);
+    args[1].kind = KD_GARG_LIST;
+    args[1].list.items = shape;
+    args[1].list.n = to->n_dims;
+    *node = (kd_gnode){.op = &kd_gops[KD_GOP_reshape], .args = args, .n_args = 2, .n_results = 1, .origin = origin};
+    node->results = kd_arena_new(p->arena, kd_gvalue *);
+    kd_vec_push(p->arena, &p->nodes, node);
+    return node;
+}
+
+static kd_gvalue *add_value(preparation *p, const char *name, const kd_tensor_type *type, kd_gnode *def)
+{
+    kd_gvalue *value = kd_graph_add_value(p->graph, name, type);
+    kd_tensor_set_contiguous(&value->type);
+    value->def = def;
+    def->results[0] = value;
+    value->n_uses = 1;
+    return value;
+}
+
+/* The node's other argument in the shape of the primitive's result. */
+static kd_garg other_arg(preparation *p, const follower *f)
+{
+    kd_garg other = f->node->args[f->post.arg];
+    const kd_tensor_type *rows = &f->primitive->results[0]->type;
+    if (f->reshape) {
+        kd_tensor_type type = *rows;
+        type.type = other.value->type.type;
+        kd_gnode *node = reshape_of(p, other.value, &type, f->node->origin);
+        other.value = add_value(p, kd_arena_printf(p->arena, "%s.rows", other.value->name), &type, node);
     }
-    posts[merged->n_posts++] = post;
+    return other;
+}
+
+/* Adds a node that does what the primitive does, and then the pointwise node; the old ones go. */
+static void merge(preparation *p, follower *f)
+{
+    kd_gnode *merged = kd_arena_new(p->arena, kd_gnode), *old = f->primitive;
+    kd_garg *args = kd_arena_array(p->arena, kd_garg, old->n_args + 1);
+    kd_gpost *posts = kd_arena_array(p->arena, kd_gpost, old->n_posts + 1);
+    *merged = *old;
+    memcpy(args, old->args, old->n_args * sizeof *args);
+    if (old->n_posts)
+        memcpy(posts, old->posts, old->n_posts * sizeof *posts);
+    if (f->post.arg >= 0) {
+        args[merged->n_args] = other_arg(p, f);
+        f->post.arg = (int)merged->n_args++;
+    }
+    posts[merged->n_posts++] = f->post;
     merged->args = args;
     merged->posts = posts;
-    merged->results = node->results;
-    merged->results[0]->def = merged;
-    merged->origin = kd_arena_printf(p->arena, "%s, %s", primitive->origin, node->origin);
-    return merged;
-}
-
-/* Half types are left alone where a result would be rounded in between: oneDNN and kernels both skip that. */
-static void merge_posts(preparation *p)
-{
-    kd_graph *g = p->graph;
-    kd_graph_count_uses(g);
-    bool *gone = kd_arena_array(p->arena, bool, g->values.n); /* by a primitive's first result: its node has moved on */
-    for (unsigned i = 0; i < g->nodes.n; i++) {
-        kd_gnode *node = g->nodes.data[i];
-        kd_gpost post;
-        int of = node->op->lowering == KD_LOWER_POINTWISE ? primitive_arg(node) : -1;
-        if (of < 0 || !post_of(node, of, &post) || !can_be_post(node, &post))
-            continue;
-        const kd_gvalue *value = kd_gnode_tensor(node, (unsigned)of);
-        gone[value->id] = true;
-        g->nodes.data[i] = merge(p, value->def, node, post);
+    merged->origin = kd_arena_printf(p->arena, "%s, %s", old->origin, f->node->origin);
+    kd_vec_push(p->arena, &p->nodes, merged);
+    kd_gvalue *result = f->node->results[0];
+    if (f->reshape) {
+        merged->results = kd_arena_new(p->arena, kd_gvalue *);
+        kd_gvalue *rows = add_value(p, kd_arena_printf(p->arena, "%s.rows", result->name), &old->results[0]->type, merged);
+        kd_gnode *back = reshape_of(p, rows, &result->type, f->node->origin);
+        back->results[0] = result;
+        result->def = back;
+        f->reshape->n_results = 0;
+    } else {
+        merged->results = f->node->results;
+        result->def = merged;
     }
-    unsigned n = 0;
-    for (unsigned i = 0; i < g->nodes.n; i++)
-        if (!gone[g->nodes.data[i]->results[0]->id])
-            g->nodes.data[n++] = g->nodes.data[i];
-    g->nodes.n = n;
+    old->n_results = 0; /* has moved here */
 }
-
-/* ---- layouts ---- */
 
 static bool is_output(const kd_graph *g, const kd_gvalue *value)
 {
@@ -151,6 +197,37 @@ static bool is_output(const kd_graph *g, const kd_gvalue *value)
             return true;
     return false;
 }
+
+static void take_new_nodes(preparation *p)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < p->nodes.n; i++)
+        if (p->nodes.data[i]->n_results)
+            p->nodes.data[n++] = p->nodes.data[i];
+    p->graph->nodes.data = p->nodes.data;
+    p->graph->nodes.n = n;
+    p->graph->nodes.cap = p->nodes.cap;
+    memset(&p->nodes, 0, sizeof p->nodes);
+}
+
+/* Half types: oneDNN does not round between a primitive and its posts, nor do kernels between the nodes that they fuse. */
+static void merge_posts(preparation *p)
+{
+    kd_graph *g = p->graph;
+    kd_graph_count_uses(g);
+    for (unsigned i = 0; i < g->nodes.n; i++) {
+        follower f = {.node = g->nodes.data[i]};
+        bool is_pointwise = f.node->op->lowering == KD_LOWER_POINTWISE;
+        if (is_pointwise && (find_primitive(&f, 0) || (f.node->n_args > 1 && find_primitive(&f, 1))) && post_of(f.node, (int)f.of, &f.post) &&
+            can_be_post(&f) && !(f.reshape && is_output(g, f.node->results[0])))
+            merge(p, &f);
+        else
+            kd_vec_push(p->arena, &p->nodes, g->nodes.data[i]);
+    }
+    take_new_nodes(p);
+}
+
+/* ---- layouts ---- */
 
 static bool follows_channels_last(const kd_gnode *node)
 {
@@ -238,7 +315,5 @@ void kd_graph_prepare(kd_graph *graph)
             kd_tensor_set_channels_last(&node->results[0]->type);
         kd_vec_push(p.arena, &p.nodes, node);
     }
-    graph->nodes.data = p.nodes.data;
-    graph->nodes.n = p.nodes.n;
-    graph->nodes.cap = p.nodes.cap;
+    take_new_nodes(&p);
 }
