@@ -112,7 +112,8 @@ static bool can_be_post(const follower *f)
 {
     const kd_gvalue *other = f->post.arg >= 0 ? kd_gnode_tensor(f->node, (unsigned)f->post.arg) : NULL;
     const kd_tensor_type *t = &f->node->results[0]->type;
-    return !other || (other->type.type == t->type && (f->reshape ? kd_tensor_same_shape(&other->type, t) : other->type.n_dims == t->n_dims));
+    return !other ||
+           (other->type.type == t->type && (f->reshape ? kd_tensor_same_shape(&other->type, t) : other->type.n_dims == t->n_dims));
 }
 
 /* A node with one result that is another shape of a value. */
@@ -218,8 +219,8 @@ static void merge_posts(preparation *p)
     for (unsigned i = 0; i < g->nodes.n; i++) {
         follower f = {.node = g->nodes.data[i]};
         bool is_pointwise = f.node->op->lowering == KD_LOWER_POINTWISE;
-        if (is_pointwise && (find_primitive(&f, 0) || (f.node->n_args > 1 && find_primitive(&f, 1))) && post_of(f.node, (int)f.of, &f.post) &&
-            can_be_post(&f) && !(f.reshape && is_output(g, f.node->results[0])))
+        if (is_pointwise && (find_primitive(&f, 0) || (f.node->n_args > 1 && find_primitive(&f, 1))) &&
+            post_of(f.node, (int)f.of, &f.post) && can_be_post(&f) && !(f.reshape && is_output(g, f.node->results[0])))
             merge(p, &f);
         else
             kd_vec_push(p->arena, &p->nodes, g->nodes.data[i]);

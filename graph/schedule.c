@@ -289,6 +289,66 @@ static void place_loop_node(kd_plan *plan, const kd_gnode *node)
     kd_vec_push(plan->arena, &g->nodes, node);
 }
 
+/* ---- side by side ---- */
+
+typedef struct sharing {
+    const kd_plan *plan;
+    const kd_group *group;
+    KD_VEC(const kd_gvalue *) reads;
+} sharing;
+
+static void note_read(void *user, const kd_gvalue *value, const kd_index *at)
+{
+    sharing *s = user;
+    const kd_vinfo *info = kd_plan_info(s->plan, value);
+    if (info->fate != KD_FATE_MEMBER || info->group != s->group)
+        kd_vec_push(s->plan->arena, &s->reads, value);
+}
+
+/* Whether two groups of one level, between which there can be no path, go over the same space; all marks and dimensions alike. */
+static bool same_space(const kd_group *a, const kd_group *b)
+{
+    return a->level == b->level && a->n_dims == b->n_dims && a->has_reduction == b->has_reduction &&
+           memcmp(a->dims, b->dims, a->n_dims * sizeof *a->dims) == 0 &&
+           memcmp(a->reduced, b->reduced, a->n_dims * sizeof *a->reduced) == 0 &&
+           a->n_nodes_inside + b->n_nodes_inside <= KD_GROUP_MAX_NODES;
+}
+
+static void absorb(kd_plan *plan, kd_group *into, kd_group *from)
+{
+    for (unsigned i = 0; i < from->nodes.n; i++) {
+        kd_plan_info(plan, from->nodes.data[i]->results[0])->group = into;
+        kd_vec_push(plan->arena, &into->nodes, from->nodes.data[i]);
+    }
+    into->n_nodes_inside += from->n_nodes_inside;
+    from->nodes.n = 0;
+}
+
+/* Puts groups together that read a value both: it then comes from memory once. Each group looks at the last group that read each of its
+ * values, so the cost is one look at each read. */
+static void fuse_side_by_side(kd_plan *plan)
+{
+    kd_group **last = kd_arena_array(plan->arena, kd_group *, plan->graph->values.n);
+    for (unsigned i = 0; i < plan->groups.n; i++) {
+        kd_group *g = plan->groups.data[i], *into = NULL;
+        sharing s = {.plan = plan, .group = g};
+        kd_index at[KD_TENSOR_MAX_DIMS] = {{0}};
+        for (unsigned k = 0; k < g->nodes.n; k++)
+            kd_access_each(plan, g->nodes.data[k], at, note_read, &s);
+        for (unsigned k = 0; k < s.reads.n && !into; k++) {
+            kd_group *other = last[s.reads.data[k]->id];
+            if (other && other != g && same_space(other, g))
+                into = other;
+        }
+        if (into)
+            absorb(plan, into, g);
+        for (unsigned k = 0; k < s.reads.n; k++)
+            last[s.reads.data[k]->id] = into ? into : g;
+    }
+}
+
+/* ---- order ---- */
+
 static void raise_level(void *user, kd_gvalue *operand)
 {
     levels *l = user;
@@ -320,7 +380,9 @@ static int by_level(const void *a, const void *b)
 static void order_steps(kd_plan *plan)
 {
     for (unsigned i = 0; i < plan->groups.n; i++)
-        kd_vec_push(plan->arena, &plan->steps, (kd_step_plan){.group = plan->groups.data[i], .level = plan->groups.data[i]->level});
+        if (plan->groups.data[i]->nodes.n)
+            kd_vec_push(plan->arena, &plan->steps,
+                        (kd_step_plan){.group = plan->groups.data[i], .level = plan->groups.data[i]->level});
     for (unsigned i = 0; i < plan->steps.n; i++)
         plan->steps.data[i].order = i;
     qsort(plan->steps.data, plan->steps.n, sizeof *plan->steps.data, by_level);
@@ -346,6 +408,8 @@ kd_status kd_plan_schedule(kd_plan *plan)
             place_loop_node(plan, node);
         }
     }
+    if (!plan->no_fusion)
+        fuse_side_by_side(plan);
     order_steps(plan);
     return KD_OK;
 }

@@ -1,0 +1,129 @@
+/* test_graph.c - operator graphs through the public header: queries, sessions of several threads, what is refused. */
+#include <graph/graph.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+enum { ROWS = 64, COLS = 100, N = ROWS * COLS, N_THREADS = 4, N_RUNS = 50 };
+
+static const char GRAPH[] =
+    "{\"kg\": 1, \"inputs\": [{\"n\": \"%x\", \"t\": \"f32\", \"s\": [64, 100]}, {\"n\": \"%b\", \"t\": \"f32\", \"s\": [100]}],"
+    "\"nodes\": [{\"o\": \"%a\", \"op\": \"aten.add.Tensor\", \"in\": [\"%x\", \"%b\"]},"
+    "{\"o\": \"%m\", \"op\": \"aten.amax.default\", \"in\": [\"%a\", [1], true]},"
+    "{\"o\": \"%y\", \"op\": \"aten.sub.Tensor\", \"in\": [\"%a\", \"%m\"]},"
+    "{\"o\": \"%t\", \"op\": \"aten.t.default\", \"in\": [\"%y\"]},"
+    "{\"o\": \"%z\", \"op\": \"aten.mm.default\", \"in\": [\"%y\", \"%t\"]}], \"outputs\": [\"%y\", \"%z\"]}";
+
+typedef struct model {
+    kd_graph *graph;
+    kd_executable *exe;
+} model;
+
+static int set_up(void **state)
+{
+    static model m;
+    kd_failure why = {{0}};
+    if (kd_graph_parse(GRAPH, sizeof GRAPH - 1, "test", NULL, &m.graph, &why) || kd_graph_compile(m.graph, NULL, &m.exe, &why)) {
+        print_error("%s\n", why.text);
+        return 1;
+    }
+    *state = &m;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    model *m = *state;
+    kd_executable_destroy(m->exe);
+    kd_graph_destroy(m->graph);
+    return 0;
+}
+
+static void test_queries(void **state)
+{
+    const model *m = *state;
+    assert_int_equal(kd_executable_n_inputs(m->exe), 2);
+    assert_int_equal(kd_executable_n_outputs(m->exe), 2);
+    assert_string_equal(kd_executable_input(m->exe, 1)->name, "b");
+    assert_string_equal(kd_executable_output(m->exe, 1)->name, "z");
+    assert_int_equal(kd_tensor_n_bytes(&kd_executable_output(m->exe, 1)->type), ROWS * ROWS * sizeof(float));
+    assert_null(kd_executable_input(m->exe, 2));
+    assert_int_equal(kd_executable_n_steps(m->exe), 2); /* one kernel, one primitive */
+    char *text = kd_graph_text(m->graph);
+    assert_non_null(strstr(text, "%y: f32[64, 100] = aten.sub.Tensor(%a, %m, 1)"));
+    free(text);
+}
+
+/* Fills x so that row r has its largest sum in column (r + shift) % COLS. */
+static void *run_often(void *user)
+{
+    const model *m = user;
+    kd_session *session = NULL;
+    float *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y), *z = malloc(ROWS * ROWS * sizeof *z), b[COLS];
+    size_t wrong = kd_session_create(m->exe, &session, NULL) != KD_OK;
+    for (unsigned run = 0; run < N_RUNS && !wrong; run++) {
+        for (unsigned i = 0; i < COLS; i++)
+            b[i] = (float)i;
+        for (unsigned i = 0; i < N; i++)
+            x[i] = (i % COLS == (i / COLS + run) % COLS ? 2.0f : 1.0f) - (float)(i % COLS);
+        wrong += kd_session_run(session, (const void *[]){x, b}, (void *[]){y, z}, NULL) != KD_OK;
+        for (unsigned i = 0; i < N; i++)
+            wrong += y[i] != (i % COLS == (i / COLS + run) % COLS ? 0.0f : -1.0f);
+        wrong += z[0] != 99 || z[1] != 98;
+    }
+    kd_session_destroy(session);
+    free(x);
+    free(y);
+    free(z);
+    return (void *)wrong;
+}
+
+static void test_several_threads(void **state)
+{
+    pthread_t threads[N_THREADS];
+    for (unsigned i = 0; i < N_THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run_often, *state), 0);
+    for (unsigned i = 0; i < N_THREADS; i++) {
+        void *wrong;
+        pthread_join(threads[i], &wrong);
+        assert_null(wrong);
+    }
+}
+
+static void test_refused(void **state)
+{
+    const model *m = *state;
+    kd_failure why = {{0}};
+    kd_session *session;
+    float *x = calloc(2 * N, sizeof *x), z[ROWS * ROWS];
+    assert_int_equal(kd_session_create(m->exe, &session, &why), KD_OK);
+    assert_int_equal(kd_session_run(session, (const void *[]){x, NULL}, (void *[]){x + N, z}, &why), KD_ERR_ARGUMENT);
+    assert_string_equal(why.text, "input 1, 'b', is NULL");
+    assert_int_equal(kd_session_run(session, (const void *[]){x, x}, (void *[]){x + N - 1, z}, &why), KD_ERR_ARGUMENT);
+    assert_string_equal(why.text, "output 'y' overlaps input 'x'");
+    assert_int_equal(kd_session_run(session, (const void *[]){x, x}, (void *[]){x + N, x + N}, &why), KD_ERR_ARGUMENT);
+    assert_string_equal(why.text, "outputs 'y' and 'z' overlap");
+    assert_int_equal(kd_session_run(session, NULL, NULL, &why), KD_ERR_ARGUMENT);
+    assert_int_equal(kd_session_run(session, (const void *[]){x, x}, (void *[]){x + N, z}, &why),
+                     KD_OK); /* inputs may be the same */
+    kd_session_destroy(session);
+    free(x);
+    kd_graph *graph = NULL;
+    assert_int_equal(kd_graph_parse("{}", 2, "empty", NULL, &graph, &why), KD_ERR_DAMAGED);
+    assert_int_equal(kd_graph_read("/no/such/file", &graph, &why), KD_ERR_NOT_FOUND);
+    assert_null(graph);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_queries), cmocka_unit_test(test_several_threads),
+                                       cmocka_unit_test(test_refused)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

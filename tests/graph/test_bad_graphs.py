@@ -1,0 +1,71 @@
+"""What is wrong with a graph is said in a sentence that names the place."""
+import json
+
+import numpy as np
+import pytest
+
+X = {"n": "%x", "t": "f32", "s": [2, 3]}
+
+
+def graph(*nodes, inputs=(X,), outputs=("%y",), **more):
+    return {"kg": 1, "inputs": list(inputs), "nodes": list(nodes), "outputs": list(outputs), **more}
+
+
+def relu(**changes):
+    return {"o": "%y", "op": "aten.relu.default", "in": ["%x"], **changes}
+
+
+BAD = {
+    "no JSON": ("{", "no JSON"),
+    "another format": ({"inputs": []}, "no graph in the kg format"),
+    "a newer version": ({"kg": 2}, "version 2 of the kg format; this kdsl reads version 1"),
+    "unknown op": (graph(relu(op="aten.frobnicate.default")), "%y = aten.frobnicate.default: kdsl does not know this op"),
+    "unknown value": (graph(relu(**{"in": ["%z"]})), "the value '%z' is not defined before it is used"),
+    "defined twice": (graph(relu(), relu()), "the value '%y' is defined twice"),
+    "missing argument": (graph(relu(**{"in": []})), "the argument 'self' is missing"),
+    "wrong kind": (graph(relu(**{"in": [3]})), "the argument 'self' must be of the kind Tensor"),
+    "unknown name": (graph(relu(kw={"other": 1})), "\"kw\" has a name that is no parameter"),
+    "given twice": (graph(relu(kw={"self": "%x"})), "the argument 'self' is given twice"),
+    "wrong shape": (graph(relu(out=[{"t": "f32", "s": [3, 2]}])), "%y = aten.relu.default: the result is f32[2, 3], but the file says f32[3, 2]"),
+    "wrong type": (graph(relu(out=[{"t": "f16", "s": [2, 3]}])), "but the file says f16[2, 3]"),
+    "broadcast": (graph({"o": "%y", "op": "aten.add.Tensor", "in": ["%x", "%b"]}, inputs=(X, {"n": "%b", "t": "f32", "s": [2]})),
+                  "shapes [2, 3] and [2] do not broadcast"),
+    "products": (graph({"o": "%y", "op": "aten.mm.default", "in": ["%x", "%x"]}), "f32[2, 3] and f32[2, 3] do not multiply"),
+    "view": (graph({"o": "%y", "op": "aten.view.default", "in": ["%x", [4, -1]]}), "f32[2, 3] has 6 elements, which the shape [4, -1] has not"),
+    "negative extent": (graph(inputs=({**X, "s": [-2, 3]},)), "input '%x': \"s\" must hold numbers from 0 to 2^40"),
+    "huge": (graph(inputs=({**X, "s": [1 << 39, 1 << 39]},)), "is too large"),
+    "huge result": (graph({"o": "%y", "op": "aten.expand.default", "in": ["%x", [1 << 38, 1 << 38, 2, 3]]}), "is too large"),
+    "many dimensions": (graph(inputs=({**X, "s": [1] * 9},)), "at most 8 numbers"),
+    "output": (graph(relu(), outputs=["%z"]), "the output '%z' is not defined"),
+    "no outputs": (graph(relu(), outputs=[]), "the graph has no outputs"),
+    "a path out of the folder": (graph(relu(), inputs=({**X, "data": {"file": "../w.bin", "at": 0}},)), "must lie beside the graph"),
+    "an absolute path": (graph(relu(), inputs=({**X, "data": {"file": "/etc/passwd", "at": 0}},)), "must lie beside the graph"),
+    "beyond the end": (graph(relu(), inputs=({**X, "data": {"file": "w.bin", "at": 8}},)), "24 bytes at 8 lie beyond the end of 'w.bin', which has 24"),
+    "crooked offset": (graph(relu(), inputs=({**X, "s": [2], "data": {"file": "w.bin", "at": 3}},)), "no multiple of the element's size"),
+    "training": (graph({"o": ["%y", "%i"], "op": "aten.max_pool2d_with_indices.default", "in": ["%x", [2, 2]]}, inputs=({**X, "s": [1, 1, 4, 4]},),
+                       outputs=["%i"]), "the result '%i' is not supported yet"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_graph(kdsl, tmp_path, name):
+    content, expected = BAD[name]
+    (tmp_path / "w.bin").write_bytes(bytes(24))
+    path = tmp_path / "bad.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    result = kdsl("graph", "explain", path, status=1)
+    assert result.stderr.startswith("kdsl: error: ") and result.stderr.count("\n") == 1
+    assert expected in result.stderr
+
+
+def test_command_line(kdsl, tmp_path):
+    path = tmp_path / "g.json"
+    path.write_text(json.dumps(graph(relu())), encoding="utf-8")
+    np.save(tmp_path / "x.npy", np.zeros((3, 2), np.float32))
+    assert "the input 'x' is missing: --in x=@x.npy, or =randn:f32[2,3]" in kdsl("graph", "run", path, status=2).stderr
+    assert "input 'x' is f32[3,2], but the graph wants f32[2,3]" in kdsl("graph", "run", path, "--in", "x=@x.npy", status=2).stderr
+    assert "the graph has no input 'xx'" in kdsl("graph", "run", path, "--in", "xx=@x.npy", status=2).stderr
+    assert "the graph has no output 'z'" in kdsl("graph", "run", path, "--in", "x=ones:f32[2,3]", "--save", "z=z.npy", status=2).stderr
+    assert "unknown action 'walk'" in kdsl("graph", "walk", path, status=2).stderr
+    assert "graphs run on the device cpu only" in kdsl("graph", "explain", path, "--device", "level_zero", status=1).stderr
+    assert "No such file" in kdsl("graph", "run", tmp_path / "none.json", status=3).stderr
