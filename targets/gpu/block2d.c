@@ -30,6 +30,7 @@ typedef struct arrangement {
 /* The tile: where the bits of x and y lie in its positions. */
 typedef struct surface {
     unsigned elem_bits; /* of the tile */
+    bool wants_dwords;  /* its reader packs neighbouring registers of y to dwords */
     unsigned x_axis, y_axis, x_at, y_at, x_bits, y_bits;
 } surface;
 
@@ -121,7 +122,7 @@ static bool gives(const message *m, const surface *f, const kd_layout *l)
 
 typedef bool suits(const message *m, const surface *f, const void *user);
 
-/* The largest message that suits. */
+/* The largest message that suits; of equal ones the one that arranges elements as they are read. */
 static bool find_message(const surface *f, suits *good, const void *user, message *out)
 {
     unsigned best = 0;
@@ -131,8 +132,9 @@ static bool find_message(const surface *f, suits *good, const void *user, messag
                 for (unsigned width = 0; width <= 5; width++) {
                     message m = {(kd_block2d_mode)mode, mode == KD_BLOCK2D_TRANSPOSE ? 32 : f->elem_bits, width, rows, count};
                     unsigned size = width + rows + count + log2_of(m.elem_bits);
-                    if (size > best && is_shape(&m) && good(&m, f, user)) {
-                        best = size;
+                    bool packed = m.mode == KD_BLOCK2D_TRANSFORM && f->wants_dwords;
+                    if (2 * size + packed > best && is_shape(&m) && good(&m, f, user)) {
+                        best = 2 * size + packed;
                         *out = m;
                     }
                 }
@@ -211,6 +213,8 @@ static surface surface_of(const kd_op *op)
     int64_t stride = 0;
     unsigned x_axis = kd_value_constant_int(kd_block_load_coords(op, 3), &stride) && stride == 1 ? 1 : 0;
     surface f = {.elem_bits = kd_type_elem_bits(type), .x_axis = x_axis, .y_axis = 1 - x_axis};
+    for (const kd_use *use = op->results[0].uses; use; use = use->next)
+        f.wants_dwords |= use->user->code == KD_OP_dot && use == &use->user->operands[1];
     unsigned row = log2_of((uint64_t)type->shape[0]), column = log2_of((uint64_t)type->shape[1]);
     f.x_at = x_axis ? 0 : column;
     f.y_at = x_axis ? column : 0;

@@ -131,8 +131,9 @@ LLVMValueRef kd_emit_call(kd_emitter *e, const char *name, LLVMTypeRef result, L
 {
     LLVMValueRef fn = LLVMGetNamedFunction(e->module, name);
     if (!fn) {
-        LLVMTypeRef params[8];
-        KD_ASSERT(n_args <= 8);
+        enum { MAX_ARGS = 10 }; /* __spirv_Subgroup2DBlockLoadTransformINTEL */
+        LLVMTypeRef params[MAX_ARGS];
+        KD_ASSERT(n_args <= MAX_ARGS);
         for (unsigned i = 0; i < n_args; i++)
             params[i] = LLVMTypeOf(args[i]);
         fn = LLVMAddFunction(e->module, name, LLVMFunctionType(result, params, n_args, false));

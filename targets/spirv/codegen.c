@@ -2,6 +2,7 @@
 #include "base/gpu_device.h"
 #include "base/map.h"
 #include "ir/layout.h"
+#include "passes/dpas_layouts.h"
 #include "passes/pass.h"
 #include "targets/codegen_impl.h"
 #include "targets/gpu/simt.h"
@@ -34,35 +35,10 @@ static const char *target_name(const char *target, kd_arena *arena)
     return parse_target(target, arena, &size) ? kd_arena_strdup(arena, target) : NULL;
 }
 
-static enum kd_dpas_type dpas_type(const kd_type *elem)
-{
-    switch (elem->scalar) {
-    case KD_F16:
-        return KD_DPAS_F16;
-    case KD_BF16:
-        return KD_DPAS_BF16;
-    case KD_F32:
-        return KD_DPAS_TF32;
-    case KD_I8:
-    case KD_U8:
-        return KD_DPAS_I8;
-    default:
-        return 0;
-    }
-}
-
-static bool suits_dpas(const kd_op *op, const kd_gpu_device *device)
-{
-    const kd_type *elem = kd_type_elem(kd_dot_a(op)->type);
-    if (!(device->dpas_types & dpas_type(elem)))
-        return false;
-    return elem->scalar != KD_F32 || kd_dot_precision(op) != KD_PRECISION_IEEE;
-}
-
 static bool has_systolic_dot(const kd_block *block, const kd_gpu_device *device)
 {
     KD_FOREACH_OP (op, block) {
-        if (op->code == KD_OP_dot && suits_dpas(op, device))
+        if (op->code == KD_OP_dot && kd_dpas_takes(op, device))
             return true;
         for (unsigned r = 0; r < op->n_regions; r++)
             if (has_systolic_dot(kd_op_region(op, r), device))
@@ -171,7 +147,7 @@ static const char *build_flags(const kd_codegen_job *job, const kd_gpu_config *c
 
 /* ---- the stages ---- */
 
-static const char kd_level[] = "inline,lower-block-access,default";
+static const char kd_level[] = "default";
 static const char simt_level[] = "canonicalize,cse,split-addresses,cse,licm,dce";
 
 static kd_status run(kd_codegen_job *job, const char *passes, const kd_gpu_config *config, const char *what)

@@ -92,15 +92,49 @@ static rectangle rectangle_of(kd_emitter *e, unsigned elem_bits, kd_ints shape, 
                        .base = kd_emit_get(e, base), .width_bytes = surface[0], .height = surface[1], .pitch_bytes = surface[2], .place = at};
 }
 
+/* Whether OpenCL has a function for that shape. */
+static bool opencl_has(const rectangle *r, kd_block2d_mode mode)
+{
+    switch (mode) {
+    case KD_BLOCK2D_TRANSFORM:
+        return r->width == 16 && (r->elem_bits == 16 ? r->rows >= 16 && r->count <= 2 : r->rows == 32 && r->count == 1);
+    case KD_BLOCK2D_TRANSPOSE: return r->width == 8 && r->rows == 16;
+    default: return true;
+    }
+}
+
+static const char *const opencl_whats[] = {
+    [KD_BLOCK2D_PLAIN] = "read", [KD_BLOCK2D_TRANSFORM] = "read_transform", [KD_BLOCK2D_TRANSPOSE] = "read_transpose"};
+
 /* base, width, height, pitch, place and, where there is one, the work-item's memory. */
-static void call_block(kd_emitter *e, const rectangle *r, const char *what, LLVMTypeRef elem, LLVMValueRef memory)
+static void call_opencl(kd_emitter *e, const rectangle *r, const char *what, LLVMTypeRef elem, LLVMValueRef memory)
 {
     char function[96], name[160];
-    snprintf(function, sizeof function, "intel_sub_group_2d_block_%s_%ub_%ur%ux%uc", what, r->elem_bits, r->rows, r->width, r->count);
+    snprintf(function, sizeof function, "intel_sub_group_2d_block_%s_%ub_%ur%ux%uc", what, r->elem_bits, r->rows, r->width,
+             r->count);
     const char *letter = !elem ? "" : elem == e->i8 ? "Ph" : elem == e->i16 ? "Pt" : elem == e->i64 ? "Pm" : "Pj";
     snprintf(name, sizeof name, "_Z%zu%sPU3AS1viiiDv2_i%s", strlen(function), function, letter);
     LLVMValueRef args[] = {r->base, r->width_bytes, r->height, r->pitch_bytes, r->place, memory};
     kd_spirv_call(e, name, LLVMVoidTypeInContext(e->llvm), args, memory ? 6 : 5, KD_CALL_CONVERGENT);
+}
+
+/* The functions of SPV_INTEL_2d_block_io take any shape: bytes of an element, width, rows, count. Newer compilers know them. */
+static void call_spirv(kd_emitter *e, const rectangle *r, const char *what, LLVMValueRef memory)
+{
+    char function[96], name[160];
+    snprintf(function, sizeof function, "__spirv_Subgroup2DBlockLoad%sINTEL", what);
+    snprintf(name, sizeof name, "_Z%zu%siiiiPU3AS1viiiDv2_iPv", strlen(function), function);
+    LLVMValueRef args[] = {LLVMConstInt(e->i32, r->elem_bits / 8, false),
+                           LLVMConstInt(e->i32, r->width, false),
+                           LLVMConstInt(e->i32, r->rows, false),
+                           LLVMConstInt(e->i32, r->count, false),
+                           r->base,
+                           r->width_bytes,
+                           r->height,
+                           r->pitch_bytes,
+                           r->place,
+                           memory};
+    kd_spirv_call(e, name, LLVMVoidTypeInContext(e->llvm), args, 10, KD_CALL_CONVERGENT);
 }
 
 static void get_surface(kd_emitter *e, const kd_op *op, unsigned first, LLVMValueRef out[5])
@@ -115,7 +149,6 @@ static void get_surface(kd_emitter *e, const kd_op *op, unsigned first, LLVMValu
 
 static void emit_block_load(kd_emitter *e, const kd_op *op)
 {
-    static const char *const whats[] = {[KD_BLOCK2D_PLAIN] = "read", [KD_BLOCK2D_TRANSFORM] = "read_transform", [KD_BLOCK2D_TRANSPOSE] = "read_transpose"};
     const kd_type *type = kd_op_result(op, 0)->type;
     LLVMValueRef surface[5];
     get_surface(e, op, 1, surface);
@@ -125,7 +158,11 @@ static void emit_block_load(kd_emitter *e, const kd_op *op)
     unsigned n = (unsigned)type->n_elems;
     LLVMTypeRef bits = LLVMIntTypeInContext(e->llvm, 8 * kd_emit_elem_bytes(type));
     LLVMValueRef memory = kd_spirv_alloca(e, bits, n, 64);
-    call_block(e, &r, whats[kd_gpu_block2d_load_mode(op)], bits, memory);
+    kd_block2d_mode mode = kd_gpu_block2d_load_mode(op);
+    if (opencl_has(&r, mode))
+        call_opencl(e, &r, opencl_whats[mode], bits, memory);
+    else
+        call_spirv(e, &r, mode == KD_BLOCK2D_TRANSFORM ? "Transform" : "Transpose", memory);
     LLVMValueRef v = memory; /* read by gpu.unpack, where it is long */
     if (n <= KD_MAX_VECTOR)
         v = kd_emit_plain_load(e, kd_emit_wide(elem, kd_emit_lanes(type)), memory, 64, false);
@@ -142,7 +179,7 @@ static void emit_block_store(kd_emitter *e, const kd_op *op)
     LLVMTypeRef bits = LLVMIntTypeInContext(e->llvm, 8 * kd_emit_elem_bytes(type));
     LLVMValueRef memory = kd_spirv_alloca(e, bits, (unsigned)type->n_elems, 64);
     kd_emit_plain_store(e, v, memory, 64);
-    call_block(e, &r, "write", bits, memory);
+    call_opencl(e, &r, "write", bits, memory);
 }
 
 static void emit_block_prefetch(kd_emitter *e, const kd_op *op)
@@ -151,7 +188,7 @@ static void emit_block_prefetch(kd_emitter *e, const kd_op *op)
     get_surface(e, op, 1, surface);
     rectangle r = rectangle_of(e, (unsigned)kd_gpu_block2d_prefetch_elem_bits(op), kd_gpu_block2d_prefetch_width_rows_count(op),
                                kd_gpu_block2d_prefetch_base(op), surface);
-    call_block(e, &r, "prefetch", NULL, NULL);
+    call_opencl(e, &r, "prefetch", NULL, NULL);
 }
 
 void kd_spirv_matrix(kd_emitter *e, const kd_op *op)

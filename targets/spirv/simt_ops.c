@@ -189,23 +189,38 @@ static void pack(kd_emitter *e, const kd_op *op)
     kd_emit_set(e, kd_op_result(op, 0), v);
 }
 
-/* A vector that is too long for LLVM is a place in memory (matrix.c), from which parts are read that are not. */
+/* n_bits of a vector, from bit `at` on, as that type. */
+static LLVMValueRef bits_from(kd_emitter *e, LLVMValueRef v, unsigned elem_bits, unsigned at, unsigned n_bits, LLVMTypeRef type)
+{
+    LLVMValueRef part = element(e, v, at / elem_bits);
+    if (n_bits < elem_bits) {
+        LLVMTypeRef narrow = LLVMVectorType(LLVMIntTypeInContext(e->llvm, n_bits), elem_bits / n_bits);
+        part = element(e, LLVMBuildBitCast(e->b, part, narrow, ""), at % elem_bits / n_bits);
+    } else if (n_bits > elem_bits) {
+        part = kd_emit_slice(e, v, at / elem_bits, n_bits / elem_bits);
+    }
+    return LLVMTypeOf(part) == type ? part : LLVMBuildBitCast(e->b, part, type, "");
+}
+
+/* A vector that is too long for LLVM is a place in memory (matrix.c), from which the parts are read. */
 static void unpack(kd_emitter *e, const kd_op *op)
 {
     const kd_type *type = kd_gpu_unpack_vector(op)->type;
-    LLVMValueRef v = kd_emit_get(e, kd_gpu_unpack_vector(op)), part = v;
+    LLVMValueRef v = kd_emit_get(e, kd_gpu_unpack_vector(op));
     bool in_memory = LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMPointerTypeKind;
-    LLVMTypeRef elem = kd_emit_memory_elem(e, type);
     unsigned at = 0;
     for (unsigned i = 0; i < op->n_results; i++) {
-        unsigned lanes = kd_emit_lanes(kd_op_result(op, i)->type), n = lanes ? lanes : 1;
-        if (in_memory && at % KD_MAX_VECTOR == 0) {
-            LLVMValueRef first = LLVMConstInt(e->i32, at, false), place = LLVMBuildInBoundsGEP2(e->b, elem, v, &first, 1, "");
-            part = kd_emit_plain_load(e, LLVMVectorType(elem, KD_MAX_VECTOR), place, 64, false);
+        const kd_type *part = kd_op_result(op, i)->type;
+        LLVMTypeRef part_type = kd_emit_type(e, part);
+        unsigned n_bits = kd_type_elem_bits(part) * (unsigned)part->n_elems;
+        if (in_memory) {
+            unsigned bytes = at / 8, align = bytes ? bytes & -bytes : 64;
+            LLVMValueRef offset = LLVMConstInt(e->i32, bytes, false), place = LLVMBuildInBoundsGEP2(e->b, e->i8, v, &offset, 1, "");
+            kd_emit_set(e, kd_op_result(op, i), kd_emit_plain_load(e, part_type, place, align < 64 ? align : 64, false));
+        } else {
+            kd_emit_set(e, kd_op_result(op, i), bits_from(e, v, kd_type_elem_bits(type), at, n_bits, part_type));
         }
-        unsigned first = in_memory ? at % KD_MAX_VECTOR : at;
-        kd_emit_set(e, kd_op_result(op, i), lanes ? kd_emit_slice(e, part, first, lanes) : element(e, part, first));
-        at += n;
+        at += n_bits;
     }
 }
 
