@@ -40,7 +40,7 @@ typedef struct span {
     uint64_t offset, size;
 } span;
 
-enum { SMALL_BYTES = 4096 };
+enum { SMALL_BYTES = 4096, MAX_LOOK_BACK = 64 };
 
 typedef struct timeline {
     kd_module *module;
@@ -116,7 +116,7 @@ static bool is_free(const timeline *t, unsigned k, unsigned i)
     const span *spans = t->spans.data, *old = &spans[k], *fresh = &spans[i];
     if (old->size > SMALL_BYTES || fresh->size > SMALL_BYTES)
         return true;
-    for (unsigned b = 0; b < i; b++)
+    for (unsigned b = i > MAX_LOOK_BACK ? i - MAX_LOOK_BACK : 0; b < i; b++)
         if (spans[b].read && spans[b].written >= old->last && spans[b].read <= fresh->first && is_around(spans[b].buffer->block, fresh->buffer))
             return true;
     return false;

@@ -263,3 +263,24 @@ def test_convert_in_rounds():
     f.store("o", s, "i64", f("kd.permute", v, type=tile(s, "i64"), attrs="order = [1, 0]"))
     x = ints("i64", s)
     np.testing.assert_array_equal(test_ops.run(f, {"x": x}, {"o": (s, "i64")})["o"], x.T)
+
+
+@pytest.mark.parametrize("bad", [None, 20])
+def test_print_and_assert(bad):
+    """Each element is printed once; the first failure takes the status, and says which program it was."""
+    f = Func(x="ptr<f32>")
+    x = f.load("x", (4, 8), "f32")
+    f("kd.print", x, attrs='prefix = "v: "')
+    f("kd.assert", f("kd.cmp lt", x, f.const(100.0, tile((4, 8), "f32")), type=tile((4, 8), "i1")), "_", attrs='message = "too big"')
+    f("kd.assert", f("kd.cmp ge", x, f.const(0.0, tile((4, 8), "f32")), type=tile((4, 8), "i1")), "_", attrs='message = "negative"')
+    values, status = np.arange(32, dtype="f4"), np.zeros(4, "u4")
+    if bad is not None:
+        values[bad] = -1
+    lanes, sub_groups, kind = CONFIGS[4]
+    code, slm_bytes, messages = lower(Layouts(lanes, sub_groups, kind).apply(f.text()), sub_group_size=lanes, n_sub_groups=sub_groups)
+    group = WorkGroup(code, [values, status], lanes, sub_groups, slm_bytes, (1, 3, 1))
+    group.run()
+    assert [m.split(": ")[-1] for m in messages] == ["too big", "negative"] and messages[0].startswith("test.kir:")
+    assert list(status) == ([0, 0, 0, 0] if bad is None else [2, 0, 0, 0])
+    want = [f"pid (0, {y}, 0) idx ({i // 8}, {i % 8}) v: {v:f}" for y in range(3) for i, v in enumerate(values)]
+    assert sorted(group.printed) == sorted(want)
