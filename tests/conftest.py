@@ -7,11 +7,19 @@
 """
 import os
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+
+def pytest_configure(config):
+    if os.environ.get("KDSL_TEST_GPU"):
+        import gpu_plugin
+        config.pluginmanager.register(gpu_plugin.OnGpu())
 
 
 def pytest_collection_modifyitems(config, items):

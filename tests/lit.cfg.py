@@ -15,7 +15,7 @@ sanitized = os.path.basename(build) == "build-san"
 config.name = "kdsl-san" if sanitized else "kdsl"
 config.test_format = TextTests(execute_external=False)
 config.suffixes = [".test", ".kir", ".py", ".c"]
-config.excludes = ["Inputs", "bin", "e2e", "fuzz", "lit.cfg.py", "lit_format.py", "conftest.py", "run.py"]
+config.excludes = ["Inputs", "bin", "e2e", "fuzz", "lit.cfg.py", "lit_format.py", "conftest.py", "gpu_plugin.py", "ze_pocl", "run.py"]
 config.test_source_root = tests
 config.test_exec_root = os.path.join(build, "text-tests")
 

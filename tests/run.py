@@ -5,6 +5,7 @@ usage: run.py [--quick] [--times] [--again] [FILTER ...]
 text      files under tests/ with RUN lines, by lit                              tests/lit.cfg.py
 unit      C programs with cmocka, one for each tests/FOLDER/test_*.c
 python    pytest files tests/FOLDER/test_*.py, mostly numbers against NumPy      tests/conftest.py
+          and those about numbers again on a GPU that tests/ze_pocl plays        tests/gpu_plugin.py
 text and unit again in build-san, under AddressSanitizer and UndefinedBehaviorSanitizer
 fuzz      libFuzzer targets tests/fuzz/fuzz_*.c from tests/fuzz/corpus/* and SEED_TESTS, for KDSL_FUZZ_SECONDS (default 5) each; only from the corpus
           where the program is the one that passed before
@@ -31,6 +32,10 @@ import xml.etree.ElementTree as xml
 TESTS = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(TESTS)
 TIMEOUT_S = 300
+# The Python tests about numbers, which run on a GPU too (gpu_plugin.py).
+GPU_FILES = ("dsl/test_elementwise.py", "dsl/test_language.py", "dsl/test_memory.py", "dsl/test_tiles.py", "e2e/test_arithmetic.py", "e2e/test_casts.py",
+             "e2e/test_control_flow.py", "e2e/test_dot.py", "e2e/test_examples.py", "e2e/test_math.py", "e2e/test_memory.py", "e2e/test_random.py",
+             "e2e/test_reductions.py", "e2e/test_shapes.py")
 
 
 class Report:
@@ -243,36 +248,47 @@ def unit_tests(report, build, label, filters, suffix=""):
 
 # ---- python ------------------------------------------------------------------------------------------------------------------------
 
-def python_tests(report, build, label, filters):
+def python_tests(report, build, label, filters, on_gpu=False):
     report.begin(label)
+    suffix = " (level_zero)" if on_gpu else ""
+    late = 0
 
     def job(path, scratch):
         results = os.path.join(scratch, path.replace("/", "-") + ".xml")
         env = environment(build)
         env["KDSL_TEST_FILTER"] = "\n".join(filters)
+        if on_gpu:
+            env.update(KDSL_TEST_GPU="1", ZE_ENABLE_ALT_DRIVERS=os.path.join(build, "tests", "libze_pocl.so"),
+                       PATH=os.path.join(TESTS, "ze_pocl", "bin") + os.pathsep + env["PATH"])
         status, out = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-c", os.devnull, "--rootdir", PROJECT,
                            "--confcutdir", PROJECT, f"--junit-xml={results}", path], env, timeout=4 * TIMEOUT_S)
         return path, status, out, results
 
     with tempfile.TemporaryDirectory() as scratch:
         paths = sorted(glob.glob("tests/*/test_*.py", root_dir=PROJECT))
+        if on_gpu:
+            paths = [path for path in paths if path.removeprefix("tests/") in GPU_FILES]
         for path, status, out, results in in_parallel([lambda p=p: job(p, scratch) for p in paths]):
             name = path.removeprefix("tests/")
             cases = []
             if os.path.exists(results):
                 cases = list(xml.parse(results).getroot().iter("testcase"))
             for case in cases:
-                full, seconds = f"{name}: {case.get('name')}", float(case.get("time", 0))
+                full, seconds = f"{name}: {case.get('name')}{suffix}", float(case.get("time", 0))
                 bad = [child for child in case if child.tag in ("failure", "error")]
                 skipped = case.find("skipped")
                 if bad:
                     report.result(full, "fail", "\n".join(child.text or child.get("message", "") for child in bad))
+                elif skipped is not None and skipped.get("message") == "out of time":
+                    late += 1
                 elif skipped is not None and skipped.get("type") != "pytest.xfail":
                     report.result(full, "skip", skipped.get("message", ""))
                 else:
                     report.result(full, "pass", seconds=seconds)
             if status not in (0, 1, 5) or (status == 1 and not cases):      # 5: nothing in this file passes the filter
-                report.result(name, "fail", f"{out}\n{died(status)}")
+                report.result(name + suffix, "fail", f"{out}\n{died(status)}")
+    if late:
+        report.result(label, "skip", f"{late} more: out of time (KDSL_GPU_TEST_SECONDS for each file); the next run gets further")
     report.end()
 
 
@@ -385,7 +401,8 @@ def main(arguments):
     filters = [argument for argument in arguments if not argument.startswith("-")]
     report = Report()
     build, sanitized = os.path.join(PROJECT, "build"), os.path.join(PROJECT, "build-san")
-    kinds = [(build, [(text_tests, "text tests"), (unit_tests, "unit tests"), (python_tests, "python tests")])]
+    kinds = [(build, [(text_tests, "text tests"), (unit_tests, "unit tests"), (python_tests, "python tests"),
+                      (python_tests, "python tests on a GPU", True)])]
     if not quick:
         kinds.append((sanitized, [(text_tests, "text tests, sanitized"), (unit_tests, "unit tests, sanitized", " (sanitized)"),
                                   (fuzz_tests, "fuzzers")]))

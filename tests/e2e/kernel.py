@@ -21,7 +21,7 @@ import tempfile
 import numpy as np
 
 SCRATCH = tempfile.TemporaryDirectory(prefix="kdsl-e2e-")
-ENV = {**os.environ, "KDSL_CACHE_DIR": os.path.join(SCRATCH.name, "cache")}
+ENV = {"KDSL_CACHE_DIR": os.path.join(SCRATCH.name, "cache")}
 COUNT = itertools.count()
 
 NUMPY = {"i1": np.bool_, "i8": np.int8, "i16": np.int16, "i32": np.int32, "i64": np.int64, "u8": np.uint8, "u16": np.uint16, "u32": np.uint32,
@@ -79,7 +79,7 @@ def write(source, where=None, name="kernel.py"):
 def call(*words, status=None, env=None, timeout=120, **options):
     """Runs the kdsl command; the result is text."""
     done = subprocess.run(["kdsl", *map(str, words)], capture_output=True, text=True, errors="replace", timeout=timeout, stdin=subprocess.DEVNULL,
-                          env={**ENV, **(env or {})}, **options)
+                          env={**os.environ, **ENV, **(env or {})}, **options)
     if status is not None:
         assert done.returncode == status, "kdsl %s\nexit status %d\n%s%s" % (" ".join(map(str, words)), done.returncode, done.stdout, done.stderr)
     return done
