@@ -1,0 +1,38 @@
+"""bf16 and f16: computed in f32, rounded where they are stored; NumPy has no bf16, so its bits travel as raw bytes."""
+import json
+
+import numpy as np
+from kg import Graph
+
+f32 = np.float32
+
+
+def test_f16_chain(kdsl, tmp_path):
+    rng = np.random.default_rng(40)
+    g = Graph()
+    x, r = (g.input(n, rng.standard_normal((6, 200)).astype(np.float16)) for n in "xr")
+    s = g.op("aten.add.Tensor", x, r, is_=lambda x, r: (x.astype(f32) + r).astype(np.float16))
+
+    def softmax(x):
+        e = np.exp(x.astype(f32) - x.astype(f32).max(-1, keepdims=True))
+        return (e / e.sum(-1, keepdims=True)).astype(np.float16)
+
+    g.check(kdsl, tmp_path, g.op("aten._softmax.default", s, -1, False, is_=softmax), rtol=4e-3, atol=1e-5, kernels=1)
+    y = g.op("aten._to_copy.default", s, is_=lambda s: s.astype(f32), dtype="f32")
+    m = g.op("aten.mean.dim", y, [-1], is_=lambda y: y.mean(-1))
+    g.check(kdsl, tmp_path, m, rtol=2e-3, atol=1e-3, kernels=1)
+
+
+def test_bf16(kdsl, tmp_path):
+    rng = np.random.default_rng(41)
+    x = (rng.standard_normal((5, 64)).astype(f32).view(np.uint32) & 0xffff0000).view(f32)      # bf16 numbers
+    g = Graph()
+    g.inputs.append({"n": "%x", "t": "bf16", "s": [5, 64]})
+    g.nodes.append({"o": "%e", "op": "aten.silu.default", "in": ["%x"]})
+    g.nodes.append({"o": "%y", "op": "aten.mul.Tensor", "in": ["%e", "%x"], "out": [{"t": "bf16", "s": [5, 64]}]})
+    path = tmp_path / "g.json"
+    path.write_text(json.dumps({"kg": 1, "inputs": g.inputs, "nodes": g.nodes, "outputs": ["%y"]}), encoding="utf-8")
+    np.save(tmp_path / "x.npy", (x.view(np.uint32) >> 16).astype(np.uint16).view("V2"))
+    kdsl("graph", "run", path, "--in", f"x=@{tmp_path}/x.npy:bf16", "--save", f"y={tmp_path}/y.npy")
+    y = (np.load(tmp_path / "y.npy").view(np.uint16).astype(np.uint32) << 16).view(f32)
+    np.testing.assert_allclose(y, x * x / (1 + np.exp(-x)), rtol=8e-3, atol=1e-6)
