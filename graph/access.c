@@ -12,10 +12,19 @@ const kd_gvalue *kd_access_resolve(kd_arena *arena, const kd_gvalue *value, kd_i
     return value;
 }
 
-void kd_access_operand(const kd_gnode *node, const kd_gvalue *operand, const kd_index *at, kd_index *out_at)
+void kd_access_operand(const kd_gnode *node, const kd_gvalue *operand, const kd_index *at, kd_index row, kd_index *out_at)
 {
-    unsigned n = operand->type.n_dims;
-    unsigned skipped = node->op->lowering == KD_LOWER_REDUCTION ? 0 : node->results[0]->type.n_dims - n;
+    unsigned n = operand->type.n_dims, n_result = node->results[0]->type.n_dims;
+    if (node->op->code == KD_GOP_embedding) {
+        if (operand == kd_gnode_tensor(node, 0)) {
+            out_at[0] = row; /* what the indices say */
+            out_at[1] = at[n_result - 1];
+        } else {
+            memcpy(out_at, at, n * sizeof *at);
+        }
+        return;
+    }
+    unsigned skipped = node->op->lowering == KD_LOWER_REDUCTION ? 0 : n_result - n;
     for (unsigned d = 0; d < n; d++)
         out_at[d] = operand->type.shape[d] == 1 ? kd_index_const(0) : at[d + skipped];
 }
@@ -27,7 +36,10 @@ void kd_access_each(const kd_plan *plan, const kd_gnode *node, const kd_index *a
         if (!operand)
             continue;
         kd_index from[KD_TENSOR_MAX_DIMS];
-        kd_access_operand(node, operand, at, from);
+        kd_index row = node->op->code == KD_GOP_embedding
+                           ? kd_index_value(plan->arena, node->results[0]->id, kd_gnode_tensor(node, 0)->type.shape[0])
+                           : kd_index_const(0);
+        kd_access_operand(node, operand, at, row, from);
         const kd_gvalue *value = kd_access_resolve(plan->arena, operand, from);
         if (kd_plan_info(plan, value)->fate == KD_FATE_INLINE)
             kd_access_each(plan, value->def, from, fn, user);

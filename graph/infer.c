@@ -1,11 +1,11 @@
 /* infer.c - the type of a node's results from its arguments, and what is wrong with the arguments. */
-#include "graph/ops.h"
+#include "graph/infer_impl.h"
 
 #include "base/scalar.h"
 
-static kd_status bad(kd_infer *cx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#include <math.h>
 
-static kd_status bad(kd_infer *cx, const char *format, ...)
+kd_status infer_bad(kd_infer *cx, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -14,16 +14,15 @@ static kd_status bad(kd_infer *cx, const char *format, ...)
     return status;
 }
 
-/* "f32[2, 3]" of an argument. */
-static const char *type_text(kd_infer *cx, const kd_gvalue *value)
+const char *infer_type_text(kd_infer *cx, const kd_gvalue *value)
 {
     return kd_tensor_type_text(cx->arena, &value->type);
 }
 
-static kd_status one_result(kd_infer *cx, kd_scalar type, unsigned n_dims, const int64_t *shape)
+kd_status infer_one_result(kd_infer *cx, kd_scalar type, unsigned n_dims, const int64_t *shape)
 {
     if (cx->n_results != 1)
-        return bad(cx, "has 1 result, not %u", cx->n_results);
+        return infer_bad(cx, "has 1 result, not %u", cx->n_results);
     kd_tensor_type *t = &cx->types[0];
     *t = (kd_tensor_type){.type = type, .n_dims = n_dims};
     if (n_dims)
@@ -32,10 +31,10 @@ static kd_status one_result(kd_infer *cx, kd_scalar type, unsigned n_dims, const
     return KD_OK;
 }
 
-static kd_status tensor_arg(kd_infer *cx, const kd_gnode *node, unsigned i, kd_gvalue **out)
+kd_status infer_tensor_arg(kd_infer *cx, const kd_gnode *node, unsigned i, kd_gvalue **out)
 {
     *out = kd_gnode_tensor(node, i);
-    return *out ? KD_OK : bad(cx, "argument %u must be a tensor", i);
+    return *out ? KD_OK : infer_bad(cx, "argument %u must be a tensor", i);
 }
 
 /* ---- element by element ---- */
@@ -62,8 +61,9 @@ static void broadcast_with(void *user, kd_gvalue *value)
     for (unsigned k = 1; k <= t->n_dims; k++) {
         int64_t *mine = &s->shape[s->n_dims - k], other = t->shape[t->n_dims - k];
         if (*mine != other && *mine != 1 && other != 1) {
-            b->status = bad(b->cx, "shapes %s and %s do not broadcast", kd_shape_text(b->cx->arena, before.n_dims, before.shape),
-                            kd_shape_text(b->cx->arena, t->n_dims, t->shape));
+            b->status =
+                infer_bad(b->cx, "shapes %s and %s do not broadcast", kd_shape_text(b->cx->arena, before.n_dims, before.shape),
+                          kd_shape_text(b->cx->arena, t->n_dims, t->shape));
             return;
         }
         *mine = *mine == 1 ? other : *mine;
@@ -85,7 +85,7 @@ static kd_status pointwise(kd_infer *cx, const kd_gnode *node, kd_scalar type)
     if (b.status)
         return b.status;
     kd_gnode_each_tensor(node, find_full, &b);
-    kd_status status = one_result(cx, type, b.shape.n_dims, b.shape.shape);
+    kd_status status = infer_one_result(cx, type, b.shape.n_dims, b.shape.shape);
     if (status == KD_OK && b.full &&
         kd_tensor_n_bytes(&b.full->type) == (size_t)kd_tensor_n_elems(&b.full->type) * kd_scalar_bytes(b.full->type.type))
         memcpy(cx->types[0].strides, b.full->type.strides, sizeof cx->types[0].strides);
@@ -111,18 +111,18 @@ kd_status kd_infer_bool(kd_infer *cx, const kd_gnode *node)
 kd_status kd_infer_where(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *condition;
-    kd_status status = tensor_arg(cx, node, 0, &condition);
+    kd_status status = infer_tensor_arg(cx, node, 0, &condition);
     if (status)
         return status;
     if (condition->type.type != KD_I1)
-        return bad(cx, "the condition must be of type i1, not %s", kd_scalar_name(condition->type.type));
+        return infer_bad(cx, "the condition must be of type i1, not %s", kd_scalar_name(condition->type.type));
     return pointwise(cx, node, kd_gnode_promote(node)); /* the condition is the weakest type there is */
 }
 
 kd_status kd_infer_like(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
     if (status)
         return status;
     status = pointwise(cx, node, self->type.type);
@@ -134,13 +134,74 @@ kd_status kd_infer_like(kd_infer *cx, const kd_gnode *node)
 kd_status kd_infer_to_type(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
     if (status)
         return status;
     kd_scalar type = self->type.type;
     if (kd_gnode_has(node, 1) && !kd_gnode_scalar_type(node, 1, &type))
-        return bad(cx, "dtype must be the name of a type, as in \"f32\"");
+        return infer_bad(cx, "dtype must be the name of a type, as in \"f32\"");
     return pointwise(cx, node, type);
+}
+
+/* ---- values from nothing, and by index ---- */
+
+/* The type argument, or what PyTorch makes of a number. */
+static kd_status type_of_number(kd_infer *cx, const kd_gnode *node, unsigned dtype, const kd_garg *number, kd_scalar *out)
+{
+    *out = number->kind == KD_GARG_FLOAT ? KD_F32 : number->kind == KD_GARG_BOOL ? KD_I1 : KD_I64;
+    if (kd_gnode_has(node, dtype) && !kd_gnode_scalar_type(node, dtype, out))
+        return infer_bad(cx, "dtype must be the name of a type, as in \"f32\"");
+    return KD_OK;
+}
+
+kd_status kd_infer_full(kd_infer *cx, const kd_gnode *node)
+{
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    unsigned n = kd_gnode_ints(node, 0, shape, KD_TENSOR_MAX_DIMS);
+    kd_scalar type = KD_F32;
+    kd_status status = type_of_number(cx, node, 2, &node->args[1], &type);
+    if (status)
+        return status;
+    for (unsigned d = 0; d < n; d++)
+        if (shape[d] < 0)
+            return infer_bad(cx, "the shape %s makes no sense", kd_shape_text(cx->arena, n, shape));
+    return infer_one_result(cx, type, n, shape);
+}
+
+kd_status kd_infer_arange(kd_infer *cx, const kd_gnode *node)
+{
+    double start = kd_gnode_number(node, 0, 0), end = kd_gnode_number(node, 1, 0), step = kd_gnode_number(node, 2, 1);
+    bool is_float =
+        node->args[0].kind == KD_GARG_FLOAT || node->args[1].kind == KD_GARG_FLOAT || node->args[2].kind == KD_GARG_FLOAT;
+    kd_garg like = is_float ? kd_garg_float(0) : kd_garg_int(0);
+    kd_scalar type = KD_F32;
+    kd_status status = type_of_number(cx, node, 3, &like, &type);
+    double n = step == 0 ? -1 : ceil((end - start) / step);
+    if (status)
+        return status;
+    if (!(n >= 0) || n > INT32_MAX)
+        return infer_bad(cx, "%g to %g in steps of %g is no range", start, end, step);
+    int64_t extent = (int64_t)n;
+    return infer_one_result(cx, type, 1, &extent);
+}
+
+kd_status kd_infer_embedding(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *weight, *indices;
+    kd_status status = infer_tensor_arg(cx, node, 0, &weight);
+    if (status == KD_OK)
+        status = infer_tensor_arg(cx, node, 1, &indices);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &indices->type;
+    if (weight->type.n_dims != 2 || t->n_dims == KD_TENSOR_MAX_DIMS || !kd_scalar_is_int(t->type) || t->type == KD_I1)
+        return infer_bad(cx, "%s cannot be indexed by %s", infer_type_text(cx, weight), infer_type_text(cx, indices));
+    if (!weight->type.shape[0] && kd_tensor_n_elems(t))
+        return infer_bad(cx, "%s has no rows", infer_type_text(cx, weight));
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    memcpy(shape, t->shape, sizeof shape);
+    shape[t->n_dims] = weight->type.shape[1];
+    return infer_one_result(cx, weight->type.type, t->n_dims + 1, shape);
 }
 
 /* ---- reductions ---- */
@@ -156,19 +217,19 @@ static kd_status reduced(kd_infer *cx, const kd_gnode *node, kd_scalar type, uns
         else if (keep)
             shape[n++] = 1;
     }
-    return one_result(cx, type, n, shape);
+    return infer_one_result(cx, type, n, shape);
 }
 
 static kd_status reduced_dims(kd_infer *cx, const kd_gnode *node, kd_scalar type)
 {
     kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
     if (status)
         return status;
     bool is_bad;
     unsigned mask = kd_gnode_dims_mask(node, 1, self->type.n_dims, &is_bad);
     if (is_bad)
-        return bad(cx, "dim is out of range, or there twice, for %s", type_text(cx, self));
+        return infer_bad(cx, "dim is out of range, or there twice, for %s", infer_type_text(cx, self));
     return reduced(cx, node, type, mask, kd_gnode_bool(node, 2));
 }
 
@@ -189,7 +250,7 @@ kd_status kd_infer_sum(kd_infer *cx, const kd_gnode *node)
 
 kd_status kd_infer_sum_all(kd_infer *cx, const kd_gnode *node)
 {
-    return one_result(cx, sum_type(node, 1), 0, NULL);
+    return infer_one_result(cx, sum_type(node, 1), 0, NULL);
 }
 
 kd_status kd_infer_reduce(kd_infer *cx, const kd_gnode *node)
@@ -201,12 +262,12 @@ kd_status kd_infer_reduce(kd_infer *cx, const kd_gnode *node)
 static kd_status mean_type(kd_infer *cx, const kd_gnode *node, unsigned dtype, kd_scalar *out)
 {
     kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
     if (status)
         return status;
     *out = self->type.type;
     (void)kd_gnode_scalar_type(node, dtype, out);
-    return kd_scalar_is_float(*out) ? KD_OK : bad(cx, "needs a floating-point type, not %s", kd_scalar_name(*out));
+    return kd_scalar_is_float(*out) ? KD_OK : infer_bad(cx, "needs a floating-point type, not %s", kd_scalar_name(*out));
 }
 
 kd_status kd_infer_mean(kd_infer *cx, const kd_gnode *node)
@@ -220,7 +281,7 @@ kd_status kd_infer_mean_all(kd_infer *cx, const kd_gnode *node)
 {
     kd_scalar type = KD_F32;
     kd_status status = mean_type(cx, node, 1, &type);
-    return status ? status : one_result(cx, type, 0, NULL);
+    return status ? status : infer_one_result(cx, type, 0, NULL);
 }
 
 /* ---- compositions ---- */
@@ -228,17 +289,17 @@ kd_status kd_infer_mean_all(kd_infer *cx, const kd_gnode *node)
 kd_status kd_infer_softmax(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
     if (status)
         return status;
     if (kd_gnode_dim(kd_gnode_int(node, 1, 0), self->type.n_dims) < 0)
-        return bad(cx, "dim is out of range for %s", type_text(cx, self));
-    return one_result(cx, kd_gnode_bool(node, 2) ? KD_F32 : self->type.type, self->type.n_dims, self->type.shape);
+        return infer_bad(cx, "dim is out of range for %s", infer_type_text(cx, self));
+    return infer_one_result(cx, kd_gnode_bool(node, 2) ? KD_F32 : self->type.type, self->type.n_dims, self->type.shape);
 }
 
 static kd_status results(kd_infer *cx, unsigned n)
 {
-    return cx->n_results == n ? KD_OK : bad(cx, "has %u results, not %u", n, cx->n_results);
+    return cx->n_results == n ? KD_OK : infer_bad(cx, "has %u results, not %u", n, cx->n_results);
 }
 
 /* A weight over the dimensions from first on, or none. */
@@ -248,8 +309,8 @@ static kd_status trailing_weight(kd_infer *cx, const kd_gnode *node, unsigned i,
     const kd_gvalue *weight = kd_gnode_tensor(node, i);
     if (weight && (weight->type.n_dims != input->n_dims - first ||
                    memcmp(weight->type.shape, input->shape + first, weight->type.n_dims * sizeof(int64_t)) != 0))
-        return bad(cx, "%s is %s, but the normalized shape is %s", name, type_text(cx, weight),
-                   kd_shape_text(cx->arena, input->n_dims - first, input->shape + first));
+        return infer_bad(cx, "%s is %s, but the normalized shape is %s", name, infer_type_text(cx, weight),
+                         kd_shape_text(cx->arena, input->n_dims - first, input->shape + first));
     return KD_OK;
 }
 
@@ -260,13 +321,13 @@ kd_status kd_infer_layer_norm(kd_infer *cx, const kd_gnode *node)
     unsigned n = kd_gnode_ints(node, 1, normalized, KD_TENSOR_MAX_DIMS);
     kd_status status = results(cx, 3);
     if (status == KD_OK)
-        status = tensor_arg(cx, node, 0, &input);
+        status = infer_tensor_arg(cx, node, 0, &input);
     if (status)
         return status;
     const kd_tensor_type *t = &input->type;
     if (!n || n > t->n_dims || memcmp(normalized, t->shape + t->n_dims - n, n * sizeof *normalized) != 0)
-        return bad(cx, "the normalized shape %s is not the end of %s", kd_shape_text(cx->arena, n, normalized),
-                   type_text(cx, input));
+        return infer_bad(cx, "the normalized shape %s is not the end of %s", kd_shape_text(cx->arena, n, normalized),
+                         infer_type_text(cx, input));
     unsigned first = t->n_dims - n;
     status = trailing_weight(cx, node, 2, "the weight", t, first);
     if (status == KD_OK)
@@ -289,18 +350,18 @@ kd_status kd_infer_batch_norm(kd_infer *cx, const kd_gnode *node)
     kd_gvalue *input;
     kd_status status = results(cx, 3);
     if (status == KD_OK)
-        status = tensor_arg(cx, node, 0, &input);
+        status = infer_tensor_arg(cx, node, 0, &input);
     if (status)
         return status;
     if (input->type.n_dims < 2)
-        return bad(cx, "the input %s has no channels", type_text(cx, input));
+        return infer_bad(cx, "the input %s has no channels", infer_type_text(cx, input));
     for (unsigned i = 1; i <= 4; i++) {
         const kd_gvalue *v = kd_gnode_tensor(node, i);
         if (v && (v->type.n_dims != 1 || v->type.shape[0] != input->type.shape[1]))
-            return bad(cx, "argument %u is %s, but the input %s has %lld channels", i, type_text(cx, v), type_text(cx, input),
-                       (long long)input->type.shape[1]);
+            return infer_bad(cx, "argument %u is %s, but the input %s has %lld channels", i, infer_type_text(cx, v),
+                             infer_type_text(cx, input), (long long)input->type.shape[1]);
         if (!v && i >= 3)
-            return bad(cx, "running mean and variance must be tensors");
+            return infer_bad(cx, "running mean and variance must be tensors");
     }
     cx->types[0] = input->type; /* PyTorch keeps the memory order */
     cx->types[1] = cx->types[2] =
@@ -308,355 +369,26 @@ kd_status kd_infer_batch_norm(kd_infer *cx, const kd_gnode *node)
     return KD_OK;
 }
 
-/* ---- views ---- */
-
-kd_status kd_infer_view(kd_infer *cx, const kd_gnode *node)
-{
-    kd_gvalue *self;
-    int64_t shape[KD_TENSOR_MAX_DIMS], n_elems = 1, n_known = 1;
-    unsigned n = kd_gnode_ints(node, 1, shape, KD_TENSOR_MAX_DIMS);
-    int open = -1;
-    kd_status status = tensor_arg(cx, node, 0, &self);
-    if (status)
-        return status;
-    n_elems = kd_tensor_n_elems(&self->type);
-    for (unsigned d = 0; d < n; d++) {
-        if (shape[d] < 0 && open < 0 && shape[d] == -1)
-            open = (int)d;
-        else if (shape[d] < 0 || __builtin_mul_overflow(n_known, shape[d], &n_known))
-            return bad(cx, "the shape %s makes no sense", kd_shape_text(cx->arena, n, shape));
-    }
-    if (open >= 0 && n_known && n_elems % n_known == 0)
-        n_known *= shape[open] = n_elems / n_known;
-    if (n_known != n_elems || (open >= 0 && shape[open] < 0))
-        return bad(cx, "%s has %lld elements, which the shape %s has not", type_text(cx, self), (long long)n_elems,
-                   kd_shape_text(cx->arena, n, shape));
-    return one_result(cx, self->type.type, n, shape);
-}
-
-/* The result's strides, where each of its dimensions is one of the operand's: permutations, expansions, parts. */
-static kd_status from_dims(kd_infer *cx, const kd_tensor_type *self, unsigned n, const int64_t *shape, const int *dims)
-{
-    kd_status status = one_result(cx, self->type, n, shape);
-    for (unsigned d = 0; d < n && status == KD_OK; d++)
-        cx->types[0].strides[d] = dims[d] < 0 ? (shape[d] == 1 ? 1 : 0) : self->strides[dims[d]];
-    return status;
-}
-
-kd_status kd_infer_expand(kd_infer *cx, const kd_gnode *node)
-{
-    kd_gvalue *self;
-    int64_t shape[KD_TENSOR_MAX_DIMS];
-    int dims[KD_TENSOR_MAX_DIMS];
-    unsigned n = kd_gnode_ints(node, 1, shape, KD_TENSOR_MAX_DIMS);
-    kd_status status = tensor_arg(cx, node, 0, &self);
-    if (status)
-        return status;
-    const kd_tensor_type *t = &self->type;
-    if (n < t->n_dims)
-        return bad(cx, "%s cannot become %s", type_text(cx, self), kd_shape_text(cx->arena, n, shape));
-    for (unsigned d = 0; d < n; d++) {
-        int from = (int)d - (int)(n - t->n_dims);
-        if (from >= 0 && shape[d] == -1)
-            shape[d] = t->shape[from];
-        if (shape[d] < 0 || (from >= 0 && t->shape[from] != 1 && t->shape[from] != shape[d]))
-            return bad(cx, "%s cannot become %s", type_text(cx, self), kd_shape_text(cx->arena, n, shape));
-        dims[d] = from >= 0 && t->shape[from] == shape[d] ? from : -1;
-    }
-    return from_dims(cx, t, n, shape, dims);
-}
-
-static kd_status permuted(kd_infer *cx, const kd_tensor_type *t, const int *dims)
-{
-    int64_t shape[KD_TENSOR_MAX_DIMS];
-    for (unsigned d = 0; d < t->n_dims; d++)
-        shape[d] = t->shape[dims[d]];
-    return from_dims(cx, t, t->n_dims, shape, dims);
-}
-
-kd_status kd_infer_permute(kd_infer *cx, const kd_gnode *node)
-{
-    kd_gvalue *self;
-    int64_t order[KD_TENSOR_MAX_DIMS];
-    int dims[KD_TENSOR_MAX_DIMS];
-    unsigned n = kd_gnode_ints(node, 1, order, KD_TENSOR_MAX_DIMS), seen = 0;
-    kd_status status = tensor_arg(cx, node, 0, &self);
-    if (status)
-        return status;
-    for (unsigned d = 0; d < n && n == self->type.n_dims; d++) {
-        dims[d] = kd_gnode_dim(order[d], n);
-        seen |= dims[d] < 0 ? 0 : 1u << dims[d];
-    }
-    if (n != self->type.n_dims || seen != (1u << n) - 1)
-        return bad(cx, "%s is no order of the dimensions of %s", kd_shape_text(cx->arena, n, order), type_text(cx, self));
-    return permuted(cx, &self->type, dims);
-}
-
-static kd_status swapped(kd_infer *cx, const kd_gnode *node, int64_t a, int64_t b)
-{
-    kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
-    if (status)
-        return status;
-    int dims[KD_TENSOR_MAX_DIMS] = {0, 1, 2, 3, 4, 5, 6, 7};
-    int x = kd_gnode_dim(a, self->type.n_dims), y = kd_gnode_dim(b, self->type.n_dims);
-    if (x < 0 || y < 0)
-        return bad(cx, "dimensions %lld and %lld are not both in %s", (long long)a, (long long)b, type_text(cx, self));
-    dims[x] = y;
-    dims[y] = x;
-    return permuted(cx, &self->type, dims);
-}
-
-kd_status kd_infer_transpose(kd_infer *cx, const kd_gnode *node)
-{
-    return swapped(cx, node, kd_gnode_int(node, 1, 0), kd_gnode_int(node, 2, 0));
-}
-
-kd_status kd_infer_t(kd_infer *cx, const kd_gnode *node)
-{
-    kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
-    if (status)
-        return status;
-    if (self->type.n_dims > 2)
-        return bad(cx, "needs a matrix, not %s", type_text(cx, self));
-    return self->type.n_dims == 2 ? swapped(cx, node, 0, 1) : permuted(cx, &self->type, (const int[]){0});
-}
-
-kd_status kd_infer_unsqueeze(kd_infer *cx, const kd_gnode *node)
-{
-    kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
-    if (status)
-        return status;
-    const kd_tensor_type *t = &self->type;
-    int at = kd_gnode_dim(kd_gnode_int(node, 1, 0), t->n_dims + 1), dims[KD_TENSOR_MAX_DIMS];
-    int64_t shape[KD_TENSOR_MAX_DIMS];
-    if (at < 0 || t->n_dims == KD_TENSOR_MAX_DIMS)
-        return bad(cx, "dim is out of range for %s", type_text(cx, self));
-    for (int d = 0; d <= (int)t->n_dims; d++) {
-        dims[d] = d == at ? -1 : d - (d > at);
-        shape[d] = d == at ? 1 : t->shape[dims[d]];
-    }
-    return from_dims(cx, t, t->n_dims + 1, shape, dims);
-}
-
-kd_status kd_infer_squeeze(kd_infer *cx, const kd_gnode *node)
-{
-    kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
-    if (status)
-        return status;
-    const kd_tensor_type *t = &self->type;
-    bool is_bad;
-    unsigned mask = kd_gnode_dims_mask(node, 1, t->n_dims, &is_bad), n = 0;
-    int dims[KD_TENSOR_MAX_DIMS];
-    int64_t shape[KD_TENSOR_MAX_DIMS];
-    if (is_bad)
-        return bad(cx, "dim is out of range for %s", type_text(cx, self));
-    for (unsigned d = 0; d < t->n_dims; d++) {
-        if ((mask >> d & 1) && t->shape[d] == 1)
-            continue;
-        dims[n] = (int)d;
-        shape[n++] = t->shape[d];
-    }
-    return from_dims(cx, t, n, shape, dims);
-}
-
-kd_status kd_infer_select(kd_infer *cx, const kd_gnode *node)
-{
-    kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
-    if (status)
-        return status;
-    const kd_tensor_type *t = &self->type;
-    int at = kd_gnode_dim(kd_gnode_int(node, 1, 0), t->n_dims), dims[KD_TENSOR_MAX_DIMS];
-    int64_t index = kd_gnode_int(node, 2, 0), shape[KD_TENSOR_MAX_DIMS];
-    if (!t->n_dims || at < 0 || index >= t->shape[at] || index < -t->shape[at])
-        return bad(cx, "index %lld of dimension %lld is out of range for %s", (long long)index, (long long)kd_gnode_int(node, 1, 0),
-                   type_text(cx, self));
-    unsigned n = 0;
-    for (int d = 0; d < (int)t->n_dims; d++)
-        if (d != at) {
-            dims[n] = d;
-            shape[n++] = t->shape[d];
-        }
-    return from_dims(cx, t, n, shape, dims);
-}
-
-/* Where a slice begins and how many elements it has: Python's rules. */
-static void slice_bounds(const kd_gnode *node, int64_t extent, int64_t *out_start, int64_t *out_n)
-{
-    int64_t start = kd_gnode_int(node, 2, 0), end = kd_gnode_int(node, 3, extent), step = kd_gnode_int(node, 4, 1);
-    start = start < 0 ? start + extent : start;
-    end = end < 0 ? end + extent : end;
-    start = start < 0 ? 0 : start > extent ? extent : start;
-    end = end < start ? start : end > extent ? extent : end;
-    *out_start = start;
-    *out_n = step > 0 ? (end - start) / step + ((end - start) % step != 0) : 0;
-}
-
-kd_status kd_infer_slice(kd_infer *cx, const kd_gnode *node)
-{
-    kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
-    if (status)
-        return status;
-    const kd_tensor_type *t = &self->type;
-    int at = kd_gnode_dim(kd_gnode_int(node, 1, 0), t->n_dims);
-    int64_t step = kd_gnode_int(node, 4, 1), start, n;
-    if (!t->n_dims || at < 0 || step < 1 || step > INT32_MAX)
-        return bad(cx, "dimension or step is out of range for %s", type_text(cx, self));
-    slice_bounds(node, t->shape[at], &start, &n);
-    status = one_result(cx, t->type, t->n_dims, t->shape);
-    if (status)
-        return status;
-    memcpy(cx->types[0].strides, t->strides, sizeof t->strides);
-    cx->types[0].shape[at] = n;
-    cx->types[0].strides[at] *= step;
-    return KD_OK;
-}
-
-/* The extents of a split's parts; 0: they do not fit. */
-static unsigned split_parts(const kd_gnode *node, int64_t extent, int64_t *out, unsigned capacity)
-{
-    if (node->op->code == KD_GOP_split_sizes) {
-        unsigned n = kd_gnode_ints(node, 1, out, capacity);
-        int64_t sum = 0;
-        for (unsigned i = 0; i < n; i++) {
-            if (out[i] < 0 || out[i] > extent)
-                return 0;
-            sum += out[i];
-        }
-        return sum == extent ? n : 0;
-    }
-    int64_t size = kd_gnode_int(node, 1, 0);
-    if (size < 1)
-        return 0;
-    unsigned n = 0;
-    for (int64_t at = 0; at < extent && n < capacity; at += size)
-        out[n++] = extent - at < size ? extent - at : size;
-    return n;
-}
-
-kd_status kd_infer_split(kd_infer *cx, const kd_gnode *node)
-{
-    kd_gvalue *self;
-    kd_status status = tensor_arg(cx, node, 0, &self);
-    if (status)
-        return status;
-    const kd_tensor_type *t = &self->type;
-    int at = kd_gnode_dim(kd_gnode_int(node, 2, 0), t->n_dims);
-    int64_t *parts = kd_arena_array(cx->arena, int64_t, cx->n_results + 1);
-    unsigned n = t->n_dims && at >= 0 ? split_parts(node, t->shape[at], parts, cx->n_results + 1) : 0;
-    if (!n || n != cx->n_results)
-        return bad(cx, "%s does not split into %u such parts", type_text(cx, self), cx->n_results);
-    for (unsigned i = 0; i < n; i++) {
-        cx->types[i] = *t;
-        cx->types[i].shape[at] = parts[i];
-    }
-    return KD_OK;
-}
-
-void kd_view_reshape(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
-{
-    const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type, *to = &node->results[result]->type;
-    kd_index_unflatten(arena, kd_index_flatten(arena, to->n_dims, to->shape, at), from->n_dims, from->shape, out_at);
-}
-
-void kd_view_expand(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
-{
-    const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type, *to = &node->results[result]->type;
-    for (unsigned d = 0; d < from->n_dims; d++)
-        out_at[d] = from->shape[d] == 1 ? kd_index_const(0) : at[d + to->n_dims - from->n_dims];
-}
-
-void kd_view_permute(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
-{
-    int64_t order[KD_TENSOR_MAX_DIMS];
-    unsigned n = kd_gnode_ints(node, 1, order, KD_TENSOR_MAX_DIMS);
-    for (unsigned d = 0; d < n; d++)
-        out_at[kd_gnode_dim(order[d], n)] = at[d];
-}
-
-static void swap(unsigned n, int a, int b, const kd_index *at, kd_index *out_at)
-{
-    for (int d = 0; d < (int)n; d++)
-        out_at[d == a ? b : d == b ? a : d] = at[d];
-}
-
-void kd_view_transpose(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
-{
-    unsigned n = node->results[result]->type.n_dims;
-    swap(n, kd_gnode_dim(kd_gnode_int(node, 1, 0), n), kd_gnode_dim(kd_gnode_int(node, 2, 0), n), at, out_at);
-}
-
-void kd_view_t(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
-{
-    unsigned n = node->results[result]->type.n_dims;
-    swap(n, 0, n == 2 ? 1 : 0, at, out_at);
-}
-
-void kd_view_select(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
-{
-    const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type;
-    int dim = kd_gnode_dim(kd_gnode_int(node, 1, 0), from->n_dims);
-    int64_t index = kd_gnode_int(node, 2, 0);
-    for (int d = 0; d < (int)from->n_dims; d++)
-        out_at[d] = d == dim ? kd_index_const(index < 0 ? index + from->shape[d] : index) : at[d - (d > dim)];
-}
-
-/* Moves along one dimension: element i is element first + step * i. */
-static void shift(kd_arena *arena, unsigned n_dims, int dim, int64_t first, int64_t step, const kd_index *at, kd_index *out_at)
-{
-    for (int d = 0; d < (int)n_dims; d++)
-        out_at[d] = d != dim ? at[d] : kd_index_add(arena, kd_index_scale(arena, at[d], step), kd_index_const(first));
-}
-
-void kd_view_slice(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
-{
-    const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type;
-    int dim = kd_gnode_dim(kd_gnode_int(node, 1, 0), from->n_dims);
-    int64_t start, n;
-    slice_bounds(node, from->shape[dim], &start, &n);
-    shift(arena, from->n_dims, dim, start, kd_gnode_int(node, 4, 1), at, out_at);
-}
-
-void kd_view_split(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
-{
-    int dim = kd_gnode_dim(kd_gnode_int(node, 2, 0), node->results[0]->type.n_dims);
-    int64_t first = 0;
-    for (unsigned i = 0; i < result; i++)
-        first += node->results[i]->type.shape[dim];
-    shift(arena, node->results[0]->type.n_dims, dim, first, 1, at, out_at);
-}
-
-void kd_view_same(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
-{
-    for (unsigned d = 0; d < node->results[0]->type.n_dims; d++)
-        out_at[d] = at[d];
-}
-
 /* ---- matrix products, convolutions, pooling ---- */
 
 static kd_status matrix_product(kd_infer *cx, const kd_gnode *node, unsigned first, unsigned n_dims, kd_gvalue **out_a,
                                 kd_gvalue **out_b)
 {
-    kd_status status = tensor_arg(cx, node, first, out_a);
+    kd_status status = infer_tensor_arg(cx, node, first, out_a);
     if (status == KD_OK)
-        status = tensor_arg(cx, node, first + 1, out_b);
+        status = infer_tensor_arg(cx, node, first + 1, out_b);
     if (status)
         return status;
     const kd_tensor_type *a = &(*out_a)->type, *b = &(*out_b)->type;
     if (a->n_dims != n_dims || b->n_dims != n_dims || a->shape[n_dims - 1] != b->shape[n_dims - 2] ||
         (n_dims == 3 && a->shape[0] != b->shape[0]))
-        return bad(cx, "%s and %s do not multiply", type_text(cx, *out_a), type_text(cx, *out_b));
+        return infer_bad(cx, "%s and %s do not multiply", infer_type_text(cx, *out_a), infer_type_text(cx, *out_b));
     if (a->type != b->type)
-        return bad(cx, "the types of %s and %s differ", type_text(cx, *out_a), type_text(cx, *out_b));
+        return infer_bad(cx, "the types of %s and %s differ", infer_type_text(cx, *out_a), infer_type_text(cx, *out_b));
     int64_t shape[3] = {a->shape[0], a->shape[1], b->shape[2]};
     if (n_dims == 2)
         shape[1] = b->shape[1];
-    return one_result(cx, a->type, n_dims, shape);
+    return infer_one_result(cx, a->type, n_dims, shape);
 }
 
 kd_status kd_infer_mm(kd_infer *cx, const kd_gnode *node)
@@ -674,7 +406,7 @@ kd_status kd_infer_bmm(kd_infer *cx, const kd_gnode *node)
 kd_status kd_infer_addmm(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *a, *b, *bias;
-    kd_status status = tensor_arg(cx, node, 0, &bias);
+    kd_status status = infer_tensor_arg(cx, node, 0, &bias);
     if (status == KD_OK)
         status = matrix_product(cx, node, 1, 2, &a, &b);
     if (status)
@@ -682,7 +414,8 @@ kd_status kd_infer_addmm(kd_infer *cx, const kd_gnode *node)
     const kd_tensor_type *t = &bias->type;
     for (unsigned k = 1; k <= t->n_dims; k++)
         if (t->n_dims > 2 || (t->shape[t->n_dims - k] != 1 && t->shape[t->n_dims - k] != cx->types[0].shape[2 - k]))
-            return bad(cx, "%s cannot be added to %s", type_text(cx, bias), kd_tensor_type_text(cx->arena, &cx->types[0]));
+            return infer_bad(cx, "%s cannot be added to %s", infer_type_text(cx, bias),
+                             kd_tensor_type_text(cx->arena, &cx->types[0]));
     return KD_OK;
 }
 
@@ -701,9 +434,9 @@ static bool spatial(const kd_gnode *node, unsigned i, unsigned n, int64_t least,
 kd_status kd_infer_convolution(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *input, *weight;
-    kd_status status = tensor_arg(cx, node, 0, &input);
+    kd_status status = infer_tensor_arg(cx, node, 0, &input);
     if (status == KD_OK)
-        status = tensor_arg(cx, node, 1, &weight);
+        status = infer_tensor_arg(cx, node, 1, &weight);
     if (status)
         return status;
     const kd_tensor_type *x = &input->type, *w = &weight->type;
@@ -713,19 +446,20 @@ kd_status kd_infer_convolution(kd_infer *cx, const kd_gnode *node)
         return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "transposed convolution is not supported yet");
     if (x->n_dims < 3 || x->n_dims > 5 || w->n_dims != x->n_dims || groups < 1 || w->shape[0] % groups ||
         x->shape[1] != w->shape[1] * groups || x->type != w->type)
-        return bad(cx, "the weight %s does not fit the input %s in %lld groups", type_text(cx, weight), type_text(cx, input),
-                   (long long)groups);
+        return infer_bad(cx, "the weight %s does not fit the input %s in %lld groups", infer_type_text(cx, weight),
+                         infer_type_text(cx, input), (long long)groups);
     if (!spatial(node, 3, n, 1, strides) || !spatial(node, 4, n, 0, padding) || !spatial(node, 5, n, 1, dilation))
-        return bad(cx, "stride, padding or dilation do not fit the input %s", type_text(cx, input));
+        return infer_bad(cx, "stride, padding or dilation do not fit the input %s", infer_type_text(cx, input));
     shape[0] = x->shape[0];
     shape[1] = w->shape[0];
     for (unsigned d = 0; d < n; d++) {
         int64_t reach = dilation[d] * (w->shape[d + 2] - 1) + 1, room = x->shape[d + 2] + 2 * padding[d] - reach;
         if (room < 0 || w->shape[d + 2] < 1)
-            return bad(cx, "the weight %s is larger than the padded input %s", type_text(cx, weight), type_text(cx, input));
+            return infer_bad(cx, "the weight %s is larger than the padded input %s", infer_type_text(cx, weight),
+                             infer_type_text(cx, input));
         shape[d + 2] = room / strides[d] + 1;
     }
-    return one_result(cx, x->type, x->n_dims, shape);
+    return infer_one_result(cx, x->type, x->n_dims, shape);
 }
 
 kd_status kd_infer_max_pool2d(kd_infer *cx, const kd_gnode *node)
@@ -734,19 +468,19 @@ kd_status kd_infer_max_pool2d(kd_infer *cx, const kd_gnode *node)
     int64_t kernel[2], strides[2], padding[2], dilation[2];
     kd_status status = results(cx, 2);
     if (status == KD_OK)
-        status = tensor_arg(cx, node, 0, &input);
+        status = infer_tensor_arg(cx, node, 0, &input);
     if (status)
         return status;
     const kd_tensor_type *x = &input->type;
     bool has_stride = node->args[2].kind == KD_GARG_INT || (node->args[2].kind == KD_GARG_LIST && node->args[2].list.n);
     if (x->n_dims != 4 || !spatial(node, 1, 2, 1, kernel) || !spatial(node, has_stride ? 2 : 1, 2, 1, strides) ||
         !spatial(node, 3, 2, 0, padding) || !spatial(node, 4, 2, 1, dilation))
-        return bad(cx, "kernel size, stride, padding or dilation do not fit the input %s", type_text(cx, input));
+        return infer_bad(cx, "kernel size, stride, padding or dilation do not fit the input %s", infer_type_text(cx, input));
     cx->types[0] = *x;
     for (unsigned d = 0; d < 2; d++) {
         int64_t room = x->shape[d + 2] + 2 * padding[d] - dilation[d] * (kernel[d] - 1) - 1, step = strides[d];
         if (room < 0 || padding[d] * 2 > kernel[d])
-            return bad(cx, "the window does not fit the padded input %s", type_text(cx, input));
+            return infer_bad(cx, "the window does not fit the padded input %s", infer_type_text(cx, input));
         int64_t n = (kd_gnode_bool(node, 5) ? room + step - 1 : room) / step + 1;
         cx->types[0].shape[d + 2] = n - ((n - 1) * step >= x->shape[d + 2] + padding[d]);
     }

@@ -82,30 +82,37 @@ unsigned kd_gop_params(const kd_gop *op, kd_gparam out_params[KD_GOP_MAX_PARAMS]
 
 /* ---- arguments ---- */
 
+/* None, where the op has no such parameter. */
+static const kd_garg *arg_of(const kd_gnode *node, unsigned i)
+{
+    static const kd_garg NONE = {0};
+    return i < node->n_args ? &node->args[i] : &NONE;
+}
+
 kd_gvalue *kd_gnode_tensor(const kd_gnode *node, unsigned i)
 {
-    return node->args[i].kind == KD_GARG_VALUE ? node->args[i].value : NULL;
+    return arg_of(node, i)->kind == KD_GARG_VALUE ? arg_of(node, i)->value : NULL;
 }
 
 int64_t kd_gnode_int(const kd_gnode *node, unsigned i, int64_t otherwise)
 {
-    return node->args[i].kind == KD_GARG_INT ? node->args[i].i : otherwise;
+    return arg_of(node, i)->kind == KD_GARG_INT ? arg_of(node, i)->i : otherwise;
 }
 
 double kd_gnode_number(const kd_gnode *node, unsigned i, double otherwise)
 {
-    const kd_garg *arg = &node->args[i];
+    const kd_garg *arg = arg_of(node, i);
     return arg->kind == KD_GARG_FLOAT ? arg->f : arg->kind == KD_GARG_INT || arg->kind == KD_GARG_BOOL ? (double)arg->i : otherwise;
 }
 
 bool kd_gnode_bool(const kd_gnode *node, unsigned i)
 {
-    return node->args[i].kind == KD_GARG_BOOL && node->args[i].i;
+    return arg_of(node, i)->kind == KD_GARG_BOOL && arg_of(node, i)->i;
 }
 
 unsigned kd_gnode_ints(const kd_gnode *node, unsigned i, int64_t *out, unsigned capacity)
 {
-    const kd_garg *arg = &node->args[i];
+    const kd_garg *arg = arg_of(node, i);
     if (arg->kind == KD_GARG_INT && capacity) {
         out[0] = arg->i;
         return 1;
@@ -140,7 +147,7 @@ unsigned kd_gnode_dims_mask(const kd_gnode *node, unsigned i, unsigned n_dims, b
 
 bool kd_gnode_scalar_type(const kd_gnode *node, unsigned i, kd_scalar *out)
 {
-    return node->args[i].kind == KD_GARG_TEXT && kd_scalar_parse(kd_str_of(node->args[i].text), out);
+    return arg_of(node, i)->kind == KD_GARG_TEXT && kd_scalar_parse(kd_str_of(arg_of(node, i)->text), out);
 }
 
 /* ---- PyTorch's type promotion ---- */

@@ -69,11 +69,11 @@ enum { KD_GOP_MAX_PARAMS = 16 };
 /* The parameters of an op; how many. */
 unsigned kd_gop_params(const kd_gop *op, kd_gparam out_params[KD_GOP_MAX_PARAMS]);
 
-/* ---- arguments of a node, by parameter ---- */
+/* ---- arguments of a node, by parameter; one that the op does not have is none ---- */
 
 static inline bool kd_gnode_has(const kd_gnode *node, unsigned i)
 {
-    return node->args[i].kind != KD_GARG_NONE;
+    return i < node->n_args && node->args[i].kind != KD_GARG_NONE;
 }
 
 kd_gvalue *kd_gnode_tensor(const kd_gnode *node, unsigned i); /* NULL: none, or a number */
@@ -99,7 +99,7 @@ void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue
     X(promote)                                                                                                                 \
     X(float) X(bool) X(where) X(like) X(to_type) X(sum) X(sum_all) X(reduce) X(mean) X(mean_all) X(softmax) X(layer_norm)      \
         X(batch_norm) X(view) X(expand) X(permute) X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(mm) \
-            X(bmm) X(addmm) X(convolution) X(max_pool2d)
+            X(bmm) X(addmm) X(convolution) X(max_pool2d) X(full) X(arange) X(embedding)
 #define KD_DECLARE(rule) kd_status kd_infer_##rule(kd_infer *cx, const kd_gnode *node);
 KD_GRAPH_INFER_RULES(KD_DECLARE)
 #undef KD_DECLARE

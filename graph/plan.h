@@ -104,8 +104,9 @@ kd_status kd_plan_schedule(kd_plan *plan);
 
 /* Follows views: the value whose elements these are, and where. */
 const kd_gvalue *kd_access_resolve(kd_arena *arena, const kd_gvalue *value, kd_index at[KD_TENSOR_MAX_DIMS]);
-/* Where an operand is read when its node computes the element at 'at' (pointwise: of the result; a reduction: of the operand). */
-void kd_access_operand(const kd_gnode *node, const kd_gvalue *operand, const kd_index *at, kd_index *out_at);
+/* Where an operand is read when its node computes the element at 'at' (pointwise: of the result; a reduction: of the operand). row: which of an
+ * embedding's rows that is. */
+void kd_access_operand(const kd_gnode *node, const kd_gvalue *operand, const kd_index *at, kd_index row, kd_index *out_at);
 /* Calls fn for each value that a node reads from memory or a register, what is inlined followed. */
 typedef void kd_access_fn(void *user, const kd_gvalue *value, const kd_index *at);
 void kd_access_each(const kd_plan *plan, const kd_gnode *node, const kd_index *at, kd_access_fn *fn, void *user);

@@ -75,7 +75,10 @@ static bool post_of(const kd_gnode *node, int of, kd_gpost *out)
         out->kind = KD_POST_RELU;
         out->alpha = number;
         return true;
-    case KD_GOP_gelu: out->kind = strcmp(node->args[1].text, "tanh") == 0 ? KD_POST_GELU_TANH : KD_POST_GELU_ERF; return true;
+    case KD_GOP_gelu:
+        out->kind =
+            node->args[1].kind == KD_GARG_TEXT && strcmp(node->args[1].text, "tanh") == 0 ? KD_POST_GELU_TANH : KD_POST_GELU_ERF;
+        return true;
     case KD_GOP_sigmoid: out->kind = KD_POST_SIGMOID; return true;
     case KD_GOP_tanh: out->kind = KD_POST_TANH; return true;
     case KD_GOP_silu: out->kind = KD_POST_SWISH; return true;

@@ -69,11 +69,14 @@ static int64_t n_points(const kd_gnode *node)
     return kd_tensor_n_elems(&shape->type);
 }
 
-/* Nothing but a conversion, or a number: computing it anew costs less than a trip through memory. */
+/* Nothing but a load, a conversion, or a number: computing it anew costs less than a trip through memory. */
 static bool is_cheap(const kd_gnode *node)
 {
     switch (node->op->code) {
     case KD_GOP_to_copy:
+    case KD_GOP_full:
+    case KD_GOP_arange:
+    case KD_GOP_embedding:
     case KD_GOP_clone: return true;
     default: return false;
     }

@@ -27,6 +27,7 @@ typedef struct writer {
     kd_map lines;   /* local *, by the right-hand side */
     kd_map members; /* local *, by the value's pointer */
     kd_map names;   /* how often a name was taken */
+    KD_VEC(local) indices; /* that were computed: KD_ATOM_VALUE's */
     KD_VEC(kd_buffer *) buffers;
     KD_VEC(const kd_gnode *) nodes; /* that the kernel computes, those inlined too */
     KD_VEC(const char *) comments;  /* of the lines of the body: NULL, or what stands behind it */
@@ -127,6 +128,10 @@ static const char *atom_text(writer *w, const kd_index_atom *atom, bool *out_is_
         *out_is_tile |= atom->id == KD_LOOP_COL;
         return atom->id == KD_LOOP_COL ? "col" : "row";
     }
+    if (atom->kind == KD_ATOM_VALUE) {
+        *out_is_tile |= w->indices.data[atom->id].is_tile;
+        return w->indices.data[atom->id].text;
+    }
     bool is_tile = false;
     const char *of = index_text(w, atom->of, &is_tile);
     const char *right = kd_arena_printf(w->arena, strchr(of, ' ') ? "(%s) %s %" PRId64 : "%s %s %" PRId64, of,
@@ -201,10 +206,25 @@ static void store(writer *w, kd_buffer *b, kd_extent extent, local value)
 
 static local compute(writer *w, const kd_gnode *node, const kd_index *at);
 
+static local read_operand(writer *w, const kd_gnode *node, kd_gvalue *operand, const kd_index *at);
+
+/* Which row of an embedding's weight it is; inside of the weight, whatever the caller's numbers are. */
+static kd_index computed_row(writer *w, const kd_gnode *node, const kd_index *at)
+{
+    int64_t n = kd_gnode_tensor(node, 0)->type.shape[0];
+    local row = read_operand(w, node, kd_gnode_tensor(node, 1), at);
+    row = define(w, "index", KD_I64, row.is_tile,
+                 kd_arena_printf(w->arena, "tl.minimum(tl.maximum(%s.to(tl.int64), 0), %" PRId64 ")", row.text, n - 1), NULL);
+    kd_vec_push(w->arena, &w->indices, row);
+    return kd_index_value(w->arena, w->indices.n - 1, n);
+}
+
 static local read_operand(writer *w, const kd_gnode *node, kd_gvalue *operand, const kd_index *at)
 {
-    kd_index from[KD_TENSOR_MAX_DIMS];
-    kd_access_operand(node, operand, at, from);
+    kd_index from[KD_TENSOR_MAX_DIMS], row = kd_index_const(0);
+    if (node->op->code == KD_GOP_embedding && operand == kd_gnode_tensor(node, 0))
+        row = computed_row(w, node, at);
+    kd_access_operand(node, operand, at, row, from);
     const kd_gvalue *value = kd_access_resolve(w->arena, operand, from);
     const kd_vinfo *info = kd_plan_info(w->plan, value);
     if (info->fate == KD_FATE_INLINE)
@@ -233,6 +253,13 @@ static const char *node_comment(writer *w, const kd_gnode *node)
     return kd_arena_printf(w->arena, "%%%s = %s", node->results[0]->name, node->op->name);
 }
 
+/* A coordinate as a value. */
+static const char *place_text(writer *w, kd_index at, bool *out_is_tile)
+{
+    const char *text = index_text(w, at, out_is_tile);
+    return at.n_terms ? text : kd_arena_printf(w->arena, "tl.full([1], %s, tl.int32)", text);
+}
+
 static local compute_pointwise(writer *w, const kd_gnode *node, const kd_index *at)
 {
     const char *expression = node->op->expression ? node->op->expression : node->op->choose(node);
@@ -241,6 +268,8 @@ static local compute_pointwise(writer *w, const kd_gnode *node, const kd_index *
     kd_scalar type = kd_compute_type(node->results[0]->type.type);
     for (unsigned i = 0; i < node->n_args; i++) {
         kd_gvalue *operand = kd_gnode_tensor(node, i);
+        if (node->op->code == KD_GOP_embedding && i == 1) /* says where parameter 0 is read */
+            continue;
         if (operand) {
             local l = convert(w, read_operand(w, node, operand, at), operand_type(node, i));
             operands[i] = l.text;
@@ -254,6 +283,16 @@ static local compute_pointwise(writer *w, const kd_gnode *node, const kd_index *
     for (const char *c = expression; *c; c++) {
         if (*c != '{') {
             kd_strbuf_append(&right, c, 1);
+            continue;
+        }
+        if (strncmp(c, "{at}", 4) == 0) {
+            kd_strbuf_printf(&right, "(%s).to(tl.%s)", place_text(w, at[0], &is_tile), kd_scalar_tl_name(type));
+            c += 3;
+            continue;
+        }
+        if (strncmp(c, "{type}", 6) == 0) {
+            kd_strbuf_printf(&right, "tl.%s", kd_scalar_tl_name(type));
+            c += 5;
             continue;
         }
         bool is_factor = c[1] == '*';

@@ -1,0 +1,331 @@
+/* views.c - ops that only name other places of the same elements: the types of their results, and which element of the operand an element of
+ * the result is. */
+#include "graph/infer_impl.h"
+
+kd_status kd_infer_view(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    int64_t shape[KD_TENSOR_MAX_DIMS], n_elems = 1, n_known = 1;
+    unsigned n = kd_gnode_ints(node, 1, shape, KD_TENSOR_MAX_DIMS);
+    int open = -1;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    n_elems = kd_tensor_n_elems(&self->type);
+    for (unsigned d = 0; d < n; d++) {
+        if (shape[d] < 0 && open < 0 && shape[d] == -1)
+            open = (int)d;
+        else if (shape[d] < 0 || __builtin_mul_overflow(n_known, shape[d], &n_known))
+            return infer_bad(cx, "the shape %s makes no sense", kd_shape_text(cx->arena, n, shape));
+    }
+    if (open >= 0 && n_known && n_elems % n_known == 0)
+        n_known *= shape[open] = n_elems / n_known;
+    if (n_known != n_elems || (open >= 0 && shape[open] < 0))
+        return infer_bad(cx, "%s has %lld elements, which the shape %s has not", infer_type_text(cx, self), (long long)n_elems,
+                         kd_shape_text(cx->arena, n, shape));
+    return infer_one_result(cx, self->type.type, n, shape);
+}
+
+/* The result's strides, where each of its dimensions is one of the operand's: permutations, expansions, parts. */
+static kd_status from_dims(kd_infer *cx, const kd_tensor_type *self, unsigned n, const int64_t *shape, const int *dims)
+{
+    kd_status status = infer_one_result(cx, self->type, n, shape);
+    for (unsigned d = 0; d < n && status == KD_OK; d++)
+        cx->types[0].strides[d] = dims[d] < 0 ? (shape[d] == 1 ? 1 : 0) : self->strides[dims[d]];
+    return status;
+}
+
+kd_status kd_infer_expand(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    int dims[KD_TENSOR_MAX_DIMS];
+    unsigned n = kd_gnode_ints(node, 1, shape, KD_TENSOR_MAX_DIMS);
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    if (n < t->n_dims)
+        return infer_bad(cx, "%s cannot become %s", infer_type_text(cx, self), kd_shape_text(cx->arena, n, shape));
+    for (unsigned d = 0; d < n; d++) {
+        int from = (int)d - (int)(n - t->n_dims);
+        if (from >= 0 && shape[d] == -1)
+            shape[d] = t->shape[from];
+        if (shape[d] < 0 || (from >= 0 && t->shape[from] != 1 && t->shape[from] != shape[d]))
+            return infer_bad(cx, "%s cannot become %s", infer_type_text(cx, self), kd_shape_text(cx->arena, n, shape));
+        dims[d] = from >= 0 && t->shape[from] == shape[d] ? from : -1;
+    }
+    return from_dims(cx, t, n, shape, dims);
+}
+
+static kd_status permuted(kd_infer *cx, const kd_tensor_type *t, const int *dims)
+{
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    for (unsigned d = 0; d < t->n_dims; d++)
+        shape[d] = t->shape[dims[d]];
+    return from_dims(cx, t, t->n_dims, shape, dims);
+}
+
+kd_status kd_infer_permute(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    int64_t order[KD_TENSOR_MAX_DIMS];
+    int dims[KD_TENSOR_MAX_DIMS];
+    unsigned n = kd_gnode_ints(node, 1, order, KD_TENSOR_MAX_DIMS), seen = 0;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    for (unsigned d = 0; d < n && n == self->type.n_dims; d++) {
+        dims[d] = kd_gnode_dim(order[d], n);
+        seen |= dims[d] < 0 ? 0 : 1u << dims[d];
+    }
+    if (n != self->type.n_dims || seen != (1u << n) - 1)
+        return infer_bad(cx, "%s is no order of the dimensions of %s", kd_shape_text(cx->arena, n, order),
+                         infer_type_text(cx, self));
+    return permuted(cx, &self->type, dims);
+}
+
+static kd_status swapped(kd_infer *cx, const kd_gnode *node, int64_t a, int64_t b)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    int dims[KD_TENSOR_MAX_DIMS] = {0, 1, 2, 3, 4, 5, 6, 7};
+    int x = kd_gnode_dim(a, self->type.n_dims), y = kd_gnode_dim(b, self->type.n_dims);
+    if (x < 0 || y < 0)
+        return infer_bad(cx, "dimensions %lld and %lld are not both in %s", (long long)a, (long long)b, infer_type_text(cx, self));
+    dims[x] = y;
+    dims[y] = x;
+    return permuted(cx, &self->type, dims);
+}
+
+kd_status kd_infer_transpose(kd_infer *cx, const kd_gnode *node)
+{
+    return swapped(cx, node, kd_gnode_int(node, 1, 0), kd_gnode_int(node, 2, 0));
+}
+
+kd_status kd_infer_t(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    if (self->type.n_dims > 2)
+        return infer_bad(cx, "needs a matrix, not %s", infer_type_text(cx, self));
+    return self->type.n_dims == 2 ? swapped(cx, node, 0, 1) : permuted(cx, &self->type, (const int[]){0});
+}
+
+kd_status kd_infer_unsqueeze(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    int at = kd_gnode_dim(kd_gnode_int(node, 1, 0), t->n_dims + 1), dims[KD_TENSOR_MAX_DIMS];
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    if (at < 0 || t->n_dims == KD_TENSOR_MAX_DIMS)
+        return infer_bad(cx, "dim is out of range for %s", infer_type_text(cx, self));
+    for (int d = 0; d <= (int)t->n_dims; d++) {
+        dims[d] = d == at ? -1 : d - (d > at);
+        shape[d] = d == at ? 1 : t->shape[dims[d]];
+    }
+    return from_dims(cx, t, t->n_dims + 1, shape, dims);
+}
+
+kd_status kd_infer_squeeze(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    bool is_bad;
+    unsigned mask = kd_gnode_dims_mask(node, 1, t->n_dims, &is_bad), n = 0;
+    int dims[KD_TENSOR_MAX_DIMS];
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    if (is_bad)
+        return infer_bad(cx, "dim is out of range for %s", infer_type_text(cx, self));
+    for (unsigned d = 0; d < t->n_dims; d++) {
+        if ((mask >> d & 1) && t->shape[d] == 1)
+            continue;
+        dims[n] = (int)d;
+        shape[n++] = t->shape[d];
+    }
+    return from_dims(cx, t, n, shape, dims);
+}
+
+kd_status kd_infer_select(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    int at = kd_gnode_dim(kd_gnode_int(node, 1, 0), t->n_dims), dims[KD_TENSOR_MAX_DIMS];
+    int64_t index = kd_gnode_int(node, 2, 0), shape[KD_TENSOR_MAX_DIMS];
+    if (!t->n_dims || at < 0 || index >= t->shape[at] || index < -t->shape[at])
+        return infer_bad(cx, "index %lld of dimension %lld is out of range for %s", (long long)index,
+                         (long long)kd_gnode_int(node, 1, 0), infer_type_text(cx, self));
+    unsigned n = 0;
+    for (int d = 0; d < (int)t->n_dims; d++)
+        if (d != at) {
+            dims[n] = d;
+            shape[n++] = t->shape[d];
+        }
+    return from_dims(cx, t, n, shape, dims);
+}
+
+/* Where a slice begins and how many elements it has: Python's rules. */
+static void slice_bounds(const kd_gnode *node, int64_t extent, int64_t *out_start, int64_t *out_n)
+{
+    int64_t start = kd_gnode_int(node, 2, 0), end = kd_gnode_int(node, 3, extent), step = kd_gnode_int(node, 4, 1);
+    start = start < 0 ? start + extent : start;
+    end = end < 0 ? end + extent : end;
+    start = start < 0 ? 0 : start > extent ? extent : start;
+    end = end < start ? start : end > extent ? extent : end;
+    *out_start = start;
+    *out_n = step > 0 ? (end - start) / step + ((end - start) % step != 0) : 0;
+}
+
+kd_status kd_infer_slice(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    int at = kd_gnode_dim(kd_gnode_int(node, 1, 0), t->n_dims);
+    int64_t step = kd_gnode_int(node, 4, 1), start, n;
+    if (!t->n_dims || at < 0 || step < 1 || step > INT32_MAX)
+        return infer_bad(cx, "dimension or step is out of range for %s", infer_type_text(cx, self));
+    slice_bounds(node, t->shape[at], &start, &n);
+    status = infer_one_result(cx, t->type, t->n_dims, t->shape);
+    if (status)
+        return status;
+    memcpy(cx->types[0].strides, t->strides, sizeof t->strides);
+    cx->types[0].shape[at] = n;
+    cx->types[0].strides[at] *= step;
+    return KD_OK;
+}
+
+/* The extents of a split's parts; 0: they do not fit. */
+static unsigned split_parts(const kd_gnode *node, int64_t extent, int64_t *out, unsigned capacity)
+{
+    if (node->op->code == KD_GOP_split_sizes) {
+        unsigned n = kd_gnode_ints(node, 1, out, capacity);
+        int64_t sum = 0;
+        for (unsigned i = 0; i < n; i++) {
+            if (out[i] < 0 || out[i] > extent)
+                return 0;
+            sum += out[i];
+        }
+        return sum == extent ? n : 0;
+    }
+    int64_t size = kd_gnode_int(node, 1, 0);
+    if (size < 1)
+        return 0;
+    unsigned n = 0;
+    for (int64_t at = 0; at < extent && n < capacity; at += size)
+        out[n++] = extent - at < size ? extent - at : size;
+    return n;
+}
+
+kd_status kd_infer_split(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    int at = kd_gnode_dim(kd_gnode_int(node, 2, 0), t->n_dims);
+    int64_t *parts = kd_arena_array(cx->arena, int64_t, cx->n_results + 1);
+    unsigned n = t->n_dims && at >= 0 ? split_parts(node, t->shape[at], parts, cx->n_results + 1) : 0;
+    if (!n || n != cx->n_results)
+        return infer_bad(cx, "%s does not split into %u such parts", infer_type_text(cx, self), cx->n_results);
+    for (unsigned i = 0; i < n; i++) {
+        cx->types[i] = *t;
+        cx->types[i].shape[at] = parts[i];
+    }
+    return KD_OK;
+}
+
+void kd_view_reshape(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type, *to = &node->results[result]->type;
+    kd_index_unflatten(arena, kd_index_flatten(arena, to->n_dims, to->shape, at), from->n_dims, from->shape, out_at);
+}
+
+void kd_view_expand(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type, *to = &node->results[result]->type;
+    for (unsigned d = 0; d < from->n_dims; d++)
+        out_at[d] = from->shape[d] == 1 ? kd_index_const(0) : at[d + to->n_dims - from->n_dims];
+}
+
+void kd_view_permute(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    int64_t order[KD_TENSOR_MAX_DIMS];
+    unsigned n = kd_gnode_ints(node, 1, order, KD_TENSOR_MAX_DIMS);
+    for (unsigned d = 0; d < n; d++)
+        out_at[kd_gnode_dim(order[d], n)] = at[d];
+}
+
+static void swap(unsigned n, int a, int b, const kd_index *at, kd_index *out_at)
+{
+    for (int d = 0; d < (int)n; d++)
+        out_at[d == a ? b : d == b ? a : d] = at[d];
+}
+
+void kd_view_transpose(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    unsigned n = node->results[result]->type.n_dims;
+    swap(n, kd_gnode_dim(kd_gnode_int(node, 1, 0), n), kd_gnode_dim(kd_gnode_int(node, 2, 0), n), at, out_at);
+}
+
+void kd_view_t(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    unsigned n = node->results[result]->type.n_dims;
+    swap(n, 0, n == 2 ? 1 : 0, at, out_at);
+}
+
+void kd_view_select(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type;
+    int dim = kd_gnode_dim(kd_gnode_int(node, 1, 0), from->n_dims);
+    int64_t index = kd_gnode_int(node, 2, 0);
+    for (int d = 0; d < (int)from->n_dims; d++)
+        out_at[d] = d == dim ? kd_index_const(index < 0 ? index + from->shape[d] : index) : at[d - (d > dim)];
+}
+
+/* Moves along one dimension: element i is element first + step * i. */
+static void shift(kd_arena *arena, unsigned n_dims, int dim, int64_t first, int64_t step, const kd_index *at, kd_index *out_at)
+{
+    for (int d = 0; d < (int)n_dims; d++)
+        out_at[d] = d != dim ? at[d] : kd_index_add(arena, kd_index_scale(arena, at[d], step), kd_index_const(first));
+}
+
+void kd_view_slice(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type;
+    int dim = kd_gnode_dim(kd_gnode_int(node, 1, 0), from->n_dims);
+    int64_t start, n;
+    slice_bounds(node, from->shape[dim], &start, &n);
+    shift(arena, from->n_dims, dim, start, kd_gnode_int(node, 4, 1), at, out_at);
+}
+
+void kd_view_split(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    int dim = kd_gnode_dim(kd_gnode_int(node, 2, 0), node->results[0]->type.n_dims);
+    int64_t first = 0;
+    for (unsigned i = 0; i < result; i++)
+        first += node->results[i]->type.shape[dim];
+    shift(arena, node->results[0]->type.n_dims, dim, first, 1, at, out_at);
+}
+
+void kd_view_same(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    for (unsigned d = 0; d < node->results[0]->type.n_dims; d++)
+        out_at[d] = at[d];
+}
