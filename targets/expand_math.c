@@ -16,7 +16,8 @@ static kd_lanes number(const maker *m, double value)
     return m->target->number(m->target->user, m->elem, value);
 }
 
-static kd_lanes apply(const maker *m, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands, unsigned n_operands)
+static kd_lanes apply(const maker *m, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands,
+                      unsigned n_operands)
 {
     static const kd_attr none[KD_MAX_ATTR_INFOS];
     return m->target->apply(m->target->user, code, elem, attrs ? attrs : none, operands, n_operands);
@@ -111,10 +112,10 @@ static kd_lanes make_cospi(const maker *m, kd_lanes x)
  * is handled by the caller: y in [0, 1]. */
 static kd_lanes erfcinv_positive(const maker *m, kd_lanes y)
 {
-    static const double center[] = {2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
-                                    -0.00417768164, 0.246640727, 1.50140941};
-    static const double tail[] = {-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613,
-                                  0.00943887047, 1.00167406, 2.83297682};
+    static const double center[] = {2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
+                                    -0.00125372503, -0.00417768164, 0.246640727,    1.50140941};
+    static const double tail[] = {-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
+                                  -0.0076224613,   0.00943887047,  1.00167406,    2.83297682};
     kd_lanes x0 = sub(m, number(m, 1), y);
     kd_lanes w = unary(m, KD_OP_neg, call(m, KD_MATH_log, mul(m, y, sub(m, number(m, 2), y))));
     kd_lanes near = polynomial(m, sub(m, w, number(m, 2.5)), center, 9);
@@ -185,41 +186,18 @@ static kd_lanes make_bessel(const maker *m, kd_lanes x, unsigned order)
 static bool make(const maker *m, kd_math fn, kd_lanes x, kd_lanes *out)
 {
     switch (fn) {
-    case KD_MATH_rsqrt:
-        *out = quotient(m, number(m, 1), call(m, KD_MATH_sqrt, x));
-        return true;
-    case KD_MATH_rcbrt:
-        *out = quotient(m, number(m, 1), call(m, KD_MATH_cbrt, x));
-        return true;
-    case KD_MATH_sinpi:
-        *out = make_sinpi(m, x);
-        return true;
-    case KD_MATH_cospi:
-        *out = make_cospi(m, x);
-        return true;
-    case KD_MATH_erfinv:
-        *out = make_erfinv(m, x);
-        return true;
-    case KD_MATH_erfcinv:
-        *out = make_erfcinv(m, x);
-        return true;
-    case KD_MATH_erfcx:
-        *out = make_erfcx(m, x);
-        return true;
-    case KD_MATH_normcdf:
-        *out = make_normcdf(m, x);
-        return true;
-    case KD_MATH_normcdfinv:
-        *out = scale(m, make_erfcinv(m, scale(m, x, 2)), -M_SQRT2);
-        return true;
-    case KD_MATH_cyl_bessel_i0:
-        *out = make_bessel(m, x, 0);
-        return true;
-    case KD_MATH_cyl_bessel_i1:
-        *out = make_bessel(m, x, 1);
-        return true;
-    default:
-        return false;
+    case KD_MATH_rsqrt: *out = quotient(m, number(m, 1), call(m, KD_MATH_sqrt, x)); return true;
+    case KD_MATH_rcbrt: *out = quotient(m, number(m, 1), call(m, KD_MATH_cbrt, x)); return true;
+    case KD_MATH_sinpi: *out = make_sinpi(m, x); return true;
+    case KD_MATH_cospi: *out = make_cospi(m, x); return true;
+    case KD_MATH_erfinv: *out = make_erfinv(m, x); return true;
+    case KD_MATH_erfcinv: *out = make_erfcinv(m, x); return true;
+    case KD_MATH_erfcx: *out = make_erfcx(m, x); return true;
+    case KD_MATH_normcdf: *out = make_normcdf(m, x); return true;
+    case KD_MATH_normcdfinv: *out = scale(m, make_erfcinv(m, scale(m, x, 2)), -M_SQRT2); return true;
+    case KD_MATH_cyl_bessel_i0: *out = make_bessel(m, x, 0); return true;
+    case KD_MATH_cyl_bessel_i1: *out = make_bessel(m, x, 1); return true;
+    default: return false;
     }
 }
 
@@ -233,11 +211,8 @@ bool kd_expand_math(const kd_math_maker *target, kd_math fn, const kd_type *elem
     case KD_MATH_normcdf:
     case KD_MATH_normcdfinv:
     case KD_MATH_cyl_bessel_i0:
-    case KD_MATH_cyl_bessel_i1:
-        m.elem = target->wide;
-        break;
-    default:
-        break;
+    case KD_MATH_cyl_bessel_i1: m.elem = target->wide; break;
+    default: break;
     }
     if (!make(&m, fn, cast(&m, operand, m.elem), out))
         return false;

@@ -18,7 +18,8 @@ typedef struct kd_math_maker {
     void *user;
     const kd_type *i1, *wide; /* wide: where f32 would lose digits; f64, or f32 where the target lacks it */
     kd_lanes (*number)(void *user, const kd_type *elem, double value);
-    kd_lanes (*apply)(void *user, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands, unsigned n_operands);
+    kd_lanes (*apply)(void *user, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands,
+                      unsigned n_operands);
 } kd_math_maker;
 
 /* fn of an operand of f32 or f64. False: nothing to make it of; a library has it. */

@@ -18,9 +18,7 @@ const kd_op *kd_fold_op_of(const kd_op *fold, unsigned operand)
     case KD_OP_max:
     case KD_OP_and:
     case KD_OP_or:
-    case KD_OP_xor:
-        return op;
-    default:
-        return NULL;
+    case KD_OP_xor: return op;
+    default: return NULL;
     }
 }

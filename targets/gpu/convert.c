@@ -18,7 +18,8 @@ kd_value *kd_simt_pack(kd_simt *s, kd_value *const *parts, unsigned n)
 kd_value *kd_simt_pack_as(kd_simt *s, kd_value *const *parts, unsigned n_parts, const kd_type *elem, unsigned n)
 {
     const kd_type *type = kd_simt_vector_type(s, elem, n);
-    return n_parts == 1 && parts[0]->type == type ? parts[0] : kd_result(kd_simt_put(s, KD_OP_gpu_pack, type, NULL, parts, n_parts));
+    return n_parts == 1 && parts[0]->type == type ? parts[0]
+                                                  : kd_result(kd_simt_put(s, KD_OP_gpu_pack, type, NULL, parts, n_parts));
 }
 
 void kd_simt_unpack(kd_simt *s, kd_value *vector, kd_value **out, unsigned n)
@@ -61,7 +62,8 @@ static void restore(kd_simt *s, const kd_type *elem, kd_value **regs, unsigned n
         regs[r] = kd_simt_from_movable(s, regs[r], elem);
 }
 
-void kd_simt_convert(kd_simt *s, const kd_type *elem, const kd_layout *src, kd_value *const *src_regs, const kd_layout *dst, kd_value **dst_regs)
+void kd_simt_convert(kd_simt *s, const kd_type *elem, const kd_layout *src, kd_value *const *src_regs, const kd_layout *dst,
+                     kd_value **dst_regs)
 {
     kd_layout_map map;
     src = kd_simt_full(s, src);
@@ -107,7 +109,8 @@ void kd_simt_share(kd_simt *s, const kd_type *elem, const kd_layout *layout, kd_
     if (!plain) {
         kd_simt_through_slm(s, layout, moved, layout, regs);
     } else if (lanes) {
-        kd_value *from = kd_simt_binary(s, KD_OP_and, s->lane_id, kd_simt_int(s, s->i32, ~(int64_t)lanes & (s->config->sub_group_size - 1)));
+        kd_value *from =
+            kd_simt_binary(s, KD_OP_and, s->lane_id, kd_simt_int(s, s->i32, ~(int64_t)lanes & (s->config->sub_group_size - 1)));
         for (unsigned r = 0; r < n; r++)
             regs[r] = kd_simt_shuffle(s, moved[r], from);
     } else {

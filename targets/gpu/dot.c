@@ -105,7 +105,8 @@ static void stage(product *p, const kd_value *value, bool is_a, int64_t part)
         }
         for (unsigned i = 0; i < vector; i++)
             values[i] = kd_simt_cast(s, regs[r + i], p->elem);
-        kd_value *at = kd_simt_binary(s, KD_OP_mul, kd_simt_mapped(s, layout, r, slm_row_of, &o), kd_simt_int(s, s->i32, is_a ? p->stride_a : p->stride_b));
+        kd_value *at = kd_simt_binary(s, KD_OP_mul, kd_simt_mapped(s, layout, r, slm_row_of, &o),
+                                      kd_simt_int(s, s->i32, is_a ? p->stride_a : p->stride_b));
         at = kd_simt_binary(s, KD_OP_add, at, kd_simt_mapped(s, layout, r, slm_col_of, &o));
         kd_simt_slm_write(s, buffer, at, kd_simt_pack(s, values, vector), mask);
     }
@@ -150,10 +151,12 @@ static start start_of(const product *p, unsigned r, uint32_t (*map)(const void *
     return (start){base, constant & moving ? 0 : constant * stride};
 }
 
-static void *read_vector(const product *p, kd_value *buffer, start at, kd_value *moved, int64_t constant, unsigned n, kd_value **out)
+static void *read_vector(const product *p, kd_value *buffer, start at, kd_value *moved, int64_t constant, unsigned n,
+                         kd_value **out)
 {
     kd_simt *s = p->s;
-    kd_value *index = kd_simt_binary(s, KD_OP_add, kd_simt_binary(s, KD_OP_add, at.base, moved), kd_simt_int(s, s->i32, at.constant + constant));
+    kd_value *index =
+        kd_simt_binary(s, KD_OP_add, kd_simt_binary(s, KD_OP_add, at.base, moved), kd_simt_int(s, s->i32, at.constant + constant));
     kd_simt_unpack(s, kd_simt_slm_read(s, buffer, index, kd_simt_vector_type(s, p->elem, n)), out, n);
     return out;
 }
@@ -299,8 +302,13 @@ void kd_simt_dot(kd_simt *s, const kd_op *op)
     const kd_value *a = kd_dot_a(op), *b = kd_dot_b(op), *result = kd_op_result(op, 0);
     unsigned rank = a->type->rank;
     kd_scalar from = kd_type_elem(a->type)->scalar;
-    product p = {.s = s, .op = op, .type = result->type, .layout = kd_simt_full(s, kd_layout_without_register_copies(s->ctx, kd_simt_layout(s, result->type))),
-                 .batch = rank == 3 ? a->type->shape[0] : 1, .m = a->type->shape[rank - 2], .n = b->type->shape[rank - 1],
+    product p = {.s = s,
+                 .op = op,
+                 .type = result->type,
+                 .layout = kd_simt_full(s, kd_layout_without_register_copies(s->ctx, kd_simt_layout(s, result->type))),
+                 .batch = rank == 3 ? a->type->shape[0] : 1,
+                 .m = a->type->shape[rank - 2],
+                 .n = b->type->shape[rank - 1],
                  .k = a->type->shape[rank - 1]};
     p.elem = kd_scalar_is_int(from) ? s->i32 : from == KD_F64 ? s->f64 : s->f32;
     if (kd_simt_dot_direct(s, op, p.elem))

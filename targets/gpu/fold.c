@@ -159,7 +159,8 @@ static void join_registers(fold *f, unsigned bit)
         if (!is_alive(f, r) || r >> bit & 1)
             continue;
         unsigned second = f->reverse ? r : r | 1u << bit, first = f->reverse ? r | 1u << bit : r;
-        kd_value **a = gather_values(f, f->total, first), **b = gather_values(f, f->total, second), **out = kd_simt_array(f->s, f->n_values);
+        kd_value **a = gather_values(f, f->total, first), **b = gather_values(f, f->total, second),
+                 **out = kd_simt_array(f->s, f->n_values);
         extend_runs(f, live, second, a, NULL);
         combine(f, a, b, out);
         scatter_values(f, f->total, r, out);
@@ -211,7 +212,7 @@ static void join_lanes(fold *f, unsigned bit)
 typedef struct slots {
     unsigned n_joined_log2, n_bits;
     uint32_t lane[N], sub_group[N], reg[N];
-    uint32_t joined;        /* sub-group bits */
+    uint32_t joined; /* sub-group bits */
     uint32_t same_lanes, same_sub_groups; /* bits of those that have the same totals */
 } slots;
 
@@ -250,7 +251,8 @@ static kd_value *none_set(kd_simt *s, kd_value *id, uint32_t mask)
 {
     if (!mask)
         return NULL;
-    return kd_simt_compare(s, KD_PRED_EQ, kd_simt_binary(s, KD_OP_and, id, kd_simt_int(s, s->i32, mask)), kd_simt_int(s, s->i32, 0));
+    return kd_simt_compare(s, KD_PRED_EQ, kd_simt_binary(s, KD_OP_and, id, kd_simt_int(s, s->i32, mask)),
+                           kd_simt_int(s, s->i32, 0));
 }
 
 static void write_totals(fold *f, const slots *at, kd_value **buffers)
@@ -261,7 +263,8 @@ static void write_totals(fold *f, const slots *at, kd_value **buffers)
         buffers[k] = kd_simt_slm(s, kd_simt_movable_type(s, f->total[k][0]->type), (int64_t)1 << at->n_bits);
         for (unsigned r = 0; r < f->n_regs; r++)
             if (is_alive(f, r)) {
-                kd_value *index = kd_simt_linear(s, at->lane, f->layout->n_bits[KD_LANE], at->sub_group, f->layout->n_bits[KD_SUB_GROUP], reg_slot(at, r));
+                kd_value *index = kd_simt_linear(s, at->lane, f->layout->n_bits[KD_LANE], at->sub_group,
+                                                 f->layout->n_bits[KD_SUB_GROUP], reg_slot(at, r));
                 kd_simt_slm_write(s, buffers[k], index, kd_simt_to_movable(s, f->total[k][r]), owner);
             }
     }
@@ -276,8 +279,8 @@ static void read_slots(fold *f, const slots *at, kd_value **buffers, unsigned r,
         unsigned vector = MAX_READ_BYTES / kd_scalar_bytes(type->scalar);
         vector = n < vector ? n : vector;
         for (unsigned j = 0; j < n; j += vector) {
-            kd_value *index =
-                kd_simt_linear(s, at->lane, f->layout->n_bits[KD_LANE], at->sub_group, f->layout->n_bits[KD_SUB_GROUP], reg_slot(at, r) | j);
+            kd_value *index = kd_simt_linear(s, at->lane, f->layout->n_bits[KD_LANE], at->sub_group,
+                                             f->layout->n_bits[KD_SUB_GROUP], reg_slot(at, r) | j);
             kd_simt_unpack(s, kd_simt_slm_read(s, buffers[k], index, kd_simt_vector_type(s, type, vector)), out[k] + j, vector);
         }
         for (unsigned j = 0; j < n; j++)
@@ -348,7 +351,8 @@ static kd_value **join_earlier(fold *f, kd_value ***all, unsigned n, kd_value *s
     kd_value **sum = gather_values(f, all, f->reverse ? n - 1 : 0), **earlier = sum;
     for (unsigned i = 1; i < n; i++) {
         unsigned j = f->reverse ? n - 1 - i : i;
-        kd_value *here = kd_simt_compare(f->s, KD_PRED_EQ, self, kd_simt_int(f->s, f->s->i32, j)), **with = kd_simt_array(f->s, f->n_values);
+        kd_value *here = kd_simt_compare(f->s, KD_PRED_EQ, self, kd_simt_int(f->s, f->s->i32, j)),
+                 **with = kd_simt_array(f->s, f->n_values);
         choose(f, here, sum, earlier, with);
         earlier = with;
         kd_value **next = kd_simt_array(f->s, f->n_values);
@@ -377,7 +381,8 @@ static void join_sub_groups(fold *f, const step *steps, unsigned n_steps)
         kd_value ***all = new_totals(f, n);
         read_slots(f, &line, buffers, r, n, all);
         if (f->is_scan)
-            extend_runs(f, live, r, join_earlier(f, all, n, self), kd_simt_compare(s, KD_PRED_NE, self, kd_simt_int(s, s->i32, f->reverse ? n - 1 : 0)));
+            extend_runs(f, live, r, join_earlier(f, all, n, self),
+                        kd_simt_compare(s, KD_PRED_NE, self, kd_simt_int(s, s->i32, f->reverse ? n - 1 : 0)));
         scatter_values(f, f->total, r, join_all(f, all, n));
     }
     f->done[KD_SUB_GROUP] |= at.joined;
@@ -433,7 +438,8 @@ static void finish_scan(fold *f)
 {
     for (unsigned r = 0; r < f->n_regs; r++) {
         unsigned run = r & ~f->run_mask;
-        kd_value **before = gather_values(f, f->before, run), **own = gather_values(f, f->prefix, r), **out = kd_simt_array(f->s, f->n_values);
+        kd_value **before = gather_values(f, f->before, run), **own = gather_values(f, f->prefix, r),
+                 **out = kd_simt_array(f->s, f->n_values);
         if (!before[0])
             continue;
         combine(f, before, own, out);
@@ -485,7 +491,12 @@ static void load_operands(fold *f)
 
 void kd_simt_fold(kd_simt *s, const kd_op *op)
 {
-    fold f = {.s = s, .op = op, .type = kd_op_operand(op, 0)->type, .is_scan = op->code == KD_OP_scan, .n_values = op->n_operands, .simple = true};
+    fold f = {.s = s,
+              .op = op,
+              .type = kd_op_operand(op, 0)->type,
+              .is_scan = op->code == KD_OP_scan,
+              .n_values = op->n_operands,
+              .simple = true};
     f.axis = (unsigned)(f.is_scan ? kd_scan_axis(op) : kd_reduce_axis(op));
     f.reverse = f.is_scan && kd_scan_reverse(op);
     for (unsigned k = 0; k < f.n_values; k++)

@@ -40,7 +40,8 @@ void kd_simt_gather(kd_simt *s, const kd_op *op)
         if (!(r & kd_layout_free_bits(from, KD_REGISTER)))
             kd_simt_slm_write(s, buffer, kd_simt_position(s, from, r), kd_simt_to_movable(s, values[r]), owner);
     for (unsigned r = 0; r < kd_layout_n_registers(to); r++) {
-        kd_value *at = kd_simt_binary(s, KD_OP_and, kd_simt_cast(s, index[r], s->i32), kd_simt_int(s, s->i32, p.src->shape[p.axis] - 1));
+        kd_value *at =
+            kd_simt_binary(s, KD_OP_and, kd_simt_cast(s, index[r], s->i32), kd_simt_int(s, s->i32, p.src->shape[p.axis] - 1));
         at = kd_simt_binary(s, KD_OP_shl, at, kd_simt_int(s, s->i32, shift));
         at = kd_simt_binary(s, KD_OP_add, at, kd_simt_mapped(s, to, r, line_in_src, &p));
         out[r] = kd_simt_from_movable(s, kd_simt_slm_read(s, buffer, at, movable), elem);
@@ -75,8 +76,9 @@ void kd_simt_histogram(kd_simt *s, const kd_op *op)
         if (r & kd_layout_free_bits(from, KD_REGISTER))
             continue;
         kd_value *inside = kd_simt_both(s, counted(s, values[r], n, &number), kd_simt_both(s, masks ? masks[r] : NULL, owner));
-        kd_build_gpu_slm_atomic(&s->b, (kd_gpu_slm_atomic_args){.loc = s->loc, .buffer = buffer, .index = number, .value = one, .mask = inside,
-                                                               .kind = KD_ATOMIC_ADD});
+        kd_build_gpu_slm_atomic(
+            &s->b, (kd_gpu_slm_atomic_args){
+                       .loc = s->loc, .buffer = buffer, .index = number, .value = one, .mask = inside, .kind = KD_ATOMIC_ADD});
     }
     for (unsigned r = 0; r < kd_layout_n_registers(to); r++)
         out[r] = kd_simt_slm_read(s, buffer, kd_simt_position(s, to, r), s->i32);

@@ -29,7 +29,8 @@ static unsigned vector_of(kd_simt *s, const kd_value *ptr, const kd_value *mask,
     unsigned best = 1, most = MAX_ACCESS_BYTES / kd_scalar_bytes(memory_type(s, ptr)->scalar);
     *out_one_mask = true;
     for (unsigned axis = 0; axis < type->rank && type->layout; axis++) {
-        int64_t n = kd_layout_n_consecutive(type->layout, type, axis), aligned = kd_axis_info_vector_length(s->axis_info, ptr, axis);
+        int64_t n = kd_layout_n_consecutive(type->layout, type, axis),
+                aligned = kd_axis_info_vector_length(s->axis_info, ptr, axis);
         n = aligned < n ? aligned : n;
         n = n < most ? n : most;
         n = n < MAX_VECTOR ? n : MAX_VECTOR;
@@ -91,10 +92,16 @@ static void load_vector(kd_simt *s, const kd_op *op, const access *a, unsigned r
         parts[i] = kd_simt_to_movable(s, other[i]);
     if (other && a->one_mask)
         instead = kd_simt_pack(s, parts, a->vector);
-    kd_value *v = kd_result(kd_build_gpu_load(&s->b, (kd_gpu_load_args){
-        .loc = s->loc, .ptr = memory_ptr(s, a->ptrs[r]), .mask = kd_simt_both(s, mask, a->owner), .other = instead,
-        .type = kd_simt_vector_type(s, a->mem, a->vector), .align_bytes = (int64_t)a->vector * kd_scalar_bytes(a->mem->scalar),
-        .cache = kd_load_cache(op), .evict = kd_load_evict(op), .is_volatile = kd_load_is_volatile(op)}));
+    kd_value *v =
+        kd_result(kd_build_gpu_load(&s->b, (kd_gpu_load_args){.loc = s->loc,
+                                                              .ptr = memory_ptr(s, a->ptrs[r]),
+                                                              .mask = kd_simt_both(s, mask, a->owner),
+                                                              .other = instead,
+                                                              .type = kd_simt_vector_type(s, a->mem, a->vector),
+                                                              .align_bytes = (int64_t)a->vector * kd_scalar_bytes(a->mem->scalar),
+                                                              .cache = kd_load_cache(op),
+                                                              .evict = kd_load_evict(op),
+                                                              .is_volatile = kd_load_is_volatile(op)}));
     kd_simt_unpack(s, v, out, a->vector);
     for (unsigned i = 0; i < a->vector && !a->one_mask; i++)
         out[i] = kd_simt_select(s, a->masks[r + i], out[i], other ? parts[i] : kd_simt_int(s, a->mem, 0));
@@ -121,14 +128,19 @@ void kd_simt_load(kd_simt *s, const kd_op *op)
     kd_simt_set_from(s, result, a.layout, out);
 }
 
-static void store_vector(kd_simt *s, const kd_op *op, const access *a, unsigned r, unsigned n, kd_value *const *values, kd_value *mask)
+static void store_vector(kd_simt *s, const kd_op *op, const access *a, unsigned r, unsigned n, kd_value *const *values,
+                         kd_value *mask)
 {
     kd_value *parts[MAX_VECTOR];
     for (unsigned i = 0; i < n; i++)
         parts[i] = kd_simt_to_movable(s, values[r + i]);
-    kd_build_gpu_store(&s->b, (kd_gpu_store_args){
-        .loc = s->loc, .ptr = memory_ptr(s, a->ptrs[r]), .value = kd_simt_pack(s, parts, n), .mask = kd_simt_both(s, mask, a->owner),
-        .align_bytes = (int64_t)n * kd_scalar_bytes(a->mem->scalar), .cache = kd_store_cache(op), .evict = kd_store_evict(op)});
+    kd_build_gpu_store(&s->b, (kd_gpu_store_args){.loc = s->loc,
+                                                  .ptr = memory_ptr(s, a->ptrs[r]),
+                                                  .value = kd_simt_pack(s, parts, n),
+                                                  .mask = kd_simt_both(s, mask, a->owner),
+                                                  .align_bytes = (int64_t)n * kd_scalar_bytes(a->mem->scalar),
+                                                  .cache = kd_store_cache(op),
+                                                  .evict = kd_store_evict(op)});
 }
 
 /* The elements of vectors of which some, but not all, are wanted. */
@@ -139,7 +151,8 @@ static void store_ragged(kd_simt *s, const kd_op *op, const access *a, kd_value 
     for (unsigned r = 0; r < a->n; r += a->vector) {
         if (r & copies)
             continue;
-        kd_value *some = kd_simt_both(s, fold_masks(s, KD_OP_or, a->masks + r, a->vector), kd_simt_binary(s, KD_OP_xor, full[r], yes));
+        kd_value *some =
+            kd_simt_both(s, fold_masks(s, KD_OP_or, a->masks + r, a->vector), kd_simt_binary(s, KD_OP_xor, full[r], yes));
         ragged = ragged ? kd_simt_binary(s, KD_OP_or, ragged, some) : some;
     }
     kd_op *branch = kd_build_op(&s->b, KD_OP_if, s->loc, &ragged, 1, NULL, 0, NULL);
@@ -147,7 +160,8 @@ static void store_ragged(kd_simt *s, const kd_op *op, const access *a, kd_value 
     s->b = kd_builder_at_end(s->module, kd_op_region(branch, 0));
     for (unsigned r = 0; r < a->n; r++)
         if (!(r & copies))
-            store_vector(s, op, a, r, 1, values, kd_simt_both(s, a->masks[r], kd_simt_binary(s, KD_OP_xor, full[r - r % a->vector], yes)));
+            store_vector(s, op, a, r, 1, values,
+                         kd_simt_both(s, a->masks[r], kd_simt_binary(s, KD_OP_xor, full[r - r % a->vector], yes)));
     for (unsigned arm = 0; arm < 2; arm++) {
         s->b = kd_builder_at_end(s->module, kd_op_region(branch, arm));
         kd_simt_put(s, KD_OP_yield, NULL, NULL, NULL, 0);
@@ -174,12 +188,20 @@ void kd_simt_store(kd_simt *s, const kd_op *op)
 static kd_value *one_atomic(kd_simt *s, const kd_op *op, kd_value ***operands, unsigned r, kd_value *owner)
 {
     if (op->code == KD_OP_atomic_cas)
-        return kd_result(kd_build_gpu_atomic_cas(&s->b, (kd_gpu_atomic_cas_args){
-            .loc = s->loc, .ptr = operands[0][r], .expected = operands[1][r], .desired = operands[2][r], .mask = owner,
-            .order = kd_atomic_cas_order(op), .scope = kd_atomic_cas_scope(op)}));
-    return kd_result(kd_build_atomic(&s->b, (kd_atomic_args){
-        .loc = s->loc, .ptr = operands[0][r], .value = operands[1][r], .mask = kd_simt_both(s, operands[2] ? operands[2][r] : NULL, owner),
-        .kind = kd_atomic_kind(op), .order = kd_atomic_order(op), .scope = kd_atomic_scope(op)}));
+        return kd_result(kd_build_gpu_atomic_cas(&s->b, (kd_gpu_atomic_cas_args){.loc = s->loc,
+                                                                                 .ptr = operands[0][r],
+                                                                                 .expected = operands[1][r],
+                                                                                 .desired = operands[2][r],
+                                                                                 .mask = owner,
+                                                                                 .order = kd_atomic_cas_order(op),
+                                                                                 .scope = kd_atomic_cas_scope(op)}));
+    return kd_result(kd_build_atomic(&s->b, (kd_atomic_args){.loc = s->loc,
+                                                             .ptr = operands[0][r],
+                                                             .value = operands[1][r],
+                                                             .mask = kd_simt_both(s, operands[2] ? operands[2][r] : NULL, owner),
+                                                             .kind = kd_atomic_kind(op),
+                                                             .order = kd_atomic_order(op),
+                                                             .scope = kd_atomic_scope(op)}));
 }
 
 void kd_simt_atomic(kd_simt *s, const kd_op *op)

@@ -75,10 +75,25 @@ static kd_mem_order order_of(const kd_op *op)
     return op->code == KD_OP_atomic ? kd_atomic_order(op) : kd_atomic_cas_order(op);
 }
 
+static bool is_access(const kd_op *op)
+{
+    switch (op->code) {
+    case KD_OP_load:
+    case KD_OP_store:
+    case KD_OP_block_load:
+    case KD_OP_block_store:
+    case KD_OP_atomic:
+    case KD_OP_atomic_cas: return true;
+    default: return false;
+    }
+}
+
 static void walk_access(order *o, const kd_op *op, state *st)
 {
     kd_value *ptr = kd_op_operand(op, 0);
-    bool reads = op->code == KD_OP_load, writes = op->code == KD_OP_store, atomic = !reads && !writes, own = !has_copies(o->s, ptr);
+    bool reads = op->code == KD_OP_load || op->code == KD_OP_block_load,
+         writes = op->code == KD_OP_store || op->code == KD_OP_block_store;
+    bool atomic = !reads && !writes, own = !has_copies(o->s, ptr);
     bool speaks = atomic && !ptr->type->layout && order_of(op) != KD_ORDER_RELAXED;
     uint64_t origins = origins_of(o, ptr);
     bool hazard = st->acquired || (speaks && any_access(st)) || (!atomic && st->atomics & origins);
@@ -153,7 +168,7 @@ static void walk_loop(order *o, const kd_op *op, state *st)
 static void walk_block(order *o, kd_block *block, state *st)
 {
     KD_FOREACH_OP (op, block) {
-        if (op->code == KD_OP_load || op->code == KD_OP_store || op->code == KD_OP_atomic || op->code == KD_OP_atomic_cas) {
+        if (is_access(op)) {
             walk_access(o, op, st);
         } else if (op->code == KD_OP_barrier) {
             *st = (state){.acquired = false};

@@ -121,8 +121,8 @@ static kd_value *add_input(kd_simt *s, kd_value *sum, uint32_t *used, kd_value *
     return sum;
 }
 
-kd_value *kd_simt_linear(kd_simt *s, const uint32_t *lane_images, unsigned n_lane_bits, const uint32_t *sub_group_images, unsigned n_sub_group_bits,
-                         uint32_t constant)
+kd_value *kd_simt_linear(kd_simt *s, const uint32_t *lane_images, unsigned n_lane_bits, const uint32_t *sub_group_images,
+                         unsigned n_sub_group_bits, uint32_t constant)
 {
     images key = {0};
     uint32_t bits = 0;
@@ -145,7 +145,8 @@ kd_value *kd_simt_linear(kd_simt *s, const uint32_t *lane_images, unsigned n_lan
     return constant ? with_int(s, bits & constant ? KD_OP_xor : KD_OP_add, *at, constant) : *at;
 }
 
-kd_value *kd_simt_mapped(kd_simt *s, const kd_layout *layout, uint32_t reg, uint32_t (*map)(const void *user, uint32_t position), const void *user)
+kd_value *kd_simt_mapped(kd_simt *s, const kd_layout *layout, uint32_t reg, uint32_t (*map)(const void *user, uint32_t position),
+                         const void *user)
 {
     images image = {0};
     for (unsigned i = 0; i < layout->n_bits[KD_LANE]; i++)

@@ -26,7 +26,11 @@ static kd_value *printable(kd_simt *s, kd_value *v, bool hex)
 
 static void print_line(kd_simt *s, const kd_op *op, kd_value *mask, kd_value *const *values, unsigned n)
 {
-    kd_build_gpu_print(&s->b, (kd_gpu_print_args){.loc = s->loc, .mask = always(s, mask), .values = values, .n_values = n, .prefix = kd_print_prefix(op),
+    kd_build_gpu_print(&s->b, (kd_gpu_print_args){.loc = s->loc,
+                                                  .mask = always(s, mask),
+                                                  .values = values,
+                                                  .n_values = n,
+                                                  .prefix = kd_print_prefix(op),
                                                   .hex = kd_print_hex(op)});
 }
 
@@ -47,7 +51,8 @@ static void print_value(kd_simt *s, const kd_op *op, const kd_value *value)
 static kd_value *status_param(kd_simt *s)
 {
     if (!s->status)
-        s->status = kd_block_add_arg(s->module, s->prologue_end->block, kd_type_ptr(s->ctx, kd_type_scalar(s->ctx, KD_U32)), "status");
+        s->status =
+            kd_block_add_arg(s->module, s->prologue_end->block, kd_type_ptr(s->ctx, kd_type_scalar(s->ctx, KD_U32)), "status");
     return s->status;
 }
 
@@ -65,13 +70,17 @@ static void report_failure(kd_simt *s, const kd_op *op, kd_value *failed)
     const kd_type *u32 = kd_type_scalar(s->ctx, KD_U32);
     kd_vec_push(s->arena, &s->messages, message_of(s, op));
     kd_value *status = status_param(s), *zero = kd_simt_int(s, u32, 0);
-    kd_value *old = kd_result(kd_build_gpu_atomic_cas(&s->b, (kd_gpu_atomic_cas_args){.loc = s->loc, .ptr = status, .expected = zero,
-                                                                                     .desired = kd_simt_int(s, u32, s->messages.n), .mask = failed}));
+    kd_value *old = kd_result(kd_build_gpu_atomic_cas(
+        &s->b, (kd_gpu_atomic_cas_args){
+                   .loc = s->loc, .ptr = status, .expected = zero, .desired = kd_simt_int(s, u32, s->messages.n), .mask = failed}));
     kd_value *first = kd_simt_both(s, failed, kd_simt_compare(s, KD_PRED_EQ, old, zero));
     for (unsigned axis = 0; axis < 3; axis++) {
         kd_value *id = kd_result(kd_build_program_id(&s->b, (kd_program_id_args){.loc = s->loc, .type = s->i32, .axis = axis}));
-        kd_value *ptr = kd_simt_apply(s, KD_OP_addptr, status->type, NULL, (kd_value *[]){status, kd_simt_int(s, s->i32, 1 + axis)}, 2);
-        kd_build_gpu_store(&s->b, (kd_gpu_store_args){.loc = s->loc, .ptr = ptr, .value = kd_simt_cast(s, id, u32), .mask = first, .align_bytes = 4});
+        kd_value *ptr =
+            kd_simt_apply(s, KD_OP_addptr, status->type, NULL, (kd_value *[]){status, kd_simt_int(s, s->i32, 1 + axis)}, 2);
+        kd_build_gpu_store(
+            &s->b,
+            (kd_gpu_store_args){.loc = s->loc, .ptr = ptr, .value = kd_simt_cast(s, id, u32), .mask = first, .align_bytes = 4});
     }
 }
 
@@ -83,7 +92,8 @@ static void lower_assert(kd_simt *s, const kd_op *op)
     for (unsigned r = 0; r < kd_layout_n_registers(layout); r++) {
         if (r & kd_layout_free_bits(layout, KD_REGISTER))
             continue;
-        kd_value *bad = kd_simt_both(s, kd_simt_binary(s, KD_OP_xor, conditions[r], kd_simt_int(s, s->i1, 1)), masks ? masks[r] : NULL);
+        kd_value *bad =
+            kd_simt_both(s, kd_simt_binary(s, KD_OP_xor, conditions[r], kd_simt_int(s, s->i1, 1)), masks ? masks[r] : NULL);
         failed = failed ? kd_simt_binary(s, KD_OP_or, failed, bad) : bad;
     }
     report_failure(s, op, failed);

@@ -6,7 +6,8 @@
 #include "base/bug.h"
 #include "targets/expand_math.h"
 
-kd_op *kd_simt_put(kd_simt *s, kd_opcode code, const kd_type *type, const kd_attr *attrs, kd_value *const *operands, unsigned n_operands)
+kd_op *kd_simt_put(kd_simt *s, kd_opcode code, const kd_type *type, const kd_attr *attrs, kd_value *const *operands,
+                   unsigned n_operands)
 {
     s->n_made++;
     return kd_build_op(&s->b, code, s->loc, operands, n_operands, &type, type ? 1 : 0, attrs);
@@ -20,7 +21,8 @@ static bool computes_narrow(kd_opcode code, const kd_type *type)
     return code != KD_OP_select && code != KD_OP_cast && code != KD_OP_bitcast && kd_op_infos[code].traits & KD_ELEMENTWISE;
 }
 
-static kd_value *apply_in_f32(kd_simt *s, kd_opcode code, const kd_type *type, const kd_attr *attrs, kd_value *const *operands, unsigned n_operands)
+static kd_value *apply_in_f32(kd_simt *s, kd_opcode code, const kd_type *type, const kd_attr *attrs, kd_value *const *operands,
+                              unsigned n_operands)
 {
     kd_value *wide[4];
     KD_ASSERT(n_operands <= 4);
@@ -37,7 +39,8 @@ static kd_lanes math_number(void *user, const kd_type *elem, double value)
     return (kd_lanes){.v = kd_build_float(&s->b, s->loc, elem, value)};
 }
 
-static kd_lanes math_apply(void *user, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands, unsigned n_operands)
+static kd_lanes math_apply(void *user, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands,
+                           unsigned n_operands)
 {
     kd_value *values[4];
     for (unsigned i = 0; i < n_operands; i++)
@@ -50,12 +53,14 @@ static kd_value *expand_math(kd_simt *s, kd_math fn, const kd_type *elem, kd_val
 {
     kd_math_maker maker = {s, s->i1, s->config->device->has_f64 ? s->f64 : s->f32, math_number, math_apply};
     kd_lanes out;
-    if (fn == KD_MATH_rsqrt || fn == KD_MATH_sinpi || fn == KD_MATH_cospi || !kd_expand_math(&maker, fn, elem, (kd_lanes){.v = operand}, &out))
+    if (fn == KD_MATH_rsqrt || fn == KD_MATH_sinpi || fn == KD_MATH_cospi ||
+        !kd_expand_math(&maker, fn, elem, (kd_lanes){.v = operand}, &out))
         return NULL;
     return out.v;
 }
 
-kd_value *kd_simt_apply(kd_simt *s, kd_opcode code, const kd_type *type, const kd_attr *attrs, kd_value *const *operands, unsigned n_operands)
+kd_value *kd_simt_apply(kd_simt *s, kd_opcode code, const kd_type *type, const kd_attr *attrs, kd_value *const *operands,
+                        unsigned n_operands)
 {
     if (n_operands && computes_narrow(code, operands[0]->type))
         return apply_in_f32(s, code, type, attrs, operands, n_operands);

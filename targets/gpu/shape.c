@@ -37,8 +37,8 @@ static void shape_arange(kd_simt *s, const kd_op *op)
 }
 
 /* The layout with every position taken through a map. */
-static const kd_layout *map_positions(kd_simt *s, const kd_layout *layout, unsigned n_out_bits, uint32_t (*map)(const void *user, uint32_t position),
-                                      const void *user)
+static const kd_layout *map_positions(kd_simt *s, const kd_layout *layout, unsigned n_out_bits,
+                                      uint32_t (*map)(const void *user, uint32_t position), const void *user)
 {
     kd_layout l = *layout;
     l.n_out_bits = (uint8_t)n_out_bits;
@@ -135,33 +135,16 @@ bool kd_simt_shape(kd_simt *s, const kd_op *op)
 {
     switch (op->code) {
     case KD_OP_constant:
-    case KD_OP_poison:
-        shape_constant(s, op);
-        return true;
-    case KD_OP_splat:
-        set_uniform(s, op, *kd_simt_regs(s, kd_splat_scalar(op)));
-        return true;
-    case KD_OP_arange:
-        shape_arange(s, op);
-        return true;
-    case KD_OP_broadcast:
-        shape_broadcast(s, op);
-        return true;
-    case KD_OP_join:
-        shape_join(s, op);
-        return true;
-    case KD_OP_split:
-        shape_split(s, op);
-        return true;
-    case KD_OP_permute:
-        shape_permute(s, op);
-        return true;
+    case KD_OP_poison: shape_constant(s, op); return true;
+    case KD_OP_splat: set_uniform(s, op, *kd_simt_regs(s, kd_splat_scalar(op))); return true;
+    case KD_OP_arange: shape_arange(s, op); return true;
+    case KD_OP_broadcast: shape_broadcast(s, op); return true;
+    case KD_OP_join: shape_join(s, op); return true;
+    case KD_OP_split: shape_split(s, op); return true;
+    case KD_OP_permute: shape_permute(s, op); return true;
     case KD_OP_hint:
     case KD_OP_reshape:
-    case KD_OP_gpu_convert_layout:
-        shape_same_positions(s, op);
-        return true;
-    default:
-        return false;
+    case KD_OP_gpu_convert_layout: shape_same_positions(s, op); return true;
+    default: return false;
     }
 }

@@ -47,7 +47,8 @@ typedef struct chooser {
     void *user;
 } chooser;
 
-static void chooser_init(chooser *c, kd_simt *s, unsigned n_vals, const uint32_t *lane, unsigned n_lanes, const uint32_t *sub_group, unsigned n_sub_groups)
+static void chooser_init(chooser *c, kd_simt *s, unsigned n_vals, const uint32_t *lane, unsigned n_lanes, const uint32_t *sub_group,
+                         unsigned n_sub_groups)
 {
     kd_gf2 g = {0};
     c->s = s;
@@ -101,7 +102,8 @@ static bool find_turns(moves *m)
         bool found = false;
         for (unsigned k = 0; k < n_tries && !found; k++) {
             uint32_t turn = k ^ k >> 1, rest = 0; /* Gray's order: single bits come early enough */
-            uint32_t lane = to[KD_LANE] ^ apply(m->map, KD_REGISTER, turn, KD_LANE), reg = to[KD_REGISTER] ^ apply(m->map, KD_REGISTER, turn, KD_REGISTER);
+            uint32_t lane = to[KD_LANE] ^ apply(m->map, KD_REGISTER, turn, KD_LANE),
+                     reg = to[KD_REGISTER] ^ apply(m->map, KD_REGISTER, turn, KD_REGISTER);
             kd_gf2 with = g;
             if (!kd_gf2_insert(&with, lane, reg, &rest) && rest)
                 continue;
@@ -222,7 +224,11 @@ static void one_by_one(moves *m, kd_value *const *src, kd_value **dst)
 
 void kd_simt_convert_lanes(kd_simt *s, const kd_layout_map *map, unsigned n_src_bits, kd_value *const *src, kd_value **dst)
 {
-    moves m = {.s = s, .map = map, .n_regs = map->n_bits[KD_REGISTER], .n_lanes = map->n_bits[KD_LANE], .n_sub_groups = map->n_bits[KD_SUB_GROUP],
+    moves m = {.s = s,
+               .map = map,
+               .n_regs = map->n_bits[KD_REGISTER],
+               .n_lanes = map->n_bits[KD_LANE],
+               .n_sub_groups = map->n_bits[KD_SUB_GROUP],
                .n_src_bits = n_src_bits};
     if (find_turns(&m))
         in_turns(&m, src, dst);

@@ -94,7 +94,8 @@ static void lower_map(kd_simt *s, const kd_op *op)
     const kd_type *type = op->n_operands ? kd_op_operand(op, 0)->type : kd_op_result(op, 0)->type;
     unsigned n = kd_simt_n_regs(type);
     kd_value **args = kd_simt_array(s, op->n_operands), **yields = kd_simt_array(s, op->n_results);
-    kd_value ***in = kd_arena_array(s->arena, kd_value **, op->n_operands + 1), ***out = kd_arena_array(s->arena, kd_value **, op->n_results + 1);
+    kd_value ***in = kd_arena_array(s->arena, kd_value **, op->n_operands + 1),
+             ***out = kd_arena_array(s->arena, kd_value **, op->n_results + 1);
     for (unsigned i = 0; i < op->n_operands; i++)
         in[i] = kd_simt_regs_as(s, kd_op_operand(op, i), kd_simt_layout(s, type));
     for (unsigned i = 0; i < op->n_results; i++)
@@ -189,15 +190,18 @@ static bool check_size(kd_simt *s, const kd_op *op)
         const kd_type *type = kd_op_result(op, i)->type;
         if (kd_simt_n_regs(type) <= KD_MAX_REGISTERS)
             continue;
-        kd_error(s->diags, op->loc, "a tile of %lld elements is too large for %u sub-groups of %u lanes: %u elements in each lane, at most %d are possible",
-                 (long long)type->n_elems, s->config->n_sub_groups, s->config->sub_group_size, kd_simt_n_regs(type), KD_MAX_REGISTERS);
+        kd_error(
+            s->diags, op->loc,
+            "a tile of %lld elements is too large for %u sub-groups of %u lanes: %u elements in each lane, at most %d are possible",
+            (long long)type->n_elems, s->config->n_sub_groups, s->config->sub_group_size, kd_simt_n_regs(type), KD_MAX_REGISTERS);
         kd_note(s->diags, op->loc, "use smaller tiles, or a larger num_warps");
         return false;
     }
     if (s->n_made <= KD_MAX_SIMT_OPS)
         return true;
-    kd_error(s->diags, op->loc, "the code of one lane has more than %d operations: the tiles are too large for %u sub-groups of %u lanes", KD_MAX_SIMT_OPS,
-             s->config->n_sub_groups, s->config->sub_group_size);
+    kd_error(s->diags, op->loc,
+             "the code of one lane has more than %d operations: the tiles are too large for %u sub-groups of %u lanes",
+             KD_MAX_SIMT_OPS, s->config->n_sub_groups, s->config->sub_group_size);
     kd_note(s->diags, op->loc, "use smaller tiles, or a larger num_warps");
     return false;
 }
@@ -207,56 +211,31 @@ static void lower_op(kd_simt *s, kd_op *op)
     switch (op->code) {
     case KD_OP_for:
     case KD_OP_while:
-    case KD_OP_if:
-        lower_control(s, op);
-        break;
+    case KD_OP_if: lower_control(s, op); break;
     case KD_OP_call:
         kd_error(s->diags, op->loc, "'%.*s' calls itself: recursion has no form in compiled code", KD_STR_ARG(kd_call_callee(op)));
         s->failed = true;
         break;
     case KD_OP_assume:
-    case KD_OP_gpu_prefetch: /* a hint: of use only where there are 2D block messages */
-        break;
-    case KD_OP_barrier:
-        kd_build_gpu_barrier(&s->b, (kd_gpu_barrier_args){.loc = s->loc, .global = true});
-        break;
-    case KD_OP_load:
-        kd_simt_load(s, op);
-        break;
-    case KD_OP_block_load:
-        kd_simt_block_load(s, op);
-        break;
-    case KD_OP_store:
-        kd_simt_store(s, op);
-        break;
+    case KD_OP_gpu_prefetch: /* a hint: of use only where there are 2D block messages */ break;
+    case KD_OP_barrier: kd_build_gpu_barrier(&s->b, (kd_gpu_barrier_args){.loc = s->loc, .global = true}); break;
+    case KD_OP_load: kd_simt_load(s, op); break;
+    case KD_OP_block_load: kd_simt_block_load(s, op); break;
+    case KD_OP_store: kd_simt_store(s, op); break;
     case KD_OP_atomic:
-    case KD_OP_atomic_cas:
-        kd_simt_atomic(s, op);
-        break;
+    case KD_OP_atomic_cas: kd_simt_atomic(s, op); break;
     case KD_OP_reduce:
-    case KD_OP_scan:
-        kd_simt_fold(s, op);
-        break;
-    case KD_OP_sort:
-        kd_simt_sort(s, op);
-        break;
-    case KD_OP_gather:
-        kd_simt_gather(s, op);
-        break;
-    case KD_OP_histogram:
-        kd_simt_histogram(s, op);
-        break;
+    case KD_OP_scan: kd_simt_fold(s, op); break;
+    case KD_OP_sort: kd_simt_sort(s, op); break;
+    case KD_OP_gather: kd_simt_gather(s, op); break;
+    case KD_OP_histogram: kd_simt_histogram(s, op); break;
     case KD_OP_dot:
         if (!kd_simt_dpas(s, op))
             kd_simt_dot(s, op);
         break;
     case KD_OP_print:
-    case KD_OP_assert:
-        kd_simt_report(s, op);
-        break;
-    case KD_OP_map:
-        lower_map(s, op);
-        break;
+    case KD_OP_assert: kd_simt_report(s, op); break;
+    case KD_OP_map: lower_map(s, op); break;
     default:
         if (!kd_simt_shape(s, op))
             lower_elementwise(s, op);
@@ -306,13 +285,25 @@ static void extend_divisibility(kd_simt *s, kd_op *func)
     kd_func_set_divisibility(func, (kd_ints){data, old.n + 1});
 }
 
-bool kd_lower_to_simt(kd_module *module, kd_op *func, const kd_gpu_config *config, kd_diags *diags, kd_arena *arena, kd_simt_result *out)
+bool kd_lower_to_simt(kd_module *module, kd_op *func, const kd_gpu_config *config, kd_diags *diags, kd_arena *arena,
+                      kd_simt_result *out)
 {
     kd_context *ctx = module->ctx;
     kd_simt *s = kd_arena_new(arena, kd_simt);
-    *s = (kd_simt){.module = module, .ctx = ctx, .arena = arena, .diags = diags, .config = config, .axis_info = kd_axis_info_compute(arena, func),
-                   .fenced = kd_map_in(arena), .regs = kd_map_in(arena), .made = kd_map_in(arena), .i1 = kd_type_scalar(ctx, KD_I1), .i32 = kd_type_scalar(ctx, KD_I32),
-                   .i64 = kd_type_scalar(ctx, KD_I64), .f32 = kd_type_scalar(ctx, KD_F32), .f64 = kd_type_scalar(ctx, KD_F64)};
+    *s = (kd_simt){.module = module,
+                   .ctx = ctx,
+                   .arena = arena,
+                   .diags = diags,
+                   .config = config,
+                   .axis_info = kd_axis_info_compute(arena, func),
+                   .fenced = kd_map_in(arena),
+                   .regs = kd_map_in(arena),
+                   .made = kd_map_in(arena),
+                   .i1 = kd_type_scalar(ctx, KD_I1),
+                   .i32 = kd_type_scalar(ctx, KD_I32),
+                   .i64 = kd_type_scalar(ctx, KD_I64),
+                   .f32 = kd_type_scalar(ctx, KD_F32),
+                   .f64 = kd_type_scalar(ctx, KD_F64)};
     kd_builder b = kd_builder_before(module, func);
     kd_op *fresh = kd_build_op(&b, KD_OP_func, func->loc, NULL, 0, NULL, 0, func->attrs);
     if (!lower_function(s, func, fresh)) {

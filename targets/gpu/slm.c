@@ -36,7 +36,8 @@ kd_value *kd_simt_slm_read(kd_simt *s, kd_value *buffer, kd_value *index, const 
 typedef struct span {
     kd_op *buffer;
     unsigned first, last;
-    unsigned written, read; /* the last write before the first read, in the buffer's block: a barrier stands between; read 0: none */
+    unsigned written,
+        read; /* the last write before the first read, in the buffer's block: a barrier stands between; read 0: none */
     uint64_t offset, size;
 } span;
 
@@ -117,7 +118,8 @@ static bool is_free(const timeline *t, unsigned k, unsigned i)
     if (old->size > SMALL_BYTES || fresh->size > SMALL_BYTES)
         return true;
     for (unsigned b = i > MAX_LOOK_BACK ? i - MAX_LOOK_BACK : 0; b < i; b++)
-        if (spans[b].read && spans[b].written >= old->last && spans[b].read <= fresh->first && is_around(spans[b].buffer->block, fresh->buffer))
+        if (spans[b].read && spans[b].written >= old->last && spans[b].read <= fresh->first &&
+            is_around(spans[b].buffer->block, fresh->buffer))
             return true;
     return false;
 }
@@ -130,7 +132,8 @@ static uint64_t first_fit(const timeline *t, unsigned i)
     for (bool moved = true; moved;) {
         moved = false;
         for (unsigned k = 0; k < i; k++)
-            if ((spans[k].last >= spans[i].first || !is_free(t, k, i)) && spans[k].offset < at + spans[i].size && at < spans[k].offset + spans[k].size) {
+            if ((spans[k].last >= spans[i].first || !is_free(t, k, i)) && spans[k].offset < at + spans[i].size &&
+                at < spans[k].offset + spans[k].size) {
                 at = spans[k].offset + spans[k].size;
                 moved = true;
             }
@@ -192,14 +195,10 @@ static bool pending_join(pending *p, const pending *other)
 static unsigned access_of(const kd_op *op)
 {
     switch (op->code) {
-    case KD_OP_gpu_slm_read:
-        return READ;
-    case KD_OP_gpu_slm_write:
-        return WRITE;
-    case KD_OP_gpu_slm_atomic:
-        return ATOMIC;
-    default:
-        return 0;
+    case KD_OP_gpu_slm_read: return READ;
+    case KD_OP_gpu_slm_write: return WRITE;
+    case KD_OP_gpu_slm_atomic: return ATOMIC;
+    default: return 0;
     }
 }
 
@@ -209,7 +208,8 @@ static bool meets(const walker *w, const pending *p, unsigned buffer, unsigned a
     if (p->accesses[buffer] & (access == READ ? WRITE | ATOMIC : access == WRITE ? READ | ATOMIC : READ | WRITE))
         return true;
     for (unsigned i = 0; i < p->n && access != READ; i++)
-        if (i != buffer && p->accesses[i] && spans[i].offset < mine->offset + mine->size && mine->offset < spans[i].offset + spans[i].size)
+        if (i != buffer && p->accesses[i] && spans[i].offset < mine->offset + mine->size &&
+            mine->offset < spans[i].offset + spans[i].size)
             return true;
     return false;
 }

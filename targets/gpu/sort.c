@@ -53,7 +53,8 @@ static void exchange_lanes(sorter *t, uint32_t size, uint32_t stride, unsigned b
 {
     for (unsigned r = 0; r < t->n_regs; r++) {
         kd_value *own = t->v[r], *is_high = bit_is_set(t, r, stride);
-        kd_value *other = kd_simt_from_movable(t->s, kd_simt_shuffle_xor(t->s, kd_simt_to_movable(t->s, own), 1u << bit), own->type);
+        kd_value *other =
+            kd_simt_from_movable(t->s, kd_simt_shuffle_xor(t->s, kd_simt_to_movable(t->s, own), 1u << bit), own->type);
         kd_value *low = kd_simt_select(t->s, is_high, other, own), *high = kd_simt_select(t->s, is_high, own, other);
         t->v[r] = kd_simt_select(t->s, must_swap(t, r, size, low, high), other, own);
     }
@@ -149,7 +150,8 @@ void kd_simt_sort(kd_simt *s, const kd_op *op)
         order[i] = rank - 1 - i;
     if (!is_sortable(own))
         own = kd_layout_coalesced(s->ctx, tile->type, order, 1, s->config->sub_group_size, s->config->n_sub_groups);
-    sorter t = {.s = s, .type = tile->type, .layout = own, .n_regs = kd_layout_n_registers(own), .descending = kd_sort_descending(op)};
+    sorter t = {
+        .s = s, .type = tile->type, .layout = own, .n_regs = kd_layout_n_registers(own), .descending = kd_sort_descending(op)};
     kd_value **regs = kd_simt_regs_as(s, tile, own);
     t.v = kd_simt_array(s, t.n_regs);
     memcpy(t.v, regs, t.n_regs * sizeof *regs);
