@@ -202,6 +202,14 @@ static bool is_output(const kd_graph *g, const kd_gvalue *value)
     return false;
 }
 
+/* An output stays what the caller gets: in its own shape, and in an order of the elements that a convolution is fast with. */
+static bool may_be_merged(const kd_graph *g, const follower *f)
+{
+    const kd_gvalue *result = f->node->results[0];
+    return !is_output(g, result) ||
+           (!f->reshape && (f->primitive->op->code != KD_GOP_convolution || kd_tensor_is_channels_last(&result->type)));
+}
+
 static void take_new_nodes(preparation *p)
 {
     unsigned n = 0;
@@ -223,7 +231,7 @@ static void merge_posts(preparation *p)
         follower f = {.node = g->nodes.data[i]};
         bool is_pointwise = f.node->op->lowering == KD_LOWER_POINTWISE;
         if (is_pointwise && (find_primitive(&f, 0) || (f.node->n_args > 1 && find_primitive(&f, 1))) &&
-            post_of(f.node, (int)f.of, &f.post) && can_be_post(&f) && !(f.reshape && is_output(g, f.node->results[0])))
+            post_of(f.node, (int)f.of, &f.post) && can_be_post(&f) && may_be_merged(g, &f))
             merge(p, &f);
         else
             kd_vec_push(p->arena, &p->nodes, g->nodes.data[i]);

@@ -20,6 +20,7 @@ struct kd_primitive {
     dnnl_primitive_desc_t desc;
     dnnl_memory_desc_t args[MAX_ARGS]; /* by kd_primitive_arg; NULL: the primitive has no such argument */
     void *packed;                      /* weights in oneDNN's own order, or NULL */
+    dnnl_primitive_t reorder;          /* of weights that are bound, into that order, at each run; NULL: they are in it */
     size_t scratch_bytes;
     char name[64];
 };
@@ -28,6 +29,8 @@ struct kd_primitive_call {
     const kd_primitive *primitive;
     dnnl_stream_t stream;
     dnnl_memory_t memory[MAX_ARGS + 1]; /* the last one is the scratchpad */
+    dnnl_memory_t reordered;            /* weights, where the primitive has a reorder */
+    void *reordered_data;
     dnnl_exec_arg_t exec[MAX_ARGS + 1];
     int n_exec;
 };
@@ -170,6 +173,8 @@ void kd_primitive_destroy(kd_primitive *primitive)
             dnnl->dnnl_memory_desc_destroy(primitive->args[i]);
     if (primitive->primitive)
         dnnl->dnnl_primitive_destroy(primitive->primitive);
+    if (primitive->reorder)
+        dnnl->dnnl_primitive_destroy(primitive->reorder);
     if (primitive->desc)
         dnnl->dnnl_primitive_desc_destroy(primitive->desc);
     free(primitive->packed);
@@ -228,6 +233,23 @@ static dnnl_status_t pack(kd_primitive *p, const kd_strided *weights, const void
     return status;
 }
 
+/* Weights that are bound come in an order that oneDNN may be slow with. */
+static dnnl_status_t add_reorder(kd_primitive *p)
+{
+    const kd_dnnl_calls *dnnl = &p->onednn->dnnl;
+    const_dnnl_memory_desc_t wanted = dnnl->dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 0);
+    dnnl_primitive_desc_t desc = NULL;
+    if (dnnl->dnnl_memory_desc_equal(p->args[KD_ARG_WEIGHTS], wanted))
+        return dnnl_success;
+    dnnl_status_t status = dnnl->dnnl_reorder_primitive_desc_create(&desc, p->args[KD_ARG_WEIGHTS], p->onednn->engine, wanted,
+                                                                    p->onednn->engine, NULL);
+    if (status == dnnl_success)
+        status = dnnl->dnnl_primitive_create(&p->reorder, desc);
+    if (desc)
+        dnnl->dnnl_primitive_desc_destroy(desc);
+    return status;
+}
+
 static dnnl_status_t finish(kd_primitive *p)
 {
     const kd_dnnl_calls *dnnl = &p->onednn->dnnl;
@@ -245,6 +267,7 @@ typedef struct recipe {
     const kd_strided *src, *weights, *bias, *dst;
     const void *packed_weights;
     const kd_post_list *posts;
+    bool reorders; /* weights that are bound too */
     dnnl_status_t (*make)(kd_primitive *p, dnnl_memory_desc_t weights, const void *args, dnnl_primitive_attr_t attribute);
 } recipe;
 
@@ -259,7 +282,7 @@ static dnnl_status_t cook(kd_primitive *p, const recipe *r, const void *args)
     for (unsigned i = 0; i < 4 && status == dnnl_success; i++)
         if (tensors[i] && tensors[i]->n_dims)
             status = describe(p->onednn, tensors[i], false, &p->args[i]);
-    if (status == dnnl_success && r->packed_weights)
+    if (status == dnnl_success && (r->packed_weights || r->reorders))
         status = describe(p->onednn, r->weights, true, &any);
     if (status == dnnl_success)
         status = make_attribute(p, r->posts, &attribute);
@@ -267,6 +290,8 @@ static dnnl_status_t cook(kd_primitive *p, const recipe *r, const void *args)
         status = r->make(p, any ? any : p->args[KD_ARG_WEIGHTS], args, attribute);
     if (status == dnnl_success && r->packed_weights)
         status = pack(p, r->weights, r->packed_weights);
+    else if (status == dnnl_success && r->reorders)
+        status = add_reorder(p);
     if (status == dnnl_success)
         status = finish(p);
     if (any)
@@ -295,8 +320,14 @@ static dnnl_status_t make_matmul(kd_primitive *p, dnnl_memory_desc_t weights, co
 
 kd_status kd_matmul_create(kd_onednn *onednn, const kd_matmul_args *args, kd_primitive **out_primitive, kd_failure *out_why)
 {
-    recipe r = {"matrix product", &args->src,           &args->weights, &args->bias,
-                &args->dst,       args->packed_weights, args->posts,    make_matmul};
+    recipe r = {.what = "matrix product",
+                .src = &args->src,
+                .weights = &args->weights,
+                .bias = &args->bias,
+                .dst = &args->dst,
+                .packed_weights = args->packed_weights,
+                .posts = args->posts,
+                .make = make_matmul};
     return create(onednn, &r, args, out_primitive, out_why);
 }
 
@@ -335,7 +366,15 @@ kd_status kd_convolution_create(kd_onednn *onednn, const kd_convolution_args *ar
                                 kd_failure *out_why)
 {
     kd_strided weights = with_groups(&args->weights, args->groups);
-    recipe r = {"convolution", &args->src, &weights, &args->bias, &args->dst, args->packed_weights, args->posts, make_convolution};
+    recipe r = {.what = "convolution",
+                .src = &args->src,
+                .weights = &weights,
+                .bias = &args->bias,
+                .dst = &args->dst,
+                .packed_weights = args->packed_weights,
+                .posts = args->posts,
+                .reorders = true,
+                .make = make_convolution};
     return create(onednn, &r, args, out_primitive, out_why);
 }
 
@@ -357,7 +396,7 @@ static dnnl_status_t make_max_pool(kd_primitive *p, dnnl_memory_desc_t weights, 
 
 kd_status kd_max_pool_create(kd_onednn *onednn, const kd_max_pool_args *args, kd_primitive **out_primitive, kd_failure *out_why)
 {
-    recipe r = {"max pooling", &args->src, NULL, NULL, &args->dst, NULL, NULL, make_max_pool};
+    recipe r = {.what = "max pooling", .src = &args->src, .dst = &args->dst, .make = make_max_pool};
     return create(onednn, &r, args, out_primitive, out_why);
 }
 
@@ -391,6 +430,22 @@ static dnnl_status_t add_memory(kd_primitive_call *call, unsigned slot, int arg,
     return status;
 }
 
+/* The weights that are bound, which the reorder reads, and those that the primitive reads. */
+static dnnl_status_t add_reordered_weights(kd_primitive_call *call)
+{
+    const kd_primitive *p = call->primitive;
+    const kd_dnnl_calls *dnnl = &p->onednn->dnnl;
+    const_dnnl_memory_desc_t wanted = dnnl->dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 0);
+    call->reordered_data = aligned_alloc(64, (dnnl->dnnl_memory_desc_get_size(wanted) + 64) / 64 * 64);
+    if (!call->reordered_data)
+        return dnnl_out_of_memory;
+    dnnl_status_t status = dnnl->dnnl_memory_create(&call->reordered, wanted, p->onednn->engine, call->reordered_data);
+    if (status != dnnl_success)
+        return status;
+    call->exec[call->n_exec++] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, call->reordered};
+    return dnnl->dnnl_memory_create(&call->memory[KD_ARG_WEIGHTS], p->args[KD_ARG_WEIGHTS], p->onednn->engine, DNNL_MEMORY_NONE);
+}
+
 static dnnl_status_t add_memories(kd_primitive_call *call, void *scratch)
 {
     const kd_primitive *p = call->primitive;
@@ -400,6 +455,8 @@ static dnnl_status_t add_memories(kd_primitive_call *call, void *scratch)
         if (i == KD_ARG_WEIGHTS && p->packed)
             status =
                 add_memory(call, i, dnnl_arg(i), dnnl->dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 0), p->packed);
+        else if (i == KD_ARG_WEIGHTS && p->reorder)
+            status = add_reordered_weights(call);
         else if (p->args[i])
             status = add_memory(call, i, dnnl_arg(i), p->args[i], DNNL_MEMORY_NONE);
     }
@@ -431,8 +488,11 @@ void kd_primitive_call_destroy(kd_primitive_call *call)
     for (unsigned i = 0; i <= MAX_ARGS; i++)
         if (call->memory[i])
             dnnl->dnnl_memory_destroy(call->memory[i]);
+    if (call->reordered)
+        dnnl->dnnl_memory_destroy(call->reordered);
     if (call->stream)
         dnnl->dnnl_stream_destroy(call->stream);
+    free(call->reordered_data);
     free(call);
 }
 
@@ -445,7 +505,12 @@ void kd_primitive_call_bind(kd_primitive_call *call, unsigned arg, const void *d
 kd_status kd_primitive_call_run(kd_primitive_call *call)
 {
     const kd_primitive *p = call->primitive;
-    dnnl_status_t status = p->onednn->dnnl.dnnl_primitive_execute(p->primitive, call->stream, call->n_exec, call->exec);
+    dnnl_status_t status = dnnl_success;
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, call->memory[KD_ARG_WEIGHTS]}, {DNNL_ARG_TO, call->reordered}};
+    if (p->reorder)
+        status = p->onednn->dnnl.dnnl_primitive_execute(p->reorder, call->stream, 2, args);
+    if (status == dnnl_success)
+        status = p->onednn->dnnl.dnnl_primitive_execute(p->primitive, call->stream, call->n_exec, call->exec);
     if (status == dnnl_success)
         status = p->onednn->dnnl.dnnl_stream_wait(call->stream);
     return failed(status, p->name, NULL);

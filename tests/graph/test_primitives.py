@@ -77,14 +77,17 @@ def test_operand_that_no_strides_describe(kdsl, tmp_path):
     ((1, 16, 7, 7), (32, 16, 1, 1), {}), ((1, 8, 12, 12), (8, 1, 3, 3), {"groups": 8, "padding": (1, 1)}),
     ((1, 8, 12, 12), (12, 4, 3, 3), {"groups": 2, "dilation": (2, 2)}),
 ])
-def test_convolution(kdsl, tmp_path, shape, weight, options):
+@pytest.mark.parametrize("weights", ["weight", "input"])
+def test_convolution(kdsl, tmp_path, shape, weight, options, weights):
     rng = np.random.default_rng(23)
     g = Graph()
+    make = getattr(g, weights)
     x = g.input("x", rng.standard_normal(shape).astype(f32))
-    w, b = g.weight("w", rng.standard_normal(weight).astype(f32)), g.weight("b", rng.standard_normal(weight[0]).astype(f32))
+    w, b = make("w", rng.standard_normal(weight).astype(f32)), make("b", rng.standard_normal(weight[0]).astype(f32))
     y = convolution(g, x, w, b, **options)
     g.check(kdsl, tmp_path, y, rtol=1e-4, atol=1e-3)
     g.check(kdsl, tmp_path, g.op("aten.silu.default", convolution(g, x, w, **options), is_=lambda y: y / (1 + np.exp(-y))), rtol=1e-4, atol=1e-3)
+    assert "ref" not in kdsl("graph", "explain", tmp_path / "graph.json").stdout     # oneDNN's slowest way
 
 
 def test_max_pool(kdsl, tmp_path):
