@@ -48,18 +48,28 @@ kd_emit_guard kd_emit_guard_begin(kd_emitter *e, LLVMValueRef mask)
     return g;
 }
 
+void kd_emit_guard_leave(kd_emitter *e, kd_emit_guard *g)
+{
+    if (!g->join)
+        return;
+    g->last = LLVMGetInsertBlock(e->b);
+    LLVMBuildBr(e->b, g->join);
+    LLVMPositionBuilderAtEnd(e->b, g->join);
+}
+
+LLVMValueRef kd_emit_guard_value(kd_emitter *e, const kd_emit_guard *g, LLVMValueRef v, LLVMValueRef other)
+{
+    if (!g->join)
+        return v;
+    LLVMValueRef phi = LLVMBuildPhi(e->b, LLVMTypeOf(v), "");
+    LLVMAddIncoming(phi, (LLVMValueRef[]){v, other}, (LLVMBasicBlockRef[]){g->last, g->before}, 2);
+    return phi;
+}
+
 LLVMValueRef kd_emit_guard_end(kd_emitter *e, kd_emit_guard g, LLVMValueRef v, LLVMValueRef other)
 {
-    if (!g.join)
-        return v;
-    LLVMBasicBlockRef last = LLVMGetInsertBlock(e->b);
-    LLVMBuildBr(e->b, g.join);
-    LLVMPositionBuilderAtEnd(e->b, g.join);
-    if (!v)
-        return NULL;
-    LLVMValueRef phi = LLVMBuildPhi(e->b, LLVMTypeOf(v), "");
-    LLVMAddIncoming(phi, (LLVMValueRef[]){v, other}, (LLVMBasicBlockRef[]){last, g.before}, 2);
-    return phi;
+    kd_emit_guard_leave(e, &g);
+    return v ? kd_emit_guard_value(e, &g, v, other) : NULL;
 }
 
 LLVMValueRef kd_emit_retry(kd_emitter *e, LLVMValueRef first, kd_emit_step_fn *step, void *user)

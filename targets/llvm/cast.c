@@ -156,6 +156,8 @@ static LLVMValueRef to_f32(kd_emitter *e, LLVMValueRef v, kd_scalar from)
 
 static LLVMValueRef f32_to_bf16(kd_emitter *e, LLVMValueRef v, kd_rounding rounding)
 {
+    if (e->dialect->f32_to_bf16 && rounding == KD_ROUND_NEAREST_EVEN)
+        return kd_emit_each_lane(e, &v, 1, e->dialect->f32_to_bf16, NULL);
     LLVMValueRef bits = as_i32(e, v), kept = shr32(e, bits, 16), rounded = kept;
     if (rounding == KD_ROUND_NEAREST_EVEN)
         rounded = shr32(e, LLVMBuildAdd(e->b, add32(e, bits, 0x7fff), and32(e, kept, 1), ""), 16);

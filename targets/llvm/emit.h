@@ -29,6 +29,8 @@ typedef struct kd_emit_dialect {
     unsigned call_conv;                         /* of the functions that kd_emit_call declares */
     bool has_half;                              /* f16 to f32 and back (to nearest even) are instructions */
     bool has_f64;                               /* f64 may be used in between */
+    /* f32 to bf16 (to nearest even) of scalars, as an instruction; NULL: there is none */
+    LLVMValueRef (*f32_to_bf16)(kd_emitter *e, LLVMValueRef *args, void *user);
 } kd_emit_dialect;
 
 struct kd_emitter {
@@ -116,11 +118,14 @@ LLVMValueRef kd_emit_to_register(kd_emitter *e, LLVMValueRef v, const kd_type *t
 LLVMValueRef kd_emit_to_memory(kd_emitter *e, LLVMValueRef v, const kd_type *type);
 LLVMValueRef kd_emit_plain_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptr, unsigned align, bool is_volatile);
 void kd_emit_plain_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, unsigned align);
-/* Starts a block that runs only where the mask (NULL: always) holds. end: gives v where it ran, other elsewhere; v may be NULL. */
+/* Starts a block that runs only where the mask (NULL: always) holds. leave: ends it. value, right after that: v where it ran, other
+ * elsewhere. end: both; v may be NULL. */
 typedef struct kd_emit_guard {
-    LLVMBasicBlockRef before, join;
+    LLVMBasicBlockRef before, last, join;
 } kd_emit_guard;
 kd_emit_guard kd_emit_guard_begin(kd_emitter *e, LLVMValueRef mask);
+void kd_emit_guard_leave(kd_emitter *e, kd_emit_guard *guard);
+LLVMValueRef kd_emit_guard_value(kd_emitter *e, const kd_emit_guard *guard, LLVMValueRef v, LLVMValueRef other);
 LLVMValueRef kd_emit_guard_end(kd_emitter *e, kd_emit_guard guard, LLVMValueRef v, LLVMValueRef other);
 /* Repeats: found, done = step(old), with old = first, then what was found, until done. Returns what was found last. */
 typedef struct kd_emit_attempt {

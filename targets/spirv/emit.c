@@ -92,10 +92,16 @@ static bool emit_own(kd_emitter *e, const kd_op *op)
     }
 }
 
-static const kd_emit_dialect dialect = {.op = emit_own, .global_space = KD_SPACE_GLOBAL, .buffer_space = KD_SPACE_LOCAL,
-                                        .call_conv = KD_SPIR_FUNC, .has_half = true, .has_f64 = true};
-static const kd_emit_dialect dialect_without_f64 = {.op = emit_own, .global_space = KD_SPACE_GLOBAL, .buffer_space = KD_SPACE_LOCAL,
-                                                    .call_conv = KD_SPIR_FUNC, .has_half = true};
+static LLVMValueRef f32_to_bf16(kd_emitter *e, LLVMValueRef *args, void *user)
+{
+    return kd_spirv_call(e, "_Z32intel_convert_bfloat16_as_ushortf", e->i16, args, 1, KD_CALL_PURE);
+}
+
+static kd_emit_dialect dialect_of(const kd_gpu_device *device)
+{
+    return (kd_emit_dialect){.op = emit_own, .global_space = KD_SPACE_GLOBAL, .buffer_space = KD_SPACE_LOCAL, .call_conv = KD_SPIR_FUNC,
+                             .has_half = true, .has_f64 = device->has_f64, .f32_to_bf16 = device->has_bf16_convert ? f32_to_bf16 : NULL};
+}
 
 /* ---- the function ---- */
 
@@ -252,9 +258,8 @@ static bool emit(kd_spirv *s, const kd_codegen_job *job, const kd_op *func, kd_s
 kd_status kd_spirv_emit(kd_codegen_job *job, const kd_op *func, const kd_gpu_config *config)
 {
     kd_spirv *s = kd_arena_new(job->scratch, kd_spirv);
-    *s = (kd_spirv){.e = {.dialect = config->device->has_f64 ? &dialect : &dialect_without_f64, .arena = job->scratch,
-                          .values = kd_map_in(job->scratch), .diags = job->diags},
-                    .config = config, .diags = job->diags};
+    *s = (kd_spirv){.e = {.dialect = &s->dialect, .arena = job->scratch, .values = kd_map_in(job->scratch), .diags = job->diags},
+                    .dialect = dialect_of(config->device), .config = config, .diags = job->diags};
     job->emitter = &s->e;
     kd_strbuf why = kd_strbuf_in(job->scratch);
     if (emit(s, job, func, &why))

@@ -84,16 +84,77 @@ static LLVMValueRef optional(kd_emitter *e, const kd_value *v)
     return v ? kd_emit_get(e, v) : NULL;
 }
 
-static void load(kd_emitter *e, const kd_op *op, const kd_value *ptr, const kd_value *mask, const kd_value *other, unsigned align,
-                 bool is_volatile)
+static unsigned alignment(int64_t asked, const kd_type *type)
 {
-    const kd_type *type = kd_op_result(op, 0)->type;
-    LLVMTypeRef mem = memory_type(e, type);
-    LLVMValueRef instead = other ? kd_emit_to_memory(e, kd_emit_get(e, other), type) : LLVMConstNull(mem);
-    kd_emit_guard guard = kd_emit_guard_begin(e, optional(e, mask));
-    LLVMValueRef v = kd_emit_plain_load(e, mem, kd_emit_get(e, ptr), align, is_volatile);
-    v = kd_emit_guard_end(e, guard, v, instead);
-    kd_emit_set(e, kd_op_result(op, 0), kd_emit_to_register(e, v, type));
+    unsigned least = kd_emit_elem_bytes(type);
+    return asked > least ? (unsigned)asked : least;
+}
+
+/* One of kd.load and gpu.load. */
+typedef struct read {
+    const kd_op *op;
+    const kd_value *ptr, *mask, *other;
+    unsigned align;
+    bool is_volatile;
+    LLVMValueRef instead, v;
+} read;
+
+static bool read_of(const kd_op *op, read *out)
+{
+    if (op->code == KD_OP_gpu_load)
+        *out = (read){op, kd_gpu_load_ptr(op), kd_gpu_load_mask(op), kd_gpu_load_other(op),
+                      alignment(kd_gpu_load_align_bytes(op), kd_op_result(op, 0)->type), kd_gpu_load_is_volatile(op), NULL, NULL};
+    else if (op->code == KD_OP_load)
+        *out = (read){op, kd_load_ptr(op), kd_load_mask(op), kd_load_other(op), kd_emit_elem_bytes(kd_op_result(op, 0)->type),
+                      kd_load_is_volatile(op), NULL, NULL};
+    else
+        return false;
+    return true;
+}
+
+static bool is_known(const kd_emitter *e, const kd_value *v)
+{
+    return !v || kd_map_get_ptr(&e->values, v);
+}
+
+enum { MAX_READS = 8, MAX_AHEAD = 128 };
+
+/* Reads of one mask share a branch: those that follow before anything is written, and whose operands are there. */
+static unsigned find_reads(const kd_emitter *e, const kd_op *op, read out[MAX_READS])
+{
+    unsigned n = 0;
+    bool first = read_of(op, &out[n++]);
+    KD_ASSERT(first);
+    if (!out[0].mask || out[0].is_volatile)
+        return n;
+    op = op->next;
+    for (unsigned ahead = 0; op && n < MAX_READS && ahead < MAX_AHEAD && !kd_op_has(op, KD_WRITES) && !op->n_regions; op = op->next, ahead++)
+        if (read_of(op, &out[n]) && out[n].mask == out[0].mask && !out[n].is_volatile && is_known(e, out[n].ptr) && is_known(e, out[n].other) &&
+            !is_known(e, kd_op_result(op, 0)))
+            n++;
+    return n;
+}
+
+static void load(kd_emitter *e, const kd_op *op)
+{
+    read reads[MAX_READS];
+    if (is_known(e, kd_op_result(op, 0)))
+        return; /* with an earlier one */
+    unsigned n = find_reads(e, op, reads);
+    for (unsigned i = 0; i < n; i++) {
+        const kd_type *type = kd_op_result(reads[i].op, 0)->type;
+        reads[i].instead = reads[i].other ? kd_emit_to_memory(e, kd_emit_get(e, reads[i].other), type) : LLVMConstNull(memory_type(e, type));
+    }
+    kd_emit_guard guard = kd_emit_guard_begin(e, optional(e, reads[0].mask));
+    for (unsigned i = 0; i < n; i++)
+        reads[i].v = kd_emit_plain_load(e, LLVMTypeOf(reads[i].instead), kd_emit_get(e, reads[i].ptr), reads[i].align, reads[i].is_volatile);
+    kd_emit_guard_leave(e, &guard);
+    for (unsigned i = 0; i < n; i++)
+        reads[i].v = kd_emit_guard_value(e, &guard, reads[i].v, reads[i].instead);
+    for (unsigned i = 0; i < n; i++) {
+        const kd_value *result = kd_op_result(reads[i].op, 0);
+        kd_emit_set(e, result, kd_emit_to_register(e, reads[i].v, result->type));
+    }
 }
 
 static void store(kd_emitter *e, const kd_value *ptr, const kd_value *value, const kd_value *mask, unsigned align)
@@ -102,12 +163,6 @@ static void store(kd_emitter *e, const kd_value *ptr, const kd_value *value, con
     kd_emit_guard guard = kd_emit_guard_begin(e, optional(e, mask));
     kd_emit_plain_store(e, v, kd_emit_get(e, ptr), align);
     kd_emit_guard_end(e, guard, NULL, NULL);
-}
-
-static unsigned alignment(int64_t asked, const kd_type *type)
-{
-    unsigned least = kd_emit_elem_bytes(type);
-    return asked > least ? (unsigned)asked : least;
 }
 
 static void slm_buffer(kd_emitter *e, const kd_op *op)
@@ -290,11 +345,8 @@ bool kd_spirv_simt_op(kd_emitter *e, const kd_op *op)
         slm_write(e, op);
         return true;
     case KD_OP_load:
-        load(e, op, kd_load_ptr(op), kd_load_mask(op), kd_load_other(op), kd_emit_elem_bytes(kd_op_result(op, 0)->type), kd_load_is_volatile(op));
-        return true;
     case KD_OP_gpu_load:
-        load(e, op, kd_gpu_load_ptr(op), kd_gpu_load_mask(op), kd_gpu_load_other(op),
-             alignment(kd_gpu_load_align_bytes(op), kd_op_result(op, 0)->type), kd_gpu_load_is_volatile(op));
+        load(e, op);
         return true;
     case KD_OP_store:
         store(e, kd_store_ptr(op), kd_store_value(op), kd_store_mask(op), kd_emit_elem_bytes(kd_store_value(op)->type));

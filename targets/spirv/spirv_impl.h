@@ -21,6 +21,7 @@ enum { KD_MAX_VECTOR = 16 };                     /* elements of an LLVM vector; 
 
 typedef struct kd_spirv {
     kd_emitter e; /* first: an emitter of ours is one of these */
+    kd_emit_dialect dialect;
     const kd_gpu_config *config;
     kd_diags *diags;
     LLVMValueRef slm; /* all of it; NULL: the kernel has none */
