@@ -81,7 +81,6 @@ static inline bool kd_arg_given(const kd_bcall *c, unsigned i)
 
 /* a op b of any values: Python's on compile-time ones, Triton's where one is a tensor. */
 kd_dval kd_d_binary(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b);
-kd_dval kd_d_compare(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b);
 kd_value *kd_value_permute(kd_lower *lw, kd_loc loc, kd_value *v, const int64_t *order);
 kd_value *kd_value_math(kd_lower *lw, kd_loc loc, kd_math fn, kd_value *v);
 /* [0, 1, ..., n-1] along one axis of a shape, i32. */

@@ -162,6 +162,8 @@ const char *kd_d_type_text(kd_lower *lw, const kd_type *type);
 /* As Python's str() and repr() would print a compile-time value: f-strings, static_print. */
 const char *kd_d_str(kd_lower *lw, kd_dval v);
 const char *kd_d_repr(kd_lower *lw, kd_dval v);
+/* Appends a compile-time value as an f-string shows it; spec: "!r", ":>8" or both. False: there is no such format, which is reported. */
+bool kd_d_format(kd_lower *lw, kd_loc loc, kd_dval v, kd_str spec, kd_strbuf *out);
 /* Python's ==, on compile-time values of any kind. */
 bool kd_d_equal(kd_dval a, kd_dval b);
 

@@ -94,9 +94,18 @@ static kd_dval eval_logical(kd_lower *lw, const kd_expr *e)
     return v;
 }
 
+/* 'a is b': the same run-time value under two names; compile-time values are one object where they are equal. */
 static bool same_identity(kd_dval a, kd_dval b)
 {
-    return a.kind == b.kind && kd_d_is_static(a) && kd_d_same_shape(a, b);
+    if (a.kind != b.kind)
+        return false;
+    switch (a.kind) {
+    case KD_D_TENSOR: return a.value == b.value;
+    case KD_D_BLOCK_PTR:
+    case KD_D_DESC: return a.block == b.block;
+    case KD_D_TUPLE: return a.tuple.items == b.tuple.items || (kd_d_is_static(a) && kd_d_same_shape(a, b));
+    default: return kd_d_is_static(a) && kd_d_same_shape(a, b);
+    }
 }
 
 static kd_dval compare_in(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b)
@@ -212,8 +221,8 @@ static kd_dval eval_fstring(kd_lower *lw, const kd_expr *e)
             kd_error(lw->diags, item->loc, "an f-string holds compile-time values only, but this is %s", kd_d_describe(lw, v));
             return KD_D_ERR;
         }
-        bool repr = formatted && kd_str_starts_with(item->text, "!r");
-        kd_strbuf_puts(&text, repr ? kd_d_repr(lw, v) : kd_d_str(lw, v));
+        if (!kd_d_format(lw, item->loc, v, formatted ? item->text : (kd_str){0}, &text))
+            return KD_D_ERR;
     }
     return kd_d_string((kd_str){kd_strbuf_text(&text), text.len});
 }

@@ -1,8 +1,9 @@
 /* promote.c - Triton's rules of types for operators on tensors.
  *
- * The rules are those of Triton 3.9: a compile-time number of the same or a lower kind (bool, int, float) than the tensor beside it takes the
- * tensor's type; two tensors meet in a common type that is wide enough for floats and as wide as the wider for integers, and there is no
- * promotion to int: int8 + int8 wraps in 8 bits. */
+ * The rules are those of Triton 3.9. A compile-time number of the same or a lower kind (bool, int, float) than the tensor beside it takes the
+ * tensor's type. Two tensors meet in the widest float among them, whatever the integers beside it: int64 with fp16 is fp16, and so is bf16 with
+ * fp16; but bf16 with an integer is fp32, as is any division by or of a float that is not fp64. Integers meet in the wider one, and there is
+ * no promotion to int: int8 + int8 wraps in 8 bits. */
 #include "dsl/promote_impl.h"
 
 typedef struct operand {
@@ -294,16 +295,6 @@ kd_dval kd_tensor_compare(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, k
                                     [KD_GE] = KD_PRED_GE, [KD_EQ] = KD_PRED_EQ, [KD_NE] = KD_PRED_NE};
     if (kd_d_is_error(a) || kd_d_is_error(b))
         return KD_D_ERR;
-    if (op == KD_IS || op == KD_IS_NOT) /* a tensor is never None, and no two expressions are one object */
-        return kd_d_bool((a.kind == KD_D_TENSOR && b.kind == KD_D_TENSOR && a.value == b.value) == (op == KD_IS));
-    if (op == KD_IN || op == KD_NOT_IN) {
-        kd_error(lw->diags, loc, "'%s' works on compile-time values only", kd_operator_text(op));
-        return KD_D_ERR;
-    }
-    /* A value that is not a number is unequal to every tensor, as in Python: 'x == None', "x != 'relu'". */
-    bool a_fits = a.kind == KD_D_TENSOR || kd_d_is_number(a), b_fits = b.kind == KD_D_TENSOR || kd_d_is_number(b);
-    if ((op == KD_EQ || op == KD_NE) && (a.kind == KD_D_NONE || b.kind == KD_D_NONE) && (a_fits || b_fits))
-        return kd_d_bool(op == KD_NE);
     if (!kd_promote_with(lw, loc, kd_operator_text(op), &a, &b, is_ptr(a) && is_ptr(b) ? KD_PROMOTE_PTR_A | KD_PROMOTE_PTR_B : 0))
         return KD_D_ERR;
     return kd_d_tensor(kd_result(kd_build_cmp(&lw->b, (kd_cmp_args){.loc = loc, .a = a.value, .b = b.value, .pred = PREDS[op]})));
