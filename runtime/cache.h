@@ -1,8 +1,8 @@
 /* cache.h - compiled kernels on disk.
  *
- * An entry is found by a hash of the request: everything that is known before compiling and determines the code (the main file's
- * content and absolute path, the kernel's name, the specialization, the target, the options, the absolute import folders, the
- * compiler's version). It also records the other files that the compiler read, and the paths where it looked for one in vain; it
+ * An entry is found by a hash of the request: everything that is known before compiling and determines the code (dsl/key.c: the main file's
+ * content and absolute path, the kernel's name, the specialization, the target, the options, the absolute import folders, the processor's
+ * features, the compiler's version and the size and time of its libraries). It also records the other files that the compiler read, and the paths where it looked for one in vain; it
  * is good only as long as the former have the same content and the latter do not exist.
  *
  * Processes may use one cache at the same time. Entries are written at once; one that is damaged, not ours or out of date is like
