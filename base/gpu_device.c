@@ -9,6 +9,11 @@ const kd_gpu_device kd_gpu_devices[] = {
 };
 const unsigned kd_n_gpu_devices = sizeof kd_gpu_devices / sizeof *kd_gpu_devices;
 
+bool kd_target_is_gpu(const char *target)
+{
+    return target && strncmp(target, "spirv", 5) == 0;
+}
+
 const kd_gpu_device *kd_gpu_device_find(const char *name)
 {
     for (unsigned i = 0; i < kd_n_gpu_devices; i++)

@@ -26,6 +26,8 @@ typedef struct kd_gpu_device {
     bool has_large_registers;   /* a mode with twice as many and half the threads */
 } kd_gpu_device;
 
+/* "spirv:bmg" and its like; NULL is the CPU. */
+bool kd_target_is_gpu(const char *target);
 /* NULL: no such device. */
 const kd_gpu_device *kd_gpu_device_find(const char *name);
 /* By what a driver reports; NULL: unknown. A release between two of the table (12.56, a smaller Alchemist) is a variant of the one before it. */

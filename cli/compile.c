@@ -12,22 +12,6 @@ typedef struct compile_options {
     bool assume_disjoint;
 } compile_options;
 
-static const char *const EMITS[] = {"ast", "kd", "cpu", "gpu", "layouts", "simt", "llvm", "asm", "obj", "spirv", "spirv-asm", "header"};
-enum { N_EMITS = sizeof EMITS / sizeof *EMITS };
-
-static kd_exit check_emit(const char *emit)
-{
-    for (unsigned i = 0; i < N_EMITS; i++)
-        if (strcmp(emit, EMITS[i]) == 0)
-            return KD_EXIT_OK;
-    const char *near = kd_cli_nearest(emit, EMITS, N_EMITS);
-    if (near)
-        kd_cli_error("--emit: unknown form '%s'; did you mean '%s'?", emit, near);
-    else
-        kd_cli_error("--emit: unknown form '%s'; expected one of ast kd cpu gpu layouts simt llvm asm obj spirv spirv-asm header", emit);
-    return KD_EXIT_USAGE;
-}
-
 static kd_exit write_out(const char *path, const void *bytes, size_t n_bytes)
 {
     if (!path) {
@@ -99,8 +83,6 @@ static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_
         return KD_EXIT_USAGE;
     }
     bool object = !o->emit || strcmp(o->emit, "obj") == 0 || strcmp(o->emit, "spirv") == 0, ast = o->emit && strcmp(o->emit, "ast") == 0;
-    if (status == KD_EXIT_OK && o->emit)
-        status = check_emit(o->emit);
     if (status != KD_EXIT_OK)
         return status;
     const char *file, *kernel;

@@ -1,4 +1,5 @@
 /* ui.c - what the command shows: errors, tables, sizes and times. */
+#include "base/nearest.h"
 #include "base/vec.h"
 #include "cli/cli.h"
 
@@ -106,19 +107,10 @@ kd_exit kd_cli_exit_of(kd_status status)
 
 const char *kd_cli_nearest(const char *written, const char *const *names, unsigned n)
 {
-    /* Of one or two letters any other is "near": only the case may differ. */
-    unsigned limit = strlen(written) < 3 ? 0 : strlen(written) < 4 ? 1 : strlen(written) < 9 ? 2 : 3, best = limit + 1;
-    const char *found = NULL;
-    for (unsigned i = 0; i < n; i++) {
-        if (strcasecmp(written, names[i]) == 0)
-            return names[i];
-        unsigned distance = kd_str_distance(kd_str_of(written), kd_str_of(names[i]), limit);
-        if (distance < best) {
-            best = distance;
-            found = names[i];
-        }
-    }
-    return found;
+    kd_nearest nearest = kd_nearest_to(kd_str_of(written));
+    for (unsigned i = 0; i < n; i++)
+        kd_nearest_try(&nearest, kd_str_of(names[i]));
+    return nearest.best.ptr;
 }
 
 const char *kd_cli_bytes_text(kd_arena *arena, double n_bytes)

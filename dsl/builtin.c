@@ -1,4 +1,5 @@
 /* builtin.c - the table of builtins: finding names in it, binding arguments to a row's parameters, calling. */
+#include "base/nearest.h"
 #include "dsl/builtin_impl.h"
 
 #include <math.h>
@@ -50,29 +51,15 @@ static const kd_builtin *find(const char *space, kd_str name)
     return row;
 }
 
-/* Whether all letters of a stand in b, in order: 'lod' in 'load'. Of names as near as each other such a one is meant more likely. */
-static bool is_within(kd_str a, kd_str b)
+/* The name of similar spelling in a namespace, or NULL. */
+static const char *nearest_in(const char *space, kd_str name)
 {
-    size_t at = 0;
-    for (size_t i = 0; i < b.len && at < a.len; i++)
-        at += a.ptr[at] == b.ptr[i];
-    return at == a.len;
-}
-
-static const char *nearest(const char *space, kd_str name)
-{
-    unsigned best = name.len < 4 ? 1 : 2;
-    const char *found = NULL;
+    kd_nearest nearest = kd_nearest_to(name);
     for (const char *at = space; at; at = next_space(at))
-        for (unsigned i = 0; i < kd_n_builtins; i++) {
-            unsigned distance = strcmp(kd_builtins[i].space, at) == 0 ? kd_str_distance(name, kd_str_of(kd_builtins[i].name), best) : best + 1;
-            bool is_nearer = distance < best || !found || (is_within(name, kd_str_of(kd_builtins[i].name)) && !is_within(name, kd_str_of(found)));
-            if (distance <= best && is_nearer) {
-                best = distance;
-                found = kd_builtins[i].name;
-            }
-        }
-    return found;
+        for (unsigned i = 0; i < kd_n_builtins; i++)
+            if (strcmp(kd_builtins[i].space, at) == 0)
+                kd_nearest_try(&nearest, kd_str_of(kd_builtins[i].name));
+    return nearest.best.ptr;
 }
 
 /* ---- namespaces ---- */
@@ -131,7 +118,7 @@ kd_dval kd_builtin_lookup(kd_lower *lw, const char *space, kd_str name, const ch
     const kd_builtin *row = find(space, name);
     if (!row && kd_str_starts_with(kd_str_of(space), "tl.extra.")) /* whatever a vendor's module has beside libdevice */
         row = find_in(space, kd_str_of("*"));
-    *out_hint = row ? NULL : nearest(space, name);
+    *out_hint = row ? NULL : nearest_in(space, name);
     return row ? row_value(lw, row) : KD_D_ERR;
 }
 
@@ -216,20 +203,10 @@ kd_str kd_param_name(const kd_bcall *c, unsigned i)
 
 static bool report_keyword(kd_lower *lw, kd_bcall *c, const kd_darg *arg, const param *params, unsigned n)
 {
-    const param *close = NULL;
-    unsigned best = 3;
-    for (unsigned i = 0; i < n; i++) {
-        unsigned distance = params[i].name.len ? kd_str_distance(arg->keyword, params[i].name, 2) : 3;
-        if (distance < best) {
-            best = distance;
-            close = &params[i];
-        }
-    }
-    if (close)
-        kd_error(lw->diags, arg->loc, "'%s' has no parameter '%.*s'; did you mean '%.*s'?", c->name, KD_STR_ARG(arg->keyword),
-                 KD_STR_ARG(close->name));
-    else
-        kd_error(lw->diags, arg->loc, "'%s' has no parameter '%.*s'", c->name, KD_STR_ARG(arg->keyword));
+    kd_nearest nearest = kd_nearest_to(arg->keyword);
+    for (unsigned i = 0; i < n; i++)
+        kd_nearest_try(&nearest, params[i].name);
+    kd_error(lw->diags, arg->loc, "'%s' has no parameter '%.*s'%s", c->name, KD_STR_ARG(arg->keyword), kd_nearest_hint(lw->arena, &nearest));
     return false;
 }
 
@@ -346,7 +323,7 @@ const char *kd_attribute_hint(kd_str name)
     for (unsigned i = 0; i < sizeof SPACES / sizeof SPACES[0]; i++) {
         if (find(SPACES[i], name))
             return NULL;
-        const char *near = hint ? NULL : nearest(SPACES[i], name);
+        const char *near = hint ? NULL : nearest_in(SPACES[i], name);
         if (near && name.len > 3 && kd_str_distance(name, kd_str_of(near), 1) <= 1)
             hint = near;
     }
@@ -406,7 +383,7 @@ kd_dval kd_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name)
         v = kd_to_tensor(lw, loc, v);
         return kd_d_is_error(v) ? v : row_of_object(lw, loc, v, row);
     }
-    const char *hint = space ? nearest(space, name) : NULL;
+    const char *hint = space ? nearest_in(space, name) : NULL;
     if (hint)
         kd_error(lw->diags, loc, "%s has no attribute '%.*s'; did you mean '%s'?", kd_d_describe(lw, v), KD_STR_ARG(name), hint);
     else

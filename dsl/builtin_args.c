@@ -120,12 +120,6 @@ bool kd_rest_ints(kd_lower *lw, const kd_bcall *c, const char *what, int64_t *ou
 
 /* ---- values ---- */
 
-kd_dval kd_d_binary(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b)
-{
-    bool is_tensor = a.kind == KD_D_TENSOR || b.kind == KD_D_TENSOR;
-    return is_tensor ? kd_tensor_binary(lw, loc, op, a, b) : kd_const_binary(lw, loc, op, a, b);
-}
-
 kd_dval kd_d_shape(kd_lower *lw, const kd_type *type)
 {
     kd_dval items[KD_MAX_RANK];

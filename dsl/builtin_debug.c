@@ -1,4 +1,4 @@
-/* builtin_debug.c - builtins that talk to people, and those that no target of ours has. */
+/* builtin_debug.c - builtins that talk to people. */
 #include "dsl/builtin_impl.h"
 
 kd_dval kd_b_static_assert(kd_lower *lw, kd_bcall *c)
@@ -100,29 +100,5 @@ kd_dval kd_b_device_assert(kd_lower *lw, kd_bcall *c)
     }
     kd_str message = kd_str_of(kd_d_str(lw, c->arg[1]));
     kd_build_assert(&lw->b, (kd_assert_args){.loc = c->loc, .condition = cond.value, .mask = kd_arg_given(c, 2) ? mask.value : NULL, .message = message});
-    return kd_d_none();
-}
-
-/* data 1: PTX, 2: a vendor's hardware, 3: bitcode libraries, 4: descriptors made by the host, 0: not in the language. Arguments are not looked at. */
-kd_dval kd_b_unsupported(kd_lower *lw, kd_bcall *c)
-{
-    static const char *const WHY[] = {"cannot be called in a kernel", "is inline PTX, which cannot be compiled for this target",
-                                      "is for the hardware of one vendor, which this target is not",
-                                      "calls a library of another target's code",
-                                      "needs a descriptor that the host makes for NVIDIA hardware: use tl.make_tensor_descriptor"};
-    if (c->row->name[0] == '*')
-        kd_error(lw->diags, c->loc, "this function %s", WHY[c->row->data]);
-    else
-        kd_error(lw->diags, c->loc, "'%s' %s", c->name, WHY[c->row->data]);
-    return KD_D_ERR;
-}
-
-kd_dval kd_b_answer(kd_lower *lw, kd_bcall *c)
-{
-    return kd_d_bool(c->row->data);
-}
-
-kd_dval kd_b_nothing(kd_lower *lw, kd_bcall *c)
-{
     return kd_d_none();
 }

@@ -4,7 +4,7 @@
 
 #include "dsl/promote_impl.h"
 
-enum { KD_MAX_BUILTIN_PARAMS = 20, KD_MAX_LIST = 4096 };
+enum { KD_MAX_BUILTIN_PARAMS = 20 };
 
 /* A call with its arguments bound to the parameters of the row. */
 typedef struct kd_bcall {
@@ -79,8 +79,6 @@ static inline bool kd_arg_given(const kd_bcall *c, unsigned i)
 
 /* ---- shared by handlers ---- */
 
-/* a op b of any values: Python's on compile-time ones, Triton's where one is a tensor. */
-kd_dval kd_d_binary(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b);
 kd_value *kd_value_permute(kd_lower *lw, kd_loc loc, kd_value *v, const int64_t *order);
 kd_value *kd_value_math(kd_lower *lw, kd_loc loc, kd_math fn, kd_value *v);
 /* [0, 1, ..., n-1] along one axis of a shape, i32. */

@@ -1,39 +1,11 @@
 /* builtin_python.c - Python's own functions, as far as kernels use them; math and triton's helpers for compile-time numbers. */
 #include "dsl/builtin_impl.h"
-#include "dsl/lower_impl.h"
+#include "dsl/lower_impl.h" /* items of sequences, attributes */
 
 #include <math.h>
 #include <stdlib.h>
 
 /* ---- sequences ---- */
-
-/* Items of a tuple or of a range of known bounds. */
-static bool items_of(kd_lower *lw, kd_bcall *c, kd_loc loc, kd_dval v, const kd_dval **out, unsigned *out_n)
-{
-    if (v.kind == KD_D_TUPLE) {
-        *out = v.tuple.items;
-        *out_n = v.tuple.n;
-        return true;
-    }
-    if (v.kind == KD_D_RANGE && kd_d_is_int(v.range->start) && kd_d_is_int(v.range->stop) && kd_d_is_int(v.range->step)) {
-        kd_dval *items = kd_arena_array(lw->arena, kd_dval, KD_MAX_LIST);
-        __int128 step = v.range->step.integer, stop = v.range->stop.integer;
-        unsigned n = 0;
-        for (__int128 i = v.range->start.integer; step > 0 ? i < stop : i > stop; i += step) {
-            if (n == KD_MAX_LIST) {
-                kd_error(lw->diags, loc, "'%s' of more than %d items", c->name, KD_MAX_LIST);
-                return false;
-            }
-            items[n++] = kd_d_int(i);
-        }
-        *out = items;
-        *out_n = n;
-        return true;
-    }
-    if (v.kind != KD_D_ERROR)
-        kd_error(lw->diags, loc, "'%s' needs a tuple, not %s", c->name, kd_d_describe(lw, v));
-    return false;
-}
 
 kd_dval kd_b_py_len(kd_lower *lw, kd_bcall *c)
 {
@@ -44,7 +16,7 @@ kd_dval kd_b_py_len(kd_lower *lw, kd_bcall *c)
         return kd_d_int((__int128)v.text.len);
     if (v.kind == KD_D_TENSOR && kd_type_is_tile(v.value->type))
         return kd_d_int(v.value->type->shape[0]);
-    return items_of(lw, c, c->at[0], v, &items, &n) ? kd_d_int(n) : KD_D_ERR;
+    return kd_static_items(lw, c->at[0], v, &items, &n) ? kd_d_int(n) : KD_D_ERR;
 }
 
 kd_dval kd_b_py_tuple(kd_lower *lw, kd_bcall *c)
@@ -53,7 +25,7 @@ kd_dval kd_b_py_tuple(kd_lower *lw, kd_bcall *c)
     unsigned n;
     if (c->arg[0].kind == KD_D_NONE)
         return kd_d_tuple(lw, NULL, 0);
-    return items_of(lw, c, c->at[0], c->arg[0], &items, &n) ? kd_d_tuple(lw, items, n) : KD_D_ERR;
+    return kd_static_items(lw, c->at[0], c->arg[0], &items, &n) ? kd_d_tuple(lw, items, n) : KD_D_ERR;
 }
 
 kd_dval kd_b_tuple(kd_lower *lw, kd_bcall *c)
@@ -71,7 +43,7 @@ kd_dval kd_b_py_zip(kd_lower *lw, kd_bcall *c)
         return KD_D_ERR;
     }
     for (unsigned i = 0; i < c->n_rest; i++) {
-        if (!items_of(lw, c, c->rest[i].loc, c->rest[i].value, &items[i], &n[i]))
+        if (!kd_static_items(lw, c->rest[i].loc, c->rest[i].value, &items[i], &n[i]))
             return KD_D_ERR;
         shortest = i == 0 || n[i] < shortest ? n[i] : shortest;
     }
@@ -90,7 +62,7 @@ kd_dval kd_b_py_enumerate(kd_lower *lw, kd_bcall *c)
     const kd_dval *items;
     unsigned n;
     int64_t start;
-    if (!items_of(lw, c, c->at[0], c->arg[0], &items, &n) || !kd_arg_int(lw, c, 1, &start))
+    if (!kd_static_items(lw, c->at[0], c->arg[0], &items, &n) || !kd_arg_int(lw, c, 1, &start))
         return KD_D_ERR;
     kd_dval *rows = kd_arena_array(lw->arena, kd_dval, n);
     for (unsigned k = 0; k < n; k++)
@@ -102,7 +74,7 @@ kd_dval kd_b_py_reversed(kd_lower *lw, kd_bcall *c)
 {
     const kd_dval *items;
     unsigned n;
-    if (!items_of(lw, c, c->at[0], c->arg[0], &items, &n))
+    if (!kd_static_items(lw, c->at[0], c->arg[0], &items, &n))
         return KD_D_ERR;
     kd_dval *back = kd_arena_array(lw->arena, kd_dval, n);
     for (unsigned i = 0; i < n; i++)
@@ -114,7 +86,7 @@ kd_dval kd_b_py_sorted(kd_lower *lw, kd_bcall *c)
 {
     const kd_dval *items;
     unsigned n;
-    if (!items_of(lw, c, c->at[0], c->arg[0], &items, &n))
+    if (!kd_static_items(lw, c->at[0], c->arg[0], &items, &n))
         return KD_D_ERR;
     kd_dval sorted = kd_d_tuple(lw, items, n);
     kd_dval *out = (kd_dval *)sorted.tuple.items;
@@ -138,7 +110,7 @@ static kd_dval fold_items(kd_lower *lw, kd_bcall *c, kd_operator op, kd_dval sta
 {
     const kd_dval *items;
     unsigned n;
-    if (!items_of(lw, c, c->at[0], c->arg[0], &items, &n))
+    if (!kd_static_items(lw, c->at[0], c->arg[0], &items, &n))
         return KD_D_ERR;
     for (unsigned i = 0; i < n && !kd_d_is_error(start); i++)
         start = kd_d_binary(lw, c->loc, op, start, items[i]);
@@ -160,7 +132,7 @@ kd_dval kd_b_py_any(kd_lower *lw, kd_bcall *c)
     const kd_dval *items;
     unsigned n;
     bool wanted = !c->row->data, truth;
-    if (!items_of(lw, c, c->at[0], c->arg[0], &items, &n))
+    if (!kd_static_items(lw, c->at[0], c->arg[0], &items, &n))
         return KD_D_ERR;
     for (unsigned i = 0; i < n; i++) {
         if (!kd_const_truth(lw, c->loc, items[i], &truth))

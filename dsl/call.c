@@ -44,7 +44,7 @@ static bool bind_keyword(kd_lower *lw, const kd_function *f, const kd_darg *arg,
         bound[i] = true;
         return true;
     }
-    kd_error(lw->diags, arg->loc, "%s has no parameter '%.*s'%s", function_name(lw, f), KD_STR_ARG(arg->keyword), kd_nearest_hint(lw, &nearest));
+    kd_error(lw->diags, arg->loc, "%s has no parameter '%.*s'%s", function_name(lw, f), KD_STR_ARG(arg->keyword), kd_nearest_hint(lw->arena, &nearest));
     if (f->loc.source)
         kd_note(lw->diags, f->loc, "it is defined here");
     return false;
@@ -53,6 +53,7 @@ static bool bind_keyword(kd_lower *lw, const kd_function *f, const kd_darg *arg,
 static bool bind_positional(kd_lower *lw, kd_loc loc, const kd_function *f, const kd_darg *args, unsigned n_args, kd_dval *values, bool *bound)
 {
     unsigned at = 0, n = 0;
+    bool has_default = false;
     for (unsigned i = 0; i < n_args; i++)
         n += !args[i].keyword.len;
     for (unsigned i = 0; i < f->n_params; i++) {
@@ -70,11 +71,13 @@ static bool bind_positional(kd_lower *lw, kd_loc loc, const kd_function *f, cons
         } else if (p->kind == KD_PARAM_PLAIN && at < n) {
             values[i] = args[at++].value;
             bound[i] = true;
+            has_default |= p->default_value != NULL;
         }
     }
     if (at == n)
         return true;
-    kd_error(lw->diags, args[at].loc.source ? args[at].loc : loc, "%s takes %u argument%s, but got %u", function_name(lw, f), at, at == 1 ? "" : "s", n);
+    kd_error(lw->diags, args[at].loc.source ? args[at].loc : loc, "%s takes %s%u argument%s, but got %u", function_name(lw, f), has_default ? "at most " : "", at,
+             at == 1 ? "" : "s", n);
     if (f->loc.source)
         kd_note(lw->diags, f->loc, "it is defined here");
     return false;
@@ -141,7 +144,7 @@ static kd_str instance_key(kd_lower *lw, kd_dval callee, const kd_dval *values)
     kd_strbuf key = kd_strbuf_in(lw->arena);
     kd_strbuf_printf(&key, "%p,%p:", (const void *)callee.fn.function, (const void *)callee.fn.module);
     for (unsigned i = 0; i < callee.fn.function->n_params; i++)
-        kd_d_key(&key, values[i]);
+        kd_d_instance_key(&key, values[i]);
     return (kd_str){kd_strbuf_text(&key), key.len};
 }
 

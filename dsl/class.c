@@ -7,7 +7,8 @@ static const kd_expr *field_of(const kd_item *item)
     return is_field ? item->stmt->targets[0] : NULL;
 }
 
-unsigned kd_class_n_fields(const kd_class *c)
+/* Annotated assignments. */
+static unsigned count_fields(const kd_class *c)
 {
     unsigned n = 0;
     for (const kd_item *item = c->items; item; item = item->next)
@@ -48,7 +49,7 @@ static kd_dval no_member(kd_lower *lw, kd_loc loc, const kd_class *c, kd_str nam
 {
     kd_nearest nearest = kd_nearest_to(name);
     hint_members(c, &nearest);
-    kd_error(lw->diags, loc, "'%.*s' has no '%.*s'%s", KD_STR_ARG(c->name), KD_STR_ARG(name), kd_nearest_hint(lw, &nearest));
+    kd_error(lw->diags, loc, "'%.*s' has no '%.*s'%s", KD_STR_ARG(c->name), KD_STR_ARG(name), kd_nearest_hint(lw->arena, &nearest));
     return KD_D_ERR;
 }
 
@@ -108,7 +109,7 @@ kd_dval kd_object_with(kd_lower *lw, kd_loc loc, kd_dval object, kd_str name, kd
     unsigned at = 0, n = object.tuple.n;
     while (at < n && !kd_str_equal(object.tuple.names[at], name))
         at++;
-    if (at == n && object.tuple.class_ && kd_class_n_fields(object.tuple.class_))
+    if (at == n && object.tuple.class_ && count_fields(object.tuple.class_))
         return no_member(lw, loc, object.tuple.class_, name);
     unsigned n_after = at == n ? n + 1 : n; /* __init__ of a class that declares no fields makes them */
     kd_dval *items = kd_arena_array(lw->arena, kd_dval, n_after);
@@ -129,7 +130,7 @@ kd_dval kd_object_with(kd_lower *lw, kd_loc loc, kd_dval object, kd_str name, kd
 
 static kd_dval empty_object(kd_lower *lw, const kd_class *c)
 {
-    unsigned n = kd_class_n_fields(c), at = 0;
+    unsigned n = count_fields(c), at = 0;
     kd_dval *items = kd_arena_array(lw->arena, kd_dval, n);
     kd_str *names = kd_arena_array(lw->arena, kd_str, n + 1);
     for (const kd_item *item = c->items; item; item = item->next)

@@ -1,4 +1,4 @@
-/* eval.c - the value of an expression on a command line: Python's arithmetic over names that the caller knows. */
+/* command_line_eval.c - the value of an expression on a command line: Python's arithmetic over names that the caller knows. */
 #include "dsl/dsl_impl.h"
 #include "dsl/inspect_impl.h"
 #include "dsl/lower_impl.h"
@@ -133,7 +133,7 @@ static result unknown_name(evaluator *ev, kd_loc loc, kd_str name)
     kd_nearest nearest = kd_nearest_to(name);
     for (unsigned i = 0; i < ev->scope->n_names; i++)
         kd_nearest_try(&nearest, kd_str_of(ev->scope->names[i]));
-    kd_error(ev->lw.diags, loc, "'%.*s' has no value here%s", KD_STR_ARG(name), kd_nearest_hint(&ev->lw, &nearest));
+    kd_error(ev->lw.diags, loc, "'%.*s' has no value here%s", KD_STR_ARG(name), kd_nearest_hint(ev->lw.arena, &nearest));
     return fail(ev);
 }
 

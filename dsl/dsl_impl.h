@@ -3,14 +3,27 @@
  * Lowering interprets the syntax tree once per instance of a function (a function with the types and compile-time values of its
  * arguments). Expressions evaluate to a kd_dval: a compile-time Python value, or a tensor, which is an IR value.
  *
- *   signature.c   the text of a signature -> argument types and values
- *   module.c      names at the top level of files, imports, constants: evaluated when asked for
- *   lower.c       kernels and instances of helpers; calls; binding of arguments
- *   stmt.c        statements and control flow        expr.c   expressions
- *   constant.c    Python's arithmetic on compile-time values
- *   promote.c     Triton's promotion rules, casts, element-wise operators on tensors
- *   builtins.def  one row a builtin: name, parameters, handler; builtin_*.c: the handlers
- *   std/          library functions in the language itself
+ *   a compilation
+ *     kdsl.c              the public interface            job.c          one compilation from end to end      key.c    its key in a cache
+ *     inspect.c           what a file offers              check*.c       names and calls without a signature
+ *     signature.c         the text of a signature -> argument types and values
+ *     signature_defaults.c  what a signature leaves out: heuristics, defaults
+ *     header.c            a C header for an object        codegen_open.c the library that generates code, opened when needed
+ *     command_line_eval.c expressions of a command line
+ *   names and statements
+ *     module.c            the top level of files, imports, constants: evaluated when asked for
+ *     scope.c             names of a function             class.c        aggregates and named tuples
+ *     lower.c             kernels; limits                 call.c         calls, binding of arguments, instances of helpers
+ *     stmt.c, flow.c, loop.c  statements; 'if' and early returns; loops
+ *   values
+ *     expr.c              expressions                     value.c        values made of other values
+ *     constant.c          Python's arithmetic             text.c, format.c  values as text
+ *     promote.c           Triton's promotion rules, element-wise operators on tensors
+ *     cast.c              casts, literals, broadcasts
+ *   the library
+ *     builtins*.def       one row a builtin: name, parameters, handler
+ *     builtin.c           looking them up, calling them   builtin_args.c what handlers read from their arguments
+ *     builtin_*.c         the handlers                    std/           library functions in the language itself
  */
 #ifndef KD_DSL_DSL_IMPL_H
 #define KD_DSL_DSL_IMPL_H
@@ -66,7 +79,6 @@ typedef struct kd_drange kd_drange;
 struct kd_dval {
     kd_dkind kind;
     kd_loc loc; /* where it came from, for notes; may be none */
-    bool is_weak; /* reserved for what Triton calls a constexpr that was spelled tl.constexpr(..): same arithmetic */
     union {
         __int128 integer;
         double real;
@@ -176,18 +188,21 @@ bool kd_const_truth(kd_lower *lw, kd_loc loc, kd_dval v, bool *out); /* Python's
 
 /* ---- promote.c: operators on tensors, Triton's semantic.py. Operands: tensors or compile-time numbers, at least one tensor ---- */
 
-/* A compile-time number or bool as a scalar tensor of its literal type (i1, i32, u32, i64, u64, f32, f64); tensors as they are; others
- * are reported. */
-kd_dval kd_to_tensor(kd_lower *lw, kd_loc loc, kd_dval v);
 kd_dval kd_tensor_unary(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a);
 kd_dval kd_tensor_binary(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b);
 kd_dval kd_tensor_compare(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b);
 kd_dval kd_tensor_logical(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b); /* KD_AND, KD_OR: 'and', 'or' on int1 */
+/* Brings two operands to one type and shape. False: reported, naming the operation ('+', 'tl.where'). */
+bool kd_promote_pair(kd_lower *lw, kd_loc loc, const char *operation, kd_dval *a, kd_dval *b);
+
+/* ---- cast.c: types and shapes of tensors ---- */
+
+/* A compile-time number or bool as a scalar tensor of its literal type (i1, i32, u32, i64, u64, f32, f64); tensors as they are; others
+ * are reported. */
+kd_dval kd_to_tensor(kd_lower *lw, kd_loc loc, kd_dval v);
 /* Number casts as x.to(type) does; bitcasts. scalar: of the result's elements. */
 kd_dval kd_tensor_cast(kd_lower *lw, kd_loc loc, kd_dval v, kd_scalar scalar, kd_rounding rounding);
 kd_dval kd_tensor_bitcast(kd_lower *lw, kd_loc loc, kd_dval v, const kd_type *elem);
-/* Brings two operands to one type and shape. False: reported, naming the operation ('+', 'tl.where'). */
-bool kd_promote_pair(kd_lower *lw, kd_loc loc, const char *operation, kd_dval *a, kd_dval *b);
 /* Shape only: splats, adds axes on the left, stretches. */
 bool kd_broadcast_pair(kd_lower *lw, kd_loc loc, const char *operation, kd_dval *a, kd_dval *b);
 kd_dval kd_broadcast_to(kd_lower *lw, kd_loc loc, kd_dval v, unsigned rank, const int64_t *shape);
@@ -208,8 +223,6 @@ bool kd_builtin_is(kd_dval v, const char *namespace_, const char *name);
 kd_dval kd_builtin_python_name(kd_lower *lw, kd_str name);
 /* v.name, for every kind of value but modules, classes and objects. Reports. */
 kd_dval kd_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name);
-/* Its full name for messages and for the core: "tl.load", "triton.jit". */
-const char *kd_builtin_name(const struct kd_builtin *builtin);
 /* Calls a KD_D_BUILTIN: binds the arguments to the row's parameters, then its handler. */
 kd_dval kd_builtin_call(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *args, unsigned n_args);
 /* Whether the arguments fit the parameters of a KD_D_BUILTIN, whatever their values are. Reports; what only other targets have gives a
@@ -217,8 +230,7 @@ kd_dval kd_builtin_call(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg 
 bool kd_builtin_takes(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *args, unsigned n_args);
 /* The attribute of run-time values, types and texts that a name may be a misspelling of; NULL where it is one, or is like none (one letter may differ). */
 const char *kd_attribute_hint(kd_str name);
-/* x[...]: items are ints, None, KD_D_SLICE-less slices KD_D_SLICE (a full one also as kd_d_string(":")). Tuples and
- * strings are indexed and sliced; tiles take ':' and None. */
+/* x[...]: items are ints, None, KD_D_SLICE; ':' alone is the string ":". Tuples and strings are indexed and sliced; tiles take ':' and None. */
 kd_dval kd_subscript(kd_lower *lw, kd_loc loc, kd_dval v, const kd_dval *items, unsigned n_items);
 
 /* The text of a file of std/ by its module's dotted name ("triton.language.random"); empty where there is none. */
@@ -235,7 +247,12 @@ kd_dval kd_dmodule_lookup(kd_lower *lw, kd_dmodule *module, kd_str name, const c
  * exist; a bug otherwise. */
 kd_dval kd_std_value(kd_lower *lw, const char *dotted_module, const char *name);
 
-/* ---- lower.c ---- */
+/* ---- expr.c ---- */
+
+/* a op b of any values: Python's on compile-time ones, Triton's where one is a tensor. */
+kd_dval kd_d_binary(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b);
+
+/* ---- call.c ---- */
 
 /* Calls anything that can be called. */
 kd_dval kd_call(kd_lower *lw, kd_loc loc, kd_dval callee, const kd_darg *args, unsigned n_args);

@@ -3,30 +3,6 @@
 
 static kd_dval eval_any(kd_lower *lw, const kd_expr *e);
 
-void kd_lower_stop(kd_lower *lw, kd_loc loc, const char *message)
-{
-    if (!lw->stopped)
-        kd_error(lw->diags, loc, "%s", message);
-    lw->stopped = true;
-}
-
-static size_t stack_bytes(const kd_lower *lw)
-{
-    const char *here = __builtin_frame_address(0);
-    return (size_t)(lw->stack_start > here ? lw->stack_start - here : here - lw->stack_start);
-}
-
-bool kd_lower_step(kd_lower *lw, kd_loc loc)
-{
-    if (lw->stopped)
-        return false;
-    if (++lw->steps > KD_MAX_STEPS)
-        kd_lower_stop(lw, loc, "this takes too long to expand at compile time: more than 1500000 steps of unrolled loops and calls");
-    else if (lw->stack_start && stack_bytes(lw) > KD_MAX_STACK_BYTES)
-        kd_lower_stop(lw, loc, "calls and expressions are nested too deeply");
-    return !lw->stopped;
-}
-
 kd_dval kd_eval(kd_lower *lw, const kd_expr *e)
 {
     if (!kd_lower_step(lw, e->loc))
@@ -44,7 +20,7 @@ static bool is_run_time(kd_dval v)
     return v.kind == KD_D_TENSOR;
 }
 
-kd_dval kd_eval_binary(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b)
+kd_dval kd_d_binary(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b)
 {
     if (kd_d_is_error(a) || kd_d_is_error(b))
         return KD_D_ERR;
@@ -252,7 +228,7 @@ static bool range_items(kd_lower *lw, kd_loc loc, const kd_drange *r, const kd_d
     }
     __int128 n = step > 0 ? (stop - start + step - 1) / step : (start - stop - step - 1) / -step;
     if (n > KD_MAX_SEQUENCE) {
-        kd_error(lw->diags, loc, "a loop that is unrolled at compile time would run more than %d times", KD_MAX_SEQUENCE);
+        kd_error(lw->diags, loc, "a range of more than %d items would be written out at compile time", KD_MAX_SEQUENCE);
         return false;
     }
     kd_dval *items = kd_arena_array(lw->arena, kd_dval, n > 0 ? (size_t)n : 0);
@@ -453,7 +429,7 @@ static kd_dval eval_any(kd_lower *lw, const kd_expr *e)
     case KD_EXPR_UNARY: return eval_unary(lw, e);
     case KD_EXPR_BINARY: {
         kd_dval a = kd_eval(lw, e->a);
-        return kd_eval_binary(lw, e->loc, e->op, a, kd_eval(lw, e->b));
+        return kd_d_binary(lw, e->loc, e->op, a, kd_eval(lw, e->b));
     }
     case KD_EXPR_AND:
     case KD_EXPR_OR: return eval_logical(lw, e);

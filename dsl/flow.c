@@ -303,6 +303,9 @@ static kd_dval hidden_name(kd_lower *lw, const char *name)
     return b && b->state == KD_NAME_SET ? b->value : kd_d_none();
 }
 
+/* After a statement that may have returned: rest, where it has not. */
+static kd_flow lower_guarded(kd_lower *lw, kd_loc loc, const kd_seq *rest, bool tail);
+
 kd_flow kd_lower_if(kd_lower *lw, const kd_stmt *s, kd_dval cond, const kd_seq *rest, bool tail)
 {
     kd_seq then = {s->body.stmts, s->body.n, NULL}, otherwise = {s->orelse.stmts, s->orelse.n, NULL};
@@ -318,13 +321,13 @@ kd_flow kd_lower_if(kd_lower *lw, const kd_stmt *s, kd_dval cond, const kd_seq *
     kd_flow flow = lower_branches(&m, &then, &otherwise, false);
     switch (flow) {
     case KD_FLOW_NEXT: return kd_lower_seq(lw, rest, tail);
-    case KD_FLOW_MAYBE: return kd_lower_guarded(lw, s->loc, rest, tail);
+    case KD_FLOW_MAYBE: return lower_guarded(lw, s->loc, rest, tail);
     case KD_FLOW_RETURN: return tail ? kd_lower_return(lw, s->loc, hidden_name(lw, "$ret"), true) : flow;
     default: return flow;
     }
 }
 
-kd_flow kd_lower_guarded(kd_lower *lw, kd_loc loc, const kd_seq *rest, bool tail)
+static kd_flow lower_guarded(kd_lower *lw, kd_loc loc, const kd_seq *rest, bool tail)
 {
     kd_dval returned = hidden_name(lw, "$returned");
     if (returned.kind != KD_D_TENSOR)
@@ -412,7 +415,7 @@ kd_flow kd_lower_seq(kd_lower *lw, const kd_seq *seq, bool tail)
             }
             flow = kd_lower_stmt(lw, s, tail);
             if (flow == KD_FLOW_MAYBE)
-                return kd_lower_guarded(lw, loc, &rest, tail);
+                return lower_guarded(lw, loc, &rest, tail);
             if (flow != KD_FLOW_NEXT)
                 return finish_tail(lw, loc, flow, tail);
         }

@@ -1,5 +1,6 @@
 /* inspect.c - the jit functions of a file: parameters, literal configs, heuristics. From the syntax alone. */
 #include "base/map.h"
+#include "base/nearest.h"
 #include "base/vec.h"
 #include "dsl/inspect_impl.h"
 
@@ -326,20 +327,15 @@ static void add_name(kd_strbuf *out, const kd_file_info *info, const kd_kernel_i
 
 static void report_unknown(kd_arena *arena, kd_diags *diags, const kd_file_info *info, const char *path, const char *kernel, size_t n)
 {
-    const char *best = NULL;
-    unsigned limit = n < 4 ? 1 : 3, nearest = limit + 1;
+    kd_nearest nearest = kd_nearest_to((kd_str){kernel, n});
     kd_strbuf known = kd_strbuf_in(arena);
     for (unsigned i = 0; i < info->n_kernels; i++) {
-        unsigned distance = kd_str_distance((kd_str){kernel, n}, kd_str_of(info->kernels[i].name), limit);
-        if (distance < nearest) {
-            nearest = distance;
-            best = info->kernels[i].name;
-        }
+        kd_nearest_try(&nearest, kd_str_of(info->kernels[i].name));
         if (info->kernels[i].is_kernel)
             add_name(&known, info, &info->kernels[i]);
     }
-    if (best)
-        kd_error(diags, KD_NO_LOC, "'%s' has no kernel '%.*s'; did you mean '%s'?", path, (int)n, kernel, best);
+    if (nearest.best.len)
+        kd_error(diags, KD_NO_LOC, "'%s' has no kernel '%.*s'%s", path, (int)n, kernel, kd_nearest_hint(arena, &nearest));
     else if (known.len)
         kd_error(diags, KD_NO_LOC, "'%s' has no kernel '%.*s'; it has %s", path, (int)n, kernel, kd_strbuf_text(&known));
     else

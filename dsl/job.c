@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/gpu_device.h"
+#include "base/nearest.h"
 #include "dsl/codegen_open.h"
 #include "dsl/inspect_impl.h"
 #include "ir/text.h"
@@ -192,30 +193,29 @@ static const emit_kind *find_emit(const char *name)
     return NULL;
 }
 
-static bool is_gpu(const char *target)
-{
-    return strncmp(target, "spirv", 5) == 0;
-}
-
 static kd_status check_emit(kd_job *job, const char *emit, const char *target)
 {
     const emit_kind *kind = find_emit(emit);
     if (!kind) {
         kd_strbuf all = kd_strbuf_in(job->arena);
-        for (unsigned i = 0; i < N_EMIT_KINDS; i++)
-            kd_strbuf_printf(&all, "%s%s", i == 0 ? "" : i + 1 < N_EMIT_KINDS ? ", " : " or ", emit_kinds[i].name);
-        return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no '%s' to emit: expected %s", emit, kd_strbuf_text(&all));
+        kd_nearest nearest = kd_nearest_to(kd_str_of(emit));
+        for (unsigned i = 0; i < N_EMIT_KINDS; i++) {
+            kd_nearest_try(&nearest, kd_str_of(emit_kinds[i].name));
+            kd_strbuf_printf(&all, "%s%s", i == 0 ? "; expected " : i + 1 < N_EMIT_KINDS ? ", " : " or ", emit_kinds[i].name);
+        }
+        return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no '%s' to emit%s", emit,
+                       nearest.best.len ? kd_nearest_hint(job->arena, &nearest) : kd_strbuf_text(&all));
     }
-    if (kind->target == FOR_GPU && !is_gpu(target))
+    if (kind->target == FOR_GPU && !kd_target_is_gpu(target))
         return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no '%s' form for the target '%s': it is made for GPUs, spirv:bmg for example", emit, target);
-    if (kind->target == FOR_CPU && is_gpu(target))
+    if (kind->target == FOR_CPU && kd_target_is_gpu(target))
         return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no '%s' form for the target '%s', which is a GPU", emit, target);
     return KD_OK;
 }
 
 static kd_status no_target(kd_job *job, const char *target)
 {
-    if (!is_gpu(target))
+    if (!kd_target_is_gpu(target))
         return kd_fail(&job->why, KD_ERR_ARGUMENT, "there is no target '%s'; expected cpu, cpu:x86-64-v3, cpu:znver4 ..., or spirv:bmg ...", target);
     kd_strbuf all = kd_strbuf_in(job->arena);
     for (unsigned i = 0; i < kd_n_gpu_devices; i++)

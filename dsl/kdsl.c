@@ -3,15 +3,11 @@
 
 #include "dsl/check.h"
 #include "dsl/inspect_impl.h"
+#include "dsl/key.h"
 
 #include <stdlib.h>
 
 static const size_t default_memory_limit = (size_t)4 << 30;
-
-const char *kd_version(void)
-{
-    return "0.1.0";
-}
 
 /* ---- jobs ---- */
 

@@ -43,12 +43,6 @@ kd_lower *kd_job_lower(kd_job *job, const kd_compile_request *request);
 /* The whole way; out is filled but for its arena. */
 kd_status kd_job_compile(kd_job *job, const kd_compile_request *request, kd_compiled *out);
 
-/* key.c: everything that determines the object of a request, before a line of it is read. False: it is not to be kept (no object is wanted,
- * or the file cannot be read). */
-bool kd_request_key(const kd_compile_request *request, kd_hash *out);
-/* For free(); NULL: no memory, or no working folder. */
-char *kd_absolute_path(const char *path);
-
 /* header.c: a C header for the object of a kernel. code: SPIR-V to put into it; may be empty. */
 kd_str kd_write_header(kd_arena *arena, const kd_kernel_desc *desc, const char *source_path, const char *signature, kd_str code);
 

@@ -1,9 +1,12 @@
 /* key.c - the key of a request in a store of kernels: the source, what it is compiled for, and the compiler itself. */
-#include "dsl/kdsl_impl.h"
+#include "dsl/key.h"
+#include "base/gpu_device.h"
 
 #include <cpuid.h>
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,7 +76,7 @@ static void add_compiler(kd_hash *key)
 
 bool kd_request_key(const kd_compile_request *request, kd_hash *out)
 {
-    bool gpu = request->target && strncmp(request->target, "spirv", 5) == 0;
+    bool gpu = kd_target_is_gpu(request->target);
     bool object = !request->emit || strcmp(request->emit, "obj") == 0 || (gpu && strcmp(request->emit, "spirv") == 0);
     if (!object || request->print_after || request->time_passes)
         return false;

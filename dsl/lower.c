@@ -1,6 +1,34 @@
-/* lower.c - a kernel with a signature becomes a function of the IR. */
+/* lower.c - a kernel with a signature becomes a function of the IR, within limits. */
 #include "dsl/lower_impl.h"
 #include "dsl/signature.h"
+
+/* ---- limits ---- */
+
+void kd_lower_stop(kd_lower *lw, kd_loc loc, const char *message)
+{
+    if (!lw->stopped)
+        kd_error(lw->diags, loc, "%s", message);
+    lw->stopped = true;
+}
+
+static size_t stack_bytes(const kd_lower *lw)
+{
+    const char *here = __builtin_frame_address(0);
+    return (size_t)(lw->stack_start > here ? lw->stack_start - here : here - lw->stack_start);
+}
+
+bool kd_lower_step(kd_lower *lw, kd_loc loc)
+{
+    if (lw->stopped)
+        return false;
+    if (++lw->steps > KD_MAX_STEPS)
+        kd_lower_stop(lw, loc, kd_arena_printf(lw->arena, "this takes too long to expand at compile time: more than %d steps of unrolled loops and calls", KD_MAX_STEPS));
+    else if (lw->stack_start && stack_bytes(lw) > KD_MAX_STACK_BYTES)
+        kd_lower_stop(lw, loc, "calls and expressions are nested too deeply");
+    return !lw->stopped;
+}
+
+/* ---- kernels ---- */
 
 typedef struct kd_params {
     kd_lower *lw;

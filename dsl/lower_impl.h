@@ -1,12 +1,8 @@
-/* lower_impl.h - between the files that walk the syntax tree: scopes, control flow, calls.
- *
- *   value.c   values made of other values: their tensors, their keys     scope.c  names of a function
- *   expr.c    expressions         stmt.c  statements         flow.c  if, and what follows an early return       loop.c  for, while
- *   call.c    binding of arguments, instances                class.c  aggregates and named tuples
- */
+/* lower_impl.h - between the files that walk the syntax tree: scopes, control flow, calls. */
 #ifndef KD_DSL_LOWER_IMPL_H
 #define KD_DSL_LOWER_IMPL_H
 
+#include "base/nearest.h"
 #include "dsl/dsl_impl.h"
 
 /* ---- limits: what a wrong program may cost before it is stopped with a message ---- */
@@ -15,11 +11,11 @@ enum {
     KD_MAX_STEPS = 1500000,        /* statements and expressions evaluated */
     KD_MAX_CALL_DEPTH = 64,
     KD_MAX_INSTANCES = 4000,
-    KD_MAX_STACK_BYTES = 3 << 20,  /* of the C stack, below kd_lower_begin's caller */
+    KD_MAX_STACK_BYTES = 3 << 20,  /* of the C stack, from kd_lower.stack_start on */
     KD_MAX_SEQUENCE = 1 << 16,     /* items of a compile-time tuple */
 };
 
-/* Counts a step, and looks at the stack. False: a limit was passed (reported once); unwind. */
+/* lower.c. Counts a step, and looks at the stack. False: a limit was passed (reported once); unwind. */
 bool kd_lower_step(kd_lower *lw, kd_loc loc);
 /* Reports, and makes everything fail quietly from then on. */
 void kd_lower_stop(kd_lower *lw, kd_loc loc, const char *message);
@@ -43,7 +39,7 @@ bool kd_d_is_static(kd_dval v);
 /* Holds a function that sees the variables of another one, directly or inside. */
 bool kd_d_has_closure(kd_dval v);
 /* Appends what tells instances of a function apart: types of tensors, compile-time values. */
-void kd_d_key(kd_strbuf *out, kd_dval v);
+void kd_d_instance_key(kd_strbuf *out, kd_dval v);
 
 /* ---- scope.c ---- */
 
@@ -80,8 +76,6 @@ struct kd_scope {
 };
 
 kd_scope *kd_scope_create(kd_lower *lw, kd_scope *parent, kd_dmodule *module, const kd_function *function);
-/* The binding of a name in this scope, made where there is none. Valid until the next one is made. */
-kd_binding *kd_scope_at(kd_lower *lw, kd_scope *scope, kd_str name);
 kd_binding *kd_scope_find(kd_scope *scope, kd_str name); /* or NULL */
 void kd_scope_set(kd_lower *lw, kd_scope *scope, kd_str name, kd_dval value, kd_loc loc);
 /* A name anywhere: locals, functions around, the file, Python's own. Reports. */
@@ -102,7 +96,6 @@ kd_dval kd_eval(kd_lower *lw, const kd_expr *e);
 kd_dval kd_eval_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name);
 /* Reports what no kernel may contain: a dict, '...', 'await'. */
 kd_dval kd_eval_unsupported(kd_lower *lw, const kd_expr *e);
-kd_dval kd_eval_binary(kd_lower *lw, kd_loc loc, kd_operator op, kd_dval a, kd_dval b);
 /* A compile-time condition is decided: *out_known and *out_truth. A run-time one is converted to i1. False: reported. */
 bool kd_eval_condition(kd_lower *lw, const kd_expr *e, const char *where, bool *out_known, bool *out_truth, kd_dval *out_cond);
 /* Items of a compile-time sequence (tuple, string, range of known bounds). False: reported. */
@@ -134,8 +127,6 @@ void kd_assign(kd_lower *lw, const kd_expr *target, kd_dval value);
 kd_dval kd_sanitize(kd_lower *lw, kd_loc loc, kd_dval value);
 /* A run-time 'if' and everything in rest. */
 kd_flow kd_lower_if(kd_lower *lw, const kd_stmt *s, kd_dval cond, const kd_seq *rest, bool tail);
-/* After a statement that may have returned: rest, where it has not. */
-kd_flow kd_lower_guarded(kd_lower *lw, kd_loc loc, const kd_seq *rest, bool tail);
 kd_dval kd_lower_ternary(kd_lower *lw, const kd_expr *e, kd_dval cond);
 kd_flow kd_lower_for(kd_lower *lw, const kd_stmt *s);
 kd_flow kd_lower_while(kd_lower *lw, const kd_stmt *s);
@@ -152,8 +143,6 @@ kd_dval kd_class_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name);  /
 kd_dval kd_object_attribute(kd_lower *lw, kd_loc loc, kd_dval v, kd_str name); /* of a tuple with names */
 /* The value with one of its fields replaced. */
 kd_dval kd_object_with(kd_lower *lw, kd_loc loc, kd_dval object, kd_str name, kd_dval value);
-/* Fields in order: annotated assignments. */
-unsigned kd_class_n_fields(const kd_class *c);
 
 /* ---- module.c ---- */
 
@@ -168,19 +157,9 @@ kd_dval kd_eval_into(kd_lower *lw, kd_scope *scope, const kd_expr *e, kd_diags *
 /* A call without a word; KD_D_ERROR where it fails, or gives anything but a compile-time value. */
 kd_dval kd_call_quietly(kd_lower *lw, kd_scope *scope, kd_dval callee, const kd_darg *args, unsigned n_args);
 kd_scope *kd_dmodule_scope(kd_dmodule *module);
-/* The names of a module, for suggestions: NULL after the last. */
+/* The names of a module, for suggestions. */
 const kd_map *kd_dmodule_names(const kd_dmodule *module);
-const kd_module_ast *kd_dmodule_ast(const kd_dmodule *module);
 kd_dval kd_module_attribute(kd_lower *lw, kd_loc loc, kd_dval module, kd_str name);
 kd_dval kd_function_value(kd_lower *lw, const kd_function *function, kd_dmodule *module);
-
-/* The nearest of some names, or NULL. */
-typedef struct kd_nearest {
-    kd_str wanted, best;
-    unsigned distance;
-} kd_nearest;
-kd_nearest kd_nearest_to(kd_str wanted);
-void kd_nearest_try(kd_nearest *nearest, kd_str candidate);
-const char *kd_nearest_hint(kd_lower *lw, const kd_nearest *nearest); /* "; did you mean 'x'?" or "" */
 
 #endif

@@ -34,10 +34,7 @@ kd_scope *kd_dmodule_scope(kd_dmodule *module)
     return module->scope;
 }
 
-const kd_module_ast *kd_dmodule_ast(const kd_dmodule *module)
-{
-    return module->ast;
-}
+static const char BY_PYTHON[] = "is computed by Python when the file is imported, and kdsl cannot know it";
 
 static kd_dval unknown(kd_lower *lw, kd_loc loc, const char *why)
 {
@@ -124,26 +121,41 @@ kd_builder kd_builder_nowhere(kd_lower *lw)
 
 static const char *python_only(kd_lower *lw, kd_diags *quiet)
 {
-    static const char WHY[] = "is computed by Python when the file is imported, and kdsl cannot know it";
     const kd_diag *d = kd_diags_first(quiet);
     if (!d)
-        return WHY;
-    const char *inner = strstr(d->message, WHY); /* of a value made of such values: one reason is enough */
-    return inner ? inner : kd_arena_printf(lw->arena, "%s (%s)", WHY, d->message);
+        return BY_PYTHON;
+    const char *inner = strstr(d->message, BY_PYTHON); /* of a value made of such values: one reason is enough */
+    return inner ? inner : kd_arena_printf(lw->arena, "%s (%s)", BY_PYTHON, d->message);
+}
+
+/* What an evaluation that nobody may notice puts aside. */
+typedef struct outside {
+    kd_diags *diags;
+    kd_builder b;
+    kd_scope *scope;
+} outside;
+
+static outside go_inside(kd_lower *lw, kd_scope *scope, kd_diags *sink)
+{
+    outside saved = {lw->diags, lw->b, lw->scope};
+    lw->diags = sink;
+    lw->b = kd_builder_nowhere(lw);
+    lw->scope = scope;
+    return saved;
+}
+
+static void come_back(kd_lower *lw, outside saved)
+{
+    lw->diags = saved.diags;
+    lw->b = saved.b;
+    lw->scope = saved.scope;
 }
 
 kd_dval kd_eval_into(kd_lower *lw, kd_scope *scope, const kd_expr *e, kd_diags *sink)
 {
-    kd_diags *diags = lw->diags;
-    kd_builder b = lw->b;
-    kd_scope *old = lw->scope;
-    lw->diags = sink;
-    lw->b = kd_builder_nowhere(lw);
-    lw->scope = scope;
+    outside saved = go_inside(lw, scope, sink);
     kd_dval v = kd_eval(lw, e);
-    lw->diags = diags;
-    lw->b = b;
-    lw->scope = old;
+    come_back(lw, saved);
     return kd_diags_n_errors(sink) ? KD_D_ERR : v;
 }
 
@@ -158,18 +170,11 @@ kd_dval kd_eval_quietly(kd_lower *lw, kd_scope *scope, const kd_expr *e)
 
 kd_dval kd_call_quietly(kd_lower *lw, kd_scope *scope, kd_dval callee, const kd_darg *args, unsigned n_args)
 {
-    kd_diags *diags = lw->diags;
-    kd_builder b = lw->b;
-    kd_scope *old = lw->scope;
-    lw->diags = kd_diags_create_beside(lw->arena, diags);
-    lw->b = kd_builder_nowhere(lw);
-    lw->scope = scope;
+    kd_diags *quiet = kd_diags_create_beside(lw->arena, lw->diags);
+    outside saved = go_inside(lw, scope, quiet);
     kd_dval v = kd_call(lw, KD_NO_LOC, callee, args, n_args);
-    bool failed = kd_diags_n_errors(lw->diags) || !kd_d_is_static(v);
-    lw->diags = diags;
-    lw->b = b;
-    lw->scope = old;
-    return failed ? KD_D_ERR : v;
+    come_back(lw, saved);
+    return kd_diags_n_errors(quiet) || !kd_d_is_static(v) ? KD_D_ERR : v;
 }
 
 /* ---- imports ---- */
@@ -250,13 +255,15 @@ static bool is_host_module(kd_str dotted)
     return false;
 }
 
+static const char LEVELS[] = "................"; /* of a relative import: as many as its level */
+
 static kd_dval missing_module(kd_lower *lw, const kd_import *import)
 {
     kd_str m = import->module;
     if (!import->level && is_host_module(m))
         return unknown(lw, import->loc, kd_arena_printf(lw->arena, "belongs to Python's module '%.*s', which kernels cannot use", KD_STR_ARG(m)));
     return unknown(lw, import->loc, kd_arena_printf(lw->arena, "comes from the module '%.*s%.*s', which is not found; -I DIR names the folder that holds it",
-                                                    (int)import->level, "................", KD_STR_ARG(m)));
+                                                    (int)import->level, LEVELS, KD_STR_ARG(m)));
 }
 
 static kd_dval import_value(kd_lower *lw, kd_dmodule *m, const kd_import *import)
@@ -268,11 +275,12 @@ static kd_dval import_value(kd_lower *lw, kd_dmodule *m, const kd_import *import
     kd_str dotted = join_dotted(lw, import->module, import->name);
     if (is_libdevice(dotted) || is_libdevice(import->bound_as))
         return namespace_value("libdevice");
+    const char *hint = NULL;
     kd_dval from = whole_module(lw, m, import->level, import->module), v = KD_D_ERR;
     if (from.kind == KD_D_MODULE && from.mod.namespace_)
-        v = kd_builtin_lookup(lw, from.mod.namespace_, import->name, &(const char *){NULL});
+        v = kd_builtin_lookup(lw, from.mod.namespace_, import->name, &hint);
     else if (from.kind == KD_D_MODULE && from.mod.module != m)
-        v = kd_dmodule_lookup(lw, from.mod.module, import->name, &(const char *){NULL});
+        v = kd_dmodule_lookup(lw, from.mod.module, import->name, &hint);
     if (!kd_d_is_error(v))
         return v;
     v = whole_module(lw, m, import->level, dotted);
@@ -280,7 +288,8 @@ static kd_dval import_value(kd_lower *lw, kd_dmodule *m, const kd_import *import
         return v;
     if (kd_d_is_error(from) || (from.mod.namespace_ && is_host_module(import->module)))
         return missing_module(lw, import);
-    return unknown(lw, import->loc, kd_arena_printf(lw->arena, "is imported from '%.*s', which has no such name", KD_STR_ARG(import->module)));
+    return unknown(lw, import->loc, kd_arena_printf(lw->arena, "is imported from '%.*s%.*s', which has no such name%s", (int)import->level, LEVELS,
+                                                    KD_STR_ARG(import->module), hint ? kd_arena_printf(lw->arena, "; did you mean '%s'?", hint) : ""));
 }
 
 void kd_lower_import(kd_lower *lw, const kd_stmt *s)
@@ -323,7 +332,7 @@ static bool take_part(kd_lower *lw, const kd_expr *target, kd_dval value, kd_str
         return false;
     for (unsigned i = 0; i < target->n_items; i++) {
         kd_dval part = value.kind == KD_D_TUPLE && value.tuple.n == target->n_items ? value.tuple.items[i]
-                                                                                    : unknown(lw, target->loc, "is computed by Python when the file is imported");
+                                                                                    : unknown(lw, target->loc, BY_PYTHON);
         if (take_part(lw, target->items[i], part, name, out))
             return true;
     }
@@ -333,12 +342,12 @@ static bool take_part(kd_lower *lw, const kd_expr *target, kd_dval value, kd_str
 static kd_dval assigned_value(kd_lower *lw, kd_dmodule *m, const kd_stmt *s, kd_str name)
 {
     if (s->kind == KD_STMT_AUGMENTED)
-        return unknown(lw, s->loc, "is computed by Python when the file is imported, and kdsl cannot know it");
+        return unknown(lw, s->loc, BY_PYTHON);
     kd_dval value = kd_eval_quietly(lw, m->scope, s->value), part = KD_D_ERR;
     for (unsigned i = 0; i < s->n_targets; i++)
         if (take_part(lw, s->targets[i], value, name, &part))
             return part;
-    return unknown(lw, s->loc, "is computed by Python when the file is imported, and kdsl cannot know it");
+    return unknown(lw, s->loc, BY_PYTHON);
 }
 
 static kd_dval definition_value(kd_lower *lw, kd_dmodule *m, kd_definition d, kd_str name)
@@ -355,7 +364,7 @@ static kd_dval definition_value(kd_lower *lw, kd_dmodule *m, kd_definition d, kd
     case KD_ITEM_SKIPPED:
         break;
     }
-    return unknown(lw, d.item->loc, "is computed by Python when the file is imported, and kdsl cannot know it");
+    return unknown(lw, d.item->loc, BY_PYTHON);
 }
 
 /* False only where the conditions around a definition are known not to hold. */

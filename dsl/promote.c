@@ -34,7 +34,8 @@ static int kind_of(kd_scalar s)
     return s == KD_I1 ? 0 : kd_scalar_is_int(s) ? 1 : 2;
 }
 
-kd_scalar kd_promote_ints(kd_scalar a, kd_scalar b)
+/* The integer type of two. */
+static kd_scalar common_int(kd_scalar a, kd_scalar b)
 {
     unsigned width_a = kd_scalar_bits(a), width_b = kd_scalar_bits(b);
     bool unsigned_a = kd_scalar_is_unsigned(a), unsigned_b = kd_scalar_is_unsigned(b);
@@ -75,7 +76,7 @@ static bool common_type(kd_lower *lw, kd_loc loc, const char *operation, operand
                  operation, scalar_text(lw, a.s), scalar_text(lw, b.s));
         return false;
     } else
-        *out = kd_promote_ints(a.s, b.s);
+        *out = common_int(a.s, b.s);
     return true;
 }
 

@@ -23,7 +23,5 @@ enum { KD_PROMOTE_DIV = 1, KD_PROMOTE_PTR_A = 2, KD_PROMOTE_PTR_B = 4 };
 bool kd_promote_with(kd_lower *lw, kd_loc loc, const char *operation, kd_dval *a, kd_dval *b, unsigned flags);
 /* Three values to one type and shape (clamp, fma). */
 bool kd_promote_three(kd_lower *lw, kd_loc loc, const char *operation, kd_dval v[3]);
-/* The integer type of two. */
-kd_scalar kd_promote_ints(kd_scalar a, kd_scalar b);
 
 #endif

@@ -17,7 +17,8 @@ kd_binding *kd_scope_find(kd_scope *scope, kd_str name)
     return slot ? &scope->names.data[slot - 1] : NULL;
 }
 
-kd_binding *kd_scope_at(kd_lower *lw, kd_scope *scope, kd_str name)
+/* The binding of a name in this scope, made where there is none. Valid until the next one is made. */
+static kd_binding *binding_at(kd_lower *lw, kd_scope *scope, kd_str name)
 {
     kd_binding *found = kd_scope_find(scope, name);
     if (found)
@@ -36,7 +37,7 @@ static void name_value(kd_lower *lw, kd_str name, kd_dval v)
 
 void kd_scope_set(kd_lower *lw, kd_scope *scope, kd_str name, kd_dval value, kd_loc loc)
 {
-    kd_binding *b = kd_scope_at(lw, scope, name);
+    kd_binding *b = binding_at(lw, scope, name);
     name_value(lw, name, value);
     *b = (kd_binding){.name = name, .value = value, .loc = loc, .state = KD_NAME_SET};
 }
@@ -57,33 +58,6 @@ void kd_names_restore(kd_scope *scope, kd_names saved)
         scope->names.data[i] = (kd_binding){.name = scope->names.data[i].name};
 }
 
-/* ---- spelling ---- */
-
-kd_nearest kd_nearest_to(kd_str wanted)
-{
-    /* Of one or two letters any other is near: only the case may differ. */
-    return (kd_nearest){.wanted = wanted, .distance = wanted.len < 3 ? 1 : wanted.len < 4 ? 2 : wanted.len < 8 ? 3 : 4};
-}
-
-void kd_nearest_try(kd_nearest *nearest, kd_str candidate)
-{
-    if (!candidate.len || candidate.ptr[0] == '$')
-        return;
-    bool same_letters = candidate.len == nearest->wanted.len && strncasecmp(candidate.ptr, nearest->wanted.ptr, candidate.len) == 0;
-    unsigned d = same_letters ? 0 : kd_str_distance(nearest->wanted, candidate, nearest->distance);
-    if (d < nearest->distance) {
-        nearest->distance = d;
-        nearest->best = candidate;
-    }
-}
-
-const char *kd_nearest_hint(kd_lower *lw, const kd_nearest *nearest)
-{
-    if (!nearest->best.len)
-        return "";
-    return kd_arena_printf(lw->arena, "; did you mean '%.*s'?", KD_STR_ARG(nearest->best));
-}
-
 /* ---- looking names up ---- */
 
 static kd_dval report_undefined(kd_lower *lw, kd_loc loc, kd_str name, const char *hint)
@@ -91,14 +65,14 @@ static kd_dval report_undefined(kd_lower *lw, kd_loc loc, kd_str name, const cha
     kd_nearest nearest = kd_nearest_to(name);
     for (kd_scope *s = lw->scope; s; s = s->parent)
         for (unsigned i = 0; i < s->names.n; i++)
-            if (s->names.data[i].state == KD_NAME_SET)
+            if (s->names.data[i].state == KD_NAME_SET && s->names.data[i].name.len && s->names.data[i].name.ptr[0] != '$')
                 kd_nearest_try(&nearest, s->names.data[i].name);
     const kd_map *globals = kd_dmodule_names(lw->scope->module);
     for (unsigned i = 0; i < globals->n_entries; i++)
         kd_nearest_try(&nearest, globals->entries[i].key);
     if (hint)
         kd_nearest_try(&nearest, kd_str_of(hint));
-    kd_error(lw->diags, loc, "'%.*s' is not defined%s", KD_STR_ARG(name), kd_nearest_hint(lw, &nearest));
+    kd_error(lw->diags, loc, "'%.*s' is not defined%s", KD_STR_ARG(name), kd_nearest_hint(lw->arena, &nearest));
     return KD_D_ERR;
 }
 

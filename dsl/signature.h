@@ -8,6 +8,9 @@
  * a number, None, True, False, 'text', inf, nan, a type (for a parameter that is tl.constexpr, or spelled dtype:bf16), fn:NAME, or any
  * constant expression.
  *
+ * A signature says all of the specialization: that arguments which equal 1 or are divisible by 16 are built in, as Triton does, is decided by
+ * who writes it (cli/run_signature.c, graph/source.c).
+ *
  * The C arguments of a kernel are those of its run-time parameters, in order. A tensordesc gives its base pointer, then the extents, then the
  * strides in elements (all i64); a tuple gives its items. */
 #ifndef KD_DSL_SIGNATURE_H

@@ -111,7 +111,7 @@ static void lower_augmented(kd_lower *lw, const kd_stmt *s)
         return;
     }
     kd_dval old = kd_eval(lw, target);
-    kd_dval value = kd_eval_binary(lw, s->loc, s->op, old, kd_eval(lw, s->value));
+    kd_dval value = kd_d_binary(lw, s->loc, s->op, old, kd_eval(lw, s->value));
     kd_assign(lw, target, kd_d_is_error(value) ? value : kd_sanitize(lw, s->loc, value));
 }
 

@@ -211,7 +211,7 @@ static void key_block(kd_strbuf *out, const kd_dblock *b)
         kd_strbuf_printf(out, ",%lld,%p", (long long)b->block_shape[i], b->offsets ? (const void *)b->offsets[i]->type : NULL);
 }
 
-void kd_d_key(kd_strbuf *out, kd_dval v)
+void kd_d_instance_key(kd_strbuf *out, kd_dval v)
 {
     kd_strbuf_printf(out, "%u(", v.kind);
     switch (v.kind) {
@@ -236,7 +236,7 @@ void kd_d_key(kd_strbuf *out, kd_dval v)
     case KD_D_TUPLE:
         kd_strbuf_printf(out, "%u,%p:", v.tuple.n, (const void *)v.tuple.class_);
         for (unsigned i = 0; i < v.tuple.n; i++)
-            kd_d_key(out, v.tuple.items[i]);
+            kd_d_instance_key(out, v.tuple.items[i]);
         break;
     case KD_D_BLOCK_PTR:
     case KD_D_DESC:
@@ -261,6 +261,6 @@ void kd_d_key(kd_strbuf *out, kd_dval v)
         break;
     }
     if (self_of(&v))
-        kd_d_key(out, *self_of(&v));
+        kd_d_instance_key(out, *self_of(&v));
     kd_strbuf_puts(out, ")");
 }

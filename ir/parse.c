@@ -56,10 +56,11 @@ static kd_value *lookup(kd_reader *p, kd_str name, kd_loc loc)
         kd_note(p->diags, b->loc, "defined here");
         return NULL;
     }
-    kd_suggestion s = kd_suggest_for(name);
+    kd_nearest nearest = kd_nearest_to(name);
     for (unsigned i = p->scope.n; i > 0 && p->scope.n - i < 2000; i--)
-        kd_suggest(&s, p->scope.data[i - 1]->name);
-    kd_error(p->diags, loc, "'%%%.*s' is not defined%s", KD_STR_ARG(name), kd_suggestion_text(p, &s, "%"));
+        kd_nearest_try(&nearest, p->scope.data[i - 1]->name);
+    kd_error(p->diags, loc, "'%%%.*s' is not defined%s", KD_STR_ARG(name),
+             nearest.best.len ? kd_arena_printf(p->arena, "; did you mean '%%%.*s'?", KD_STR_ARG(nearest.best)) : "");
     return NULL;
 }
 
@@ -98,7 +99,7 @@ static bool parse_mnemonic(kd_reader *p, op_parts *o)
     kd_read_peek(p);
     const char *from = p->at;
     kd_str word = kd_read_word(p);
-    kd_suggestion s = kd_suggest_for(word);
+    kd_nearest nearest = kd_nearest_to(word);
     for (unsigned i = 0; i < KD_N_OPS; i++) {
         if (i == KD_OP_module || i == KD_OP_func)
             continue;
@@ -106,12 +107,12 @@ static bool parse_mnemonic(kd_reader *p, op_parts *o)
             o->info = &kd_op_infos[i];
             return true;
         }
-        kd_suggest(&s, kd_str_of(kd_op_infos[i].mnemonic));
+        kd_nearest_try(&nearest, kd_str_of(kd_op_infos[i].mnemonic));
     }
     kd_loc loc = kd_read_loc_from(p, from);
     p->at = from;
     if (word.len)
-        kd_error(p->diags, loc, "unknown op '%.*s'%s", KD_STR_ARG(word), kd_suggestion_text(p, &s, ""));
+        kd_error(p->diags, loc, "unknown op '%.*s'%s", KD_STR_ARG(word), kd_nearest_hint(p->arena, &nearest));
     else {
         const char *what = kd_read_found(p);
         kd_error(p->diags, kd_read_loc_here(p), "expected an op, but found %s", what);

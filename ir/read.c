@@ -113,28 +113,6 @@ kd_str kd_read_word(kd_reader *p)
     return kd_read_is_word_start(kd_read_peek(p)) ? kd_read_name(p) : (kd_str){p->at, 0};
 }
 
-/* ---- suggestions ---- */
-
-kd_suggestion kd_suggest_for(kd_str wanted)
-{
-    return (kd_suggestion){.wanted = wanted, .distance = wanted.len < 3 ? 0 : wanted.len < 6 ? 1 : 2};
-}
-
-void kd_suggest(kd_suggestion *s, kd_str candidate)
-{
-    unsigned limit = s->best.ptr ? s->distance - 1 : s->distance;
-    if ((s->best.ptr && s->distance == 0) || kd_str_distance(s->wanted, candidate, limit) > limit)
-        return;
-    s->distance = kd_str_distance(s->wanted, candidate, limit);
-    s->best = candidate;
-}
-
-/* "; did you mean 'kd.add'?", or nothing. */
-const char *kd_suggestion_text(const kd_reader *p, const kd_suggestion *s, const char *prefix)
-{
-    return s->best.ptr ? kd_arena_printf(p->arena, "; did you mean '%s%.*s'?", prefix, KD_STR_ARG(s->best)) : "";
-}
-
 /* ---- types ---- */
 
 const kd_type *kd_read_type(kd_reader *p)
@@ -152,11 +130,11 @@ const kd_type *kd_read_type(kd_reader *p)
         kd_error(p->diags, kd_read_loc_here(p), "%s is not a type: a tile has up to %d extents that are powers of two, %d elements at most, and an "
                  "element type, as in tile<64x32xf16>", what, KD_MAX_RANK, KD_MAX_TILE_ELEMS);
     else {
-        kd_suggestion s = kd_suggest_for(kd_read_word(p));
+        kd_nearest nearest = kd_nearest_to(kd_read_word(p));
         for (int i = 0; i < KD_N_SCALARS; i++)
-            kd_suggest(&s, kd_str_of(kd_scalar_name((kd_scalar)i)));
+            kd_nearest_try(&nearest, kd_str_of(kd_scalar_name((kd_scalar)i)));
         p->at = from;
-        kd_error(p->diags, kd_read_loc_here(p), "expected a type, but found %s%s", what, kd_suggestion_text(p, &s, ""));
+        kd_error(p->diags, kd_read_loc_here(p), "expected a type, but found %s%s", what, kd_nearest_hint(p->arena, &nearest));
     }
     return NULL;
 }
@@ -281,7 +259,7 @@ bool kd_read_enum(kd_reader *p, const kd_attr_info *info, const char *mnemonic, 
     kd_read_peek(p);
     const char *from = p->at;
     kd_str word = kd_read_word(p);
-    kd_suggestion s = kd_suggest_for(word);
+    kd_nearest nearest = kd_nearest_to(word);
     kd_strbuf all = kd_strbuf_in(p->arena);
     unsigned n_listed = 0;
     for (unsigned i = 0; info->enum_texts[i]; i++) {
@@ -290,11 +268,11 @@ bool kd_read_enum(kd_reader *p, const kd_attr_info *info, const char *mnemonic, 
             out->as_kd_pred = (kd_pred)i; /* enums of the table have one representation */
             return true;
         }
-        kd_suggest(&s, kd_str_of(info->enum_texts[i]));
+        kd_nearest_try(&nearest, kd_str_of(info->enum_texts[i]));
         if (info->enum_texts[i][0] && n_listed++ < 12)
             kd_strbuf_printf(&all, "%s%s", n_listed > 1 ? ", " : "", info->enum_texts[i]);
     }
-    const char *hint = s.best.ptr ? kd_suggestion_text(p, &s, "") : kd_arena_printf(p->arena, " (%s%s)", kd_strbuf_text(&all), n_listed > 12 ? ", ..." : "");
+    const char *hint = nearest.best.len ? kd_nearest_hint(p->arena, &nearest) : kd_arena_printf(p->arena, " (%s%s)", kd_strbuf_text(&all), n_listed > 12 ? ", ..." : "");
     p->at = from;
     const char *what = kd_read_found(p);
     kd_error(p->diags, kd_read_loc_here(p), "%s is no %s of '%s'%s", what, info->name, mnemonic, hint);
@@ -347,10 +325,10 @@ bool kd_read_attrs(kd_reader *p, const kd_op_info *info, kd_attr *attrs, unsigne
         kd_read_peek(p);
         const char *from = p->at;
         kd_str name = kd_read_word(p);
-        kd_suggestion s = kd_suggest_for(name);
+        kd_nearest nearest = kd_nearest_to(name);
         unsigned i = 0;
         while (i < info->n_attrs && !(kd_str_is(name, info->attrs[i].name) && !(*seen & 1u << i))) {
-            kd_suggest(&s, kd_str_of(info->attrs[i].name));
+            kd_nearest_try(&nearest, kd_str_of(info->attrs[i].name));
             i++;
         }
         if (i == info->n_attrs) {
@@ -361,7 +339,7 @@ bool kd_read_attrs(kd_reader *p, const kd_op_info *info, kd_attr *attrs, unsigne
                 }
             p->at = from;
             const char *what = kd_read_found(p);
-            kd_error(p->diags, kd_read_loc_here(p), "'%s' has no attribute %s%s", info->mnemonic, what, kd_suggestion_text(p, &s, ""));
+            kd_error(p->diags, kd_read_loc_here(p), "'%s' has no attribute %s%s", info->mnemonic, what, kd_nearest_hint(p->arena, &nearest));
             return false;
         }
         *seen |= 1u << i;

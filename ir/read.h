@@ -3,6 +3,7 @@
 #define KD_IR_READ_H
 
 #include "base/map.h"
+#include "base/nearest.h"
 #include "base/vec.h"
 #include "ir/ir.h"
 
@@ -48,17 +49,6 @@ bool kd_read_is_word_start(char c);
 kd_str kd_read_name(kd_reader *p);
 /* A mnemonic, attribute or enum value; empty where none stands here. */
 kd_str kd_read_word(kd_reader *p);
-
-/* ---- the nearest name to a misspelled one ---- */
-typedef struct kd_suggestion {
-    kd_str wanted, best;
-    unsigned distance;
-} kd_suggestion;
-
-kd_suggestion kd_suggest_for(kd_str wanted);
-void kd_suggest(kd_suggestion *s, kd_str candidate);
-/* "; did you mean 'PREFIXkd.add'?", or nothing. */
-const char *kd_suggestion_text(const kd_reader *p, const kd_suggestion *s, const char *prefix);
 
 /* ---- types, numbers, attributes: false where it is something else, which is reported ---- */
 typedef KD_VEC(const kd_type *) kd_type_list;

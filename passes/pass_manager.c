@@ -1,6 +1,7 @@
 /* pass_manager.c - runs pipelines: finds passes by name, times them, prints and checks what they leave. */
 #include "base/bug.h"
 #include "base/map.h"
+#include "base/nearest.h"
 #include "base/vec.h"
 #include "ir/text.h"
 #include "passes/pass.h"
@@ -61,19 +62,11 @@ static const kd_pass_info *find_pass(const kd_pipeline_options *options, kd_str 
 
 static kd_status unknown_pass(const kd_pipeline_options *options, kd_arena *arena, kd_str name, kd_failure *out_why)
 {
-    const char *best = NULL;
-    unsigned best_distance = 3;
+    kd_nearest nearest = kd_nearest_to(name);
     const kd_pass_info *pass = NULL;
-    for (unsigned i = 0; (pass = pass_at(options, i)); i++) {
-        const char *candidate = shown_name(arena, pass);
-        unsigned distance = kd_str_distance(name, kd_str_of(candidate), best_distance);
-        if (distance < best_distance) {
-            best = candidate;
-            best_distance = distance;
-        }
-    }
-    return kd_fail(out_why, KD_ERR_ARGUMENT, "no pass is named '%.*s'%s%s%s", KD_STR_ARG(name), best ? "; did you mean '" : "", best ? best : "",
-                   best ? "'?" : "");
+    for (unsigned i = 0; (pass = pass_at(options, i)); i++)
+        kd_nearest_try(&nearest, kd_str_of(shown_name(arena, pass)));
+    return kd_fail(out_why, KD_ERR_ARGUMENT, "no pass is named '%.*s'%s", KD_STR_ARG(name), kd_nearest_hint(arena, &nearest));
 }
 
 typedef KD_VEC(const kd_pass_info *) pass_list;

@@ -28,7 +28,7 @@ def kernel(p, n):
         pass
     for i in n:                          # expected-error {{a loop goes over 'range', 'tl.range', 'tl.static_range' or a tuple, but this is}}
         pass
-    for i in tl.static_range(10**9):     # expected-error {{more than 65536 times}}
+    for i in tl.static_range(10**9):     # expected-error {{a range of more than 65536 items}}
         pass
     for i in range(3):                   # expected-error {{'else' after a loop}}
         pass

@@ -26,7 +26,7 @@ def kernel(p, n, STATIC: tl.constexpr):
     tl.stroe(p, 1.0)                     # expected-error {{'tl' has no 'stroe'; did you mean 'store'?}}
     tl.store(p, TABLE)                   # expected-error {{'TABLE' is computed by Python when the file is imported}}
     tl.store(p, something(n))            # expected-error {{'something' comes from the module 'missing_package', which is not found; -I DIR names the folder}} expected-note@9 {{it is defined here}}
-    tl.store(p, lod(p))                  # expected-error {{'lod' is imported from 'triton.language', which has no such name}} expected-note@10 {{it is defined here}}
+    tl.store(p, lod(p))                  # expected-error {{'lod' is imported from 'triton.language', which has no such name; did you mean 'load'?}} expected-note@10 {{it is defined here}}
     if n > 0:
         only = 1.0                       # expected-note {{it is set here; set it in the other branch}}
         both = 1.0
