@@ -3,7 +3,6 @@ import math
 import re
 
 import numpy as np
-import pytest
 from kg import Graph
 
 f32 = np.float32
@@ -93,3 +92,14 @@ def test_transformer(kdsl, tmp_path):
     g.check(kdsl, tmp_path, y, rtol=1e-3, atol=1e-4)
     g.check(kdsl, tmp_path, y, rtol=1e-3, atol=1e-4, options=["--no-fusion"])
     print(steps(kdsl, tmp_path))
+
+
+def test_ten_thousand_nodes(kdsl, tmp_path):
+    """A chain that reads its input again and again: fusion has a limit, and equal kernels are compiled once."""
+    rng = np.random.default_rng(32)
+    g = Graph()
+    x = y = g.input("x", (rng.random((16, 16)) * 1e-3).astype(f32))
+    for i in range(10000):
+        y = g.op("aten.add.Tensor", y, x, is_=np.add) if i % 3 else g.op("aten.relu.default", y, is_=lambda y: np.maximum(y, 0))
+    g.check(kdsl, tmp_path, y, rtol=1e-3)
+    assert len(steps(kdsl, tmp_path)) < 250
