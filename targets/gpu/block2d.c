@@ -1,4 +1,4 @@
-/* block2d.c - block loads by messages that move a rectangle of memory to a sub-group's registers.
+/* block2d.c - block loads and prefetches by messages that move a rectangle of memory to a sub-group's registers.
  *
  * What a message gives is a layout too: bits of the rectangle's x (along memory) and y go, from the lowest on, to the place in a granule (the
  * 2 or 4 bytes that a lane gets at once), to the lanes, and to the granules of a lane:
@@ -331,4 +331,46 @@ void kd_simt_block_load(kd_simt *s, const kd_op *op)
         if (!(reg & taken))
             load_rectangle(&r, reg, register_of, n, out);
     kd_simt_set_from(s, result, r.layout, out);
+}
+
+/* ---- prefetches ---- */
+
+/* The block is cut into rectangles of up to 64 bytes by 32 rows, one a sub-group or several. */
+void kd_simt_prefetch(kd_simt *s, const kd_op *op)
+{
+    kd_ints shape = kd_gpu_prefetch_shape(op);
+    if (!s->config->device->has_block2d || shape.n != 2 || kd_gpu_prefetch_n_coords(op) != 6)
+        return;
+    int64_t stride = 0;
+    unsigned x_axis = kd_value_constant_int(kd_gpu_prefetch_coords(op, 3), &stride) && stride == 1 ? 1 : 0, y_axis = 1 - x_axis;
+    const kd_type *elem = kd_gpu_prefetch_base(op)->type->elem;
+    unsigned bytes = kd_type_elem_bits(elem) / 8, n_sub_groups = 1u << kd_simt_sub_group_bits(s);
+    unsigned x_bits = log2_of((uint64_t)shape.data[x_axis]), y_bits = log2_of((uint64_t)shape.data[y_axis]);
+    unsigned width = log2_of(MAX_ROW_BYTES / bytes), rows = 5;
+    width = width < x_bits ? width : x_bits;
+    unsigned n_x = x_bits - width;
+    while (rows > y_bits || (rows > 0 && (1u << (n_x + y_bits - rows)) < n_sub_groups))
+        rows--;
+    unsigned n_bits = n_x + y_bits - rows, n_in_turn = n_bits > kd_simt_sub_group_bits(s) ? 1u << (n_bits - kd_simt_sub_group_bits(s)) : 1;
+    uint32_t x_images[KD_MAX_LAYOUT_BITS] = {0}, y_images[KD_MAX_LAYOUT_BITS] = {0}, none[KD_MAX_LAYOUT_BITS] = {0};
+    for (unsigned i = 0; i < kd_simt_sub_group_bits(s) && i < n_bits; i++)
+        *(i < n_x ? &x_images[i] : &y_images[i]) = i < n_x ? 1u << (width + i) : 1u << (rows + i - n_x);
+
+    kd_value *at[6], *sizes[3];
+    for (unsigned i = 0; i < 6; i++)
+        at[i] = as_i32(s, kd_simt_regs(s, kd_gpu_prefetch_coords(op, i))[0]);
+    sizes[0] = kd_simt_binary(s, KD_OP_mul, at[x_axis], kd_simt_int(s, s->i32, bytes));
+    sizes[1] = at[y_axis];
+    sizes[2] = kd_simt_binary(s, KD_OP_mul, at[2 + y_axis], kd_simt_int(s, s->i32, bytes));
+    const int64_t extents[] = {1 << width, 1 << rows, 1};
+    for (unsigned turn = 0; turn < n_in_turn; turn++) {
+        uint32_t index = turn << kd_simt_sub_group_bits(s), x = (index & ((1u << n_x) - 1)) << width, y = index >> n_x << rows;
+        kd_value *in_x = kd_simt_linear(s, none, kd_simt_lane_bits(s), x_images, kd_simt_sub_group_bits(s), x);
+        kd_value *in_y = kd_simt_linear(s, none, kd_simt_lane_bits(s), y_images, kd_simt_sub_group_bits(s), y);
+        kd_value *coords[] = {sizes[0], sizes[1], sizes[2], kd_simt_binary(s, KD_OP_add, at[4 + x_axis], in_x),
+                              kd_simt_binary(s, KD_OP_add, at[4 + y_axis], in_y)};
+        kd_build_gpu_block2d_prefetch(&s->b, (kd_gpu_block2d_prefetch_args){
+            .loc = s->loc, .base = kd_simt_regs(s, kd_gpu_prefetch_base(op))[0], .surface_x_y = coords, .n_surface_x_y = 5,
+            .elem_bits = 8 * bytes, .width_rows_count = {extents, 3}});
+    }
 }

@@ -216,8 +216,8 @@ static void lower_op(kd_simt *s, kd_op *op)
         kd_error(s->diags, op->loc, "'%.*s' calls itself: recursion has no form in compiled code", KD_STR_ARG(kd_call_callee(op)));
         s->failed = true;
         break;
-    case KD_OP_assume:
-    case KD_OP_gpu_prefetch: /* a hint: of use only where there are 2D block messages */ break;
+    case KD_OP_assume: break;
+    case KD_OP_gpu_prefetch: kd_simt_prefetch(s, op); break;
     case KD_OP_barrier: kd_build_gpu_barrier(&s->b, (kd_gpu_barrier_args){.loc = s->loc, .global = true}); break;
     case KD_OP_load: kd_simt_load(s, op); break;
     case KD_OP_block_load: kd_simt_block_load(s, op); break;
