@@ -42,6 +42,7 @@ bool kd_layout_of_operand(kd_context *ctx, const kd_op *op, unsigned i, const kd
 {
     *out = NULL;
     switch (op->code) {
+    case KD_OP_hint:
     case KD_OP_reshape:
     case KD_OP_scan: *out = result; return true;
     case KD_OP_permute: *out = permuted_back(ctx, op, result); return true;
@@ -64,6 +65,7 @@ bool kd_layout_of_operand(kd_context *ctx, const kd_op *op, unsigned i, const kd
 const kd_layout *kd_layout_of_result(kd_context *ctx, const kd_op *op, unsigned i, const kd_layout *operand)
 {
     switch (op->code) {
+    case KD_OP_hint:
     case KD_OP_reshape:
     case KD_OP_scan: return operand;
     case KD_OP_permute: return kd_layout_permute(ctx, operand, kd_permute_tile(op)->type, kd_permute_order(op).data);

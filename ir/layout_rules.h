@@ -1,7 +1,7 @@
 /* layout_rules.h - how the layouts of an op's operands and results belong together at the gpu level. The verifier checks it, passes choose
  * by it, the lowering relies on it.
  *
- *   element-wise, load, store, atomic, scan, kd.reshape   all tiles have one layout
+ *   element-wise, load, store, atomic, scan, kd.hint, kd.reshape   all tiles have one layout
  *   kd.permute, kd.broadcast, kd.join                      as kd_layout_permute, kd_layout_for_broadcast, kd_layout_join say
  *   kd.split            its operand as if it had been joined; where the halves are scalars, every work-item holds both
  *   kd.reduce           operands: one layout, complete; results: kd_layout_slice of it
