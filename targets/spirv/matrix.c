@@ -163,8 +163,8 @@ static void emit_block_load(kd_emitter *e, const kd_op *op)
         call_opencl(e, &r, opencl_whats[mode], bits, memory);
     else
         call_spirv(e, &r, mode == KD_BLOCK2D_TRANSFORM ? "Transform" : "Transpose", memory);
-    LLVMValueRef v = memory; /* read by gpu.unpack, where it is long */
-    if (n <= KD_MAX_VECTOR)
+    LLVMValueRef v = memory; /* read by gpu.unpack, where it is long; SPIR-V has no vectors of one element */
+    if (n > 1 && n <= KD_MAX_VECTOR)
         v = kd_emit_plain_load(e, kd_emit_wide(elem, kd_emit_lanes(type)), memory, 64, false);
     kd_emit_set(e, kd_op_result(op, 0), v);
 }
