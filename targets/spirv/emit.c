@@ -227,22 +227,6 @@ static const char *pipeline(unsigned opt_level)
            "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),infer-alignment,adce)";
 }
 
-static bool is_odd(LLVMTypeRef type)
-{
-    unsigned bits = LLVMGetTypeKind(type) == LLVMIntegerTypeKind ? LLVMGetIntTypeWidth(type) : 0;
-    return bits > 1 && bits < 64 && bits != 8 && bits != 16 && bits != 32;
-}
-
-/* Whether instcombine made integers that SPIR-V does not have: it reverses five bits as an integer of five, for example. */
-static bool has_odd_integers(kd_emitter *e)
-{
-    for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(e->func); block; block = LLVMGetNextBasicBlock(block))
-        for (LLVMValueRef i = LLVMGetFirstInstruction(block); i; i = LLVMGetNextInstruction(i))
-            if (is_odd(LLVMTypeOf(i)))
-                return true;
-    return false;
-}
-
 static bool translate(kd_emitter *e, kd_emit kind, kd_arena *arena, kd_str *out, kd_strbuf *why)
 {
     e->code = LLVMWriteBitcodeToMemoryBuffer(e->module);
@@ -265,7 +249,7 @@ static bool emit(kd_spirv *s, const kd_codegen_job *job, const kd_op *func, kd_s
     emit_kernel(s, func, job->options->assume_disjoint);
     if (s->failed || !kd_emit_verify(e, why) || !kd_emit_optimize(e, pipeline(job->options->opt_level), why))
         return false;
-    if (has_odd_integers(e)) { /* again, without the pass that makes them */
+    if (!kd_spirv_widen(e)) { /* again, without the pass that makes them */
         kd_emit_release(e);
         *e = (kd_emitter){.dialect = e->dialect, .arena = e->arena, .values = kd_map_in(e->arena), .diags = e->diags};
         s->slm = NULL;

@@ -42,6 +42,9 @@ const char *kd_spirv_letter(const kd_emitter *e, LLVMTypeRef type, bool uns); /*
 /* Memory of the work-item, made at the function's start. */
 LLVMValueRef kd_spirv_alloca(kd_emitter *e, LLVMTypeRef elem, unsigned n, unsigned align);
 
+/* ---- widths.c: integers of widths that SPIR-V lacks become wider ---- */
+bool kd_spirv_widen(kd_emitter *e); /* false: some of them cannot, the module is to be thrown away */
+
 /* ---- by kind of op: each sets the op's results ---- */
 bool kd_spirv_simt_op(kd_emitter *e, const kd_op *op); /* false: none of simt_ops.c */
 void kd_spirv_atomic(kd_emitter *e, const kd_op *op);
