@@ -256,7 +256,7 @@ kd_dval kd_b_fold(kd_lower *lw, kd_bcall *c)
 }
 
 /* cumsum and cumprod(input 0, axis 1, reverse 2, dtype 3). */
-kd_dval kd_b_cumulate(kd_lower *lw, kd_bcall *c)
+kd_dval kd_b_cumsum(kd_lower *lw, kd_bcall *c)
 {
     folded f = {0};
     kd_opcode code = (kd_opcode)c->row->data;

@@ -22,6 +22,7 @@ TITLES = {"tl": "triton.language", "tl.extra": "triton.language.extra.VENDOR", "
           "dtype": "Types: attributes and methods", "block_ptr": "Block pointers", "desc": "Tensor descriptors", "libdevice": "libdevice",
           "python": "Python's own functions", "triton": "triton", "math": "math, at compile time", "numpy": "numpy, at compile time",
           "torch": "torch, at compile time", "int": "Compile-time integers", "str": "Compile-time strings", "torch.version": "torch.version"}
+SAME = {"tl.core": "triton.language", "tl.standard": "triton.language", "tl.random": "triton.language", "tl.extra.any": "libdevice"}
 HIDDEN = ("tl.extra.any", "tl.extra.other")
 
 
@@ -31,7 +32,8 @@ def rows():
         for kind, space, name, rest in ROW.findall(read(table)):
             texts = TEXT.findall(rest)
             if kind == "NAMESPACE":
-                yield kind, space, name, None, "the names of " + TITLES.get(texts[0], texts[0])
+                target = SAME.get(texts[0], texts[0])
+                yield kind, space, name, None, "the names of " + TITLES.get(target, target)
             elif kind == "BUILTIN":
                 yield kind, space, name, "".join(texts[:-1]), texts[-1]
             else:
@@ -50,7 +52,7 @@ def std_parameters():
 def tables():
     spaces, std = {}, std_parameters()
     for kind, space, name, parameters, summary in rows():
-        if space in HIDDEN or name == "*":
+        if space in HIDDEN or name == "*" or name.startswith("_"):
             continue
         if kind == "STD":
             parameters = std[name]
