@@ -7,10 +7,12 @@
  *
  * Loads, conversions, reads of SLM, and what takes vectors apart and puts them together, move down to their first reader in the block, but over
  * nothing that writes. Only in blocks in which these would fill most registers: early loads hide latency.
- * Cost: linear, but for the search for first readers, which goes as far as ops move. */
+ * Cost: linear, but for the search for first readers, which goes as far as ops move, MAX_DISTANCE at most. */
 #include "ir/layout.h"
 #include "passes/gpu_config.h"
 #include "passes/pass.h"
+
+enum { MAX_DISTANCE = 2048 }; /* ops over which one moves */
 
 static bool is_load(const kd_op *op)
 {
@@ -90,7 +92,7 @@ static kd_op *latest_place(const kd_op *op)
             any = true;
         }
     kd_op *at = op->next;
-    while (any && at && !at->mark && !(is_load(op) && writes(at)))
+    for (unsigned n = 0; n < MAX_DISTANCE && any && at && !at->mark && !(is_load(op) && writes(at)); n++)
         at = at->next;
     for (unsigned i = 0; i < op->n_results; i++)
         for (const kd_use *use = op->results[i].uses; use; use = use->next) {
