@@ -43,6 +43,59 @@ static bool is_exported(const char *name, void *user)
     return each_linkage(user, EXPORT, is_name, (void *)name);
 }
 
+/* Instructions that PoCL's translator makes calls of: of functions that PoCL lacks. Here they become calls of the emulation's. */
+static const struct {
+    uint32_t code;
+    const char *function;
+} CALLS[] = {{6116, "_Z32intel_convert_bfloat16_as_ushortf"}, {6117, "_Z31intel_convert_as_bfloat16_floatt"}};
+enum { N_CALLS = sizeof CALLS / sizeof *CALLS, OP_FUNCTION_CALL = 57 };
+
+static bool has_call_in_disguise(const module *m, module *has)
+{
+    for (size_t at = 5; at < m->n_words && m->words[at] >> 16; at += m->words[at] >> 16)
+        for (size_t i = 0; i < N_CALLS; i++)
+            if ((m->words[at] & 0xffff) == CALLS[i].code && is_exported(CALLS[i].function, has))
+                return true;
+    return false;
+}
+
+/* By its OpName: the linker takes exports away. */
+static uint32_t function_named(const module *m, const char *name)
+{
+    for (size_t at = 5; at < m->n_words && m->words[at] >> 16; at += m->words[at] >> 16) {
+        const uint32_t *op = m->words + at;
+        if ((op[0] & 0xffff) == OP_NAME && op[0] >> 16 > 2 && strcmp((const char *)(op + 2), name) == 0)
+            return op[1];
+    }
+    return 0;
+}
+
+/* OpConvert TYPE RESULT VALUE -> OpFunctionCall TYPE RESULT FUNCTION VALUE. */
+static void show_calls(module *m)
+{
+    uint32_t functions[N_CALLS];
+    for (size_t i = 0; i < N_CALLS; i++)
+        functions[i] = function_named(m, CALLS[i].function);
+    uint32_t *words = malloc((m->n_words + m->n_words / 4 + 1) * sizeof *words);
+    size_t n = 5;
+    memcpy(words, m->words, 5 * sizeof *words);
+    for (size_t at = 5, size; at < m->n_words && (size = m->words[at] >> 16); at += size) {
+        const uint32_t *op = m->words + at;
+        uint32_t function = 0;
+        for (size_t i = 0; i < N_CALLS; i++)
+            function = (op[0] & 0xffff) == CALLS[i].code ? functions[i] : function;
+        memcpy(words + n, op, size * sizeof *words);
+        if (function) {
+            words[n] = 5u << 16 | OP_FUNCTION_CALL;
+            words[n + 3] = function;
+            words[n + 4] = op[3];
+        }
+        n += function ? 5 : size;
+    }
+    free(m->words);
+    *m = (module){words, n};
+}
+
 static bool read_module(const char *path, module *out)
 {
     struct stat st;
@@ -92,7 +145,7 @@ static unsigned find_needed(const module *m, char *paths[MAX_MODULES])
         char path[PATH_MAX + 300];
         module has;
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (read_module(path, &has) && each_linkage(m, IMPORT, is_exported, &has))
+        if (read_module(path, &has) && (each_linkage(m, IMPORT, is_exported, &has) || has_call_in_disguise(m, &has)))
             paths[n++] = strdup(path);
         free(has.words);
     }
@@ -191,6 +244,7 @@ bool zp_link(uint32_t **words, size_t *n_words)
         free(argv[6 + i]);
     if (good) {
         merge_builtins(&linked);
+        show_calls(&linked);
         free(*words);
         *words = linked.words;
         *n_words = linked.n_words;
