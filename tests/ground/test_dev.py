@@ -34,6 +34,12 @@ GOOD = {
 }
 
 
+def deliver_signals():
+    """A shell cannot trap what its caller ignores, and tests that run in the background inherit ignored signals."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def dev(tmp_path):
     """Runs a copy of dev in a project of its own, on a host that is not Debian 13, with stand-ins for programs."""
@@ -60,7 +66,7 @@ def dev(tmp_path):
         command = ["/bin/bash", str(project / "dev"), *arguments]
         if start:
             return subprocess.Popen(command, env=everything, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                    stdin=subprocess.DEVNULL, start_new_session=True)
+                                    stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=deliver_signals)
         return subprocess.run(command, env=everything, cwd=project, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
                               check=False)
     run.project, run.cache = project, home / ".cache" / "kdsl"
