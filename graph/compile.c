@@ -160,6 +160,20 @@ static void compile(void *user)
     c->status = add_steps(c);
 }
 
+/* Sentences begin with the node that they are about, "%y = aten.relu.default: ...": adds the line of the model that it came from. */
+static void tell_the_line(const compilation *c)
+{
+    for (unsigned i = 0; c->why && i < c->graph->nodes.n; i++) {
+        const kd_gnode *node = c->graph->nodes.data[i];
+        size_t n = strlen(node->origin);
+        if (node->at && strncmp(c->why->text, node->origin, n) == 0 && strncmp(c->why->text + n, " = ", 3) == 0) {
+            kd_failure what = *c->why;
+            kd_fail(c->why, c->status, "%s (%s)", what.text, node->at);
+            return;
+        }
+    }
+}
+
 kd_status kd_graph_compile(const kd_graph *graph, const kd_graph_options *options, kd_executable **out_executable,
                            kd_failure *out_why)
 {
@@ -178,10 +192,12 @@ kd_status kd_graph_compile(const kd_graph *graph, const kd_graph_options *option
     kd_compiler_destroy(c.compiler);
     if (c.cache)
         kd_cache_close(c.cache);
-    if (c.status)
+    if (c.status) {
+        tell_the_line(&c);
         kd_executable_destroy(c.exe);
-    else
+    } else {
         *out_executable = c.exe;
+    }
     return c.status;
 }
 

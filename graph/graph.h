@@ -44,8 +44,31 @@ typedef struct kd_graph kd_graph;
  * KD_ERR_DAMAGED: it is no such graph, or its parts contradict each other.  KD_ERR_UNSUPPORTED: an op, a type or a layout that kdsl does not
  * know; the sentence names it and its node.  KD_ERR_NOT_FOUND, KD_ERR_IO, KD_ERR_MEMORY. */
 kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_why);
-/* The same from memory. folder: where weights are looked for; NULL: there may be none. name stands for the file in failures. */
-kd_status kd_graph_parse(const char *text, size_t n_bytes, const char *name, const char *folder, kd_graph **out_graph,
+
+/* Elements in the caller's memory: "data": {"memory": "conv1.weight"}. They stay where they are, as they are, while the graph exists. */
+typedef struct kd_graph_memory {
+    const char *name;
+    const void *data; /* in the strides of the input */
+    size_t n_bytes;
+} kd_graph_memory;
+
+/* Where the data is that a graph names. */
+typedef struct kd_graph_weights {
+    const char *folder; /* of files; NULL: there may be none */
+    const kd_graph_memory *memory;
+    unsigned n_memory;
+} kd_graph_weights;
+
+/* The same from memory. weights may be NULL. name stands for the file in failures. */
+kd_status kd_graph_parse(const char *text, size_t n_bytes, const char *name, const kd_graph_weights *weights, kd_graph **out_graph,
+                         kd_failure *out_why);
+
+/* Is told of a node that kdsl cannot compile, by its first result's name without '%', and why. */
+typedef void kd_graph_refuse_fn(void *user, const char *node, kd_status status, const char *why);
+/* Asks of each node of a graph in the kg format whether kdsl knows it: its op, its arguments and their types. What a refused node computes
+ * counts as its "out" says, so that the nodes behind it are judged too; "data" and "outputs" are not looked at. KD_OK where the text is a
+ * graph, even if all its nodes are refused. */
+kd_status kd_graph_check(const char *text, size_t n_bytes, const char *name, kd_graph_refuse_fn *refuse, void *user,
                          kd_failure *out_why);
 void kd_graph_destroy(kd_graph *graph);
 

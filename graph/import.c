@@ -16,18 +16,22 @@ typedef struct import {
     kd_graph *graph;
     kd_arena *arena;
     yyjson_doc *doc;
-    const char *text, *name, *folder;
+    const char *text, *name;
     size_t n_bytes;
-    kd_map values;     /* by name */
-    kd_map files;      /* of weights: kd_mapping, by path */
-    const char *where; /* what is being read, for messages: "node '%y'" */
+    kd_graph_weights weights;
+    kd_map values;          /* by name */
+    kd_map files;           /* of weights: kd_mapping, by path */
+    kd_map memory;          /* of weights: kd_graph_memory, by name */
+    const char *where, *at; /* what is being read, for messages: "node '%y'", and the line of the model that it came from */
+    kd_graph_refuse_fn *refuse; /* nodes are only checked; NULL: a graph is made */
+    void *refuse_user;
     kd_failure *why;
     kd_status status;
 } import;
 
 static kd_status bad(import *in, kd_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* "mlp.json: node '%y': ..." */
+/* "mlp.json: node '%y': ... (model.py:31: return F.relu(x))" */
 static kd_status bad(import *in, kd_status status, const char *format, ...)
 {
     kd_failure what = {{0}};
@@ -35,7 +39,8 @@ static kd_status bad(import *in, kd_status status, const char *format, ...)
     va_start(args, format);
     kd_vfail(&what, status, format, args);
     va_end(args);
-    return kd_fail(in->why, status, "%s: %s%s%s", in->name, in->where ? in->where : "", in->where ? ": " : "", what.text);
+    return kd_fail(in->why, status, "%s: %s%s%s%s%s%s", in->name, in->where ? in->where : "", in->where ? ": " : "", what.text,
+                   in->at ? " (" : "", in->at ? in->at : "", in->at ? ")" : "");
 }
 
 static kd_str text_of(yyjson_val *v)
@@ -141,14 +146,14 @@ static kd_gvalue *find_value(import *in, kd_str text)
 static kd_status map_file(import *in, yyjson_val *file, kd_mapping **out)
 {
     const char *path = keep_text(in, file);
-    if (!in->folder)
+    if (!in->weights.folder)
         return bad(in, KD_ERR_DAMAGED, "data in the file '%s', but this graph comes from no folder", path);
     if (!*path || *path == '/' || strstr(path, "..") || strlen(path) != yyjson_get_len(file))
         return bad(in, KD_ERR_DAMAGED, "the file '%s' must lie beside the graph, with a plain path", path);
     void **place = kd_map_at(&in->files, kd_str_of(path));
     if (!*place) {
         kd_mapping mapping;
-        kd_status status = kd_file_map(kd_arena_printf(in->arena, "%s/%s", in->folder, path), &mapping, in->why);
+        kd_status status = kd_file_map(kd_arena_printf(in->arena, "%s/%s", in->weights.folder, path), &mapping, in->why);
         if (status)
             return status;
         kd_vec_push(in->arena, &in->graph->files, mapping);
@@ -160,12 +165,29 @@ static kd_status map_file(import *in, yyjson_val *file, kd_mapping **out)
     return KD_OK;
 }
 
+/* "data": {"memory": "w"}: the elements lie in the caller's memory. */
+static kd_status read_memory(import *in, yyjson_val *name, kd_gvalue *value)
+{
+    const kd_graph_memory *memory = kd_map_get(&in->memory, text_of(name));
+    size_t n = kd_tensor_n_bytes(&value->type);
+    if (!memory)
+        return bad(in, KD_ERR_DAMAGED, "its data is the memory '%s', which the caller has not given", yyjson_get_str(name));
+    if (memory->n_bytes < n)
+        return bad(in, KD_ERR_DAMAGED, "the memory '%s' has %zu bytes, but %zu are needed", memory->name, memory->n_bytes, n);
+    if ((uintptr_t)memory->data % kd_scalar_bytes(value->type.type))
+        return bad(in, KD_ERR_DAMAGED, "the memory '%s' is not aligned to its elements", memory->name);
+    value->data = n ? memory->data : "";
+    return KD_OK;
+}
+
 /* "data": {"file": "mlp.bin", "at": 4096}: the elements lie there in the strides of the type. */
 static kd_status read_data(import *in, yyjson_val *data, kd_gvalue *value)
 {
-    yyjson_val *file = yyjson_obj_get(data, "file"), *at = yyjson_obj_get(data, "at");
+    yyjson_val *file = yyjson_obj_get(data, "file"), *at = yyjson_obj_get(data, "at"), *name = yyjson_obj_get(data, "memory");
+    if (yyjson_is_str(name))
+        return read_memory(in, name, value);
     if (!yyjson_is_str(file) || (at && !yyjson_is_uint(at)))
-        return bad(in, KD_ERR_DAMAGED, "\"data\" needs a \"file\" and the offset \"at\"");
+        return bad(in, KD_ERR_DAMAGED, "\"data\" needs a \"file\" and the offset \"at\", or a \"memory\"");
     kd_mapping *mapping = NULL;
     kd_status status = map_file(in, file, &mapping);
     if (status)
@@ -189,7 +211,7 @@ static kd_status read_input(import *in, yyjson_val *v)
     kd_gvalue *value = NULL;
     if (status == KD_OK)
         status = define(in, name, &type, &value);
-    if (status == KD_OK && data)
+    if (status == KD_OK && data && !in->refuse)
         status = read_data(in, data, value);
     if (status == KD_OK)
         kd_vec_push(in->arena, &in->graph->inputs, value);
@@ -399,7 +421,9 @@ static kd_status read_node(import *in, yyjson_val *v)
     if (!yyjson_is_str(op_name))
         return bad(in, KD_ERR_DAMAGED, "has no \"op\"");
     in->where = kd_arena_printf(in->arena, "%s = %s", name, yyjson_get_str(op_name));
+    in->at = yyjson_is_str(yyjson_obj_get(v, "at")) ? keep_text(in, yyjson_obj_get(v, "at")) : NULL;
     kd_gnode *node = kd_arena_new(in->arena, kd_gnode);
+    node->at = in->at;
     node->op = kd_gop_find(text_of(op_name));
     node->origin = name[0] == '%' ? kd_arena_strdup(in->arena, name) : kd_arena_printf(in->arena, "%%%s", name);
     if (!node->op)
@@ -409,6 +433,38 @@ static kd_status read_node(import *in, yyjson_val *v)
         status = read_results(in, node, names, yyjson_obj_get(v, "out"));
     if (status == KD_OK)
         kd_vec_push(in->arena, &in->graph->nodes, node);
+    return status;
+}
+
+/* ---- checking nodes without making a graph ---- */
+
+/* Tells the caller of a node that cannot be read. Its results are what the file says, where it says anything. */
+static void refuse(import *in, yyjson_val *node, kd_status status)
+{
+    yyjson_val *names = yyjson_obj_get(node, "o"), *types = yyjson_obj_get(node, "out");
+    size_t n = yyjson_is_arr(names) ? yyjson_arr_size(names) : 1;
+    kd_failure told = *in->why;
+    for (size_t i = 0; i < n; i++) {
+        yyjson_val *name = yyjson_is_arr(names) ? yyjson_arr_get(names, i) : names, *said = yyjson_arr_get(types, i);
+        kd_str text = yyjson_is_str(name) ? text_of(name) : (kd_str){0};
+        if (text.len && text.ptr[0] == '%')
+            text = (kd_str){text.ptr + 1, text.len - 1};
+        if (i == 0)
+            in->refuse(in->refuse_user, text.ptr ? kd_arena_strndup(in->arena, text.ptr, text.len) : "", status, told.text);
+        kd_tensor_type type;
+        kd_gvalue *value;
+        if (text.len && !kd_map_get(&in->values, text) && yyjson_is_obj(said) && read_type(in, said, &type) == KD_OK)
+            define(in, name, &type, &value);
+    }
+}
+
+static kd_status check_node(import *in, yyjson_val *v)
+{
+    kd_status status = read_node(in, v);
+    if (status == KD_ERR_UNSUPPORTED || status == KD_ERR_DAMAGED) {
+        refuse(in, v, status);
+        status = KD_OK;
+    }
     return status;
 }
 
@@ -426,7 +482,7 @@ static kd_status read_each(import *in, yyjson_val *list, const char *name, kd_st
         if (status)
             return status;
     }
-    in->where = NULL;
+    in->where = in->at = NULL;
     return KD_OK;
 }
 
@@ -455,10 +511,10 @@ static kd_status read_graph(import *in)
                    (long long)yyjson_get_sint(version));
     kd_status status = read_each(in, yyjson_obj_get(root, "inputs"), "inputs", read_input);
     if (status == KD_OK)
-        status = read_each(in, yyjson_obj_get(root, "nodes"), "nodes", read_node);
-    if (status == KD_OK)
+        status = read_each(in, yyjson_obj_get(root, "nodes"), "nodes", in->refuse ? check_node : read_node);
+    if (status == KD_OK && !in->refuse)
         status = read_each(in, yyjson_obj_get(root, "outputs"), "outputs", read_output);
-    if (status == KD_OK && !in->graph->outputs.n)
+    if (status == KD_OK && !in->refuse && !in->graph->outputs.n)
         return bad(in, KD_ERR_DAMAGED, "the graph has no outputs");
     return status;
 }
@@ -470,26 +526,48 @@ static void import_graph(void *user)
     in->graph->name = kd_arena_strdup(in->arena, in->name);
     in->values = kd_map_in(in->arena);
     in->files = kd_map_in(in->arena);
+    in->memory = kd_map_in(in->arena);
+    for (unsigned i = 0; i < in->weights.n_memory; i++)
+        *kd_map_at(&in->memory, kd_str_of(in->weights.memory[i].name)) = (void *)&in->weights.memory[i];
     in->status = read_graph(in);
     if (in->status == KD_OK)
         kd_graph_count_uses(in->graph);
 }
 
-kd_status kd_graph_parse(const char *text, size_t n_bytes, const char *name, const char *folder, kd_graph **out_graph,
+/* Makes the graph, or only looks at it. */
+static kd_status read_text(import *in, kd_graph **out_graph)
+{
+    in->graph = kd_graph_create(in->name);
+    if (!in->graph || !kd_budget_catch(&in->graph->budget, import_graph, in))
+        in->status = kd_fail(in->why, KD_ERR_MEMORY, "%s: out of memory", in->name);
+    yyjson_doc_free(in->doc);
+    if (in->status || !out_graph)
+        kd_graph_destroy(in->graph);
+    else
+        *out_graph = in->graph;
+    return in->status;
+}
+
+kd_status kd_graph_parse(const char *text, size_t n_bytes, const char *name, const kd_graph_weights *weights, kd_graph **out_graph,
                          kd_failure *out_why)
 {
-    if (!text || !name || !out_graph)
-        return kd_fail(out_why, KD_ERR_ARGUMENT, "text, name and out_graph must not be NULL");
-import in = {.text = text, .n_bytes = n_bytes, .name = name, .folder = folder, .why = out_why };
-    in.graph = kd_graph_create(name);
-    if (!in.graph || !kd_budget_catch(&in.graph->budget, import_graph, &in))
-        in.status = kd_fail(out_why, KD_ERR_MEMORY, "%s: out of memory", name);
-    yyjson_doc_free(in.doc);
-    if (in.status)
-        kd_graph_destroy(in.graph);
-    else
-        *out_graph = in.graph;
-    return in.status;
+    if (!text || !name || !out_graph || (weights && weights->n_memory && !weights->memory))
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "text, name, the weights' memory and out_graph must not be NULL");
+import in = {.text = text, .n_bytes = n_bytes, .name = name, .why = out_why };
+    if (weights)
+        in.weights = *weights;
+    return read_text(&in, out_graph);
+}
+
+kd_status kd_graph_check(const char *text, size_t n_bytes, const char *name, kd_graph_refuse_fn *refuse, void *user,
+                         kd_failure *out_why)
+{
+    if (!text || !name || !refuse)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "text, name and refuse must not be NULL");
+    kd_failure why = {{0}};
+import in = {.text = text, .n_bytes = n_bytes, .name = name, .refuse = refuse, .refuse_user = user, .why = &why };
+    kd_status status = read_text(&in, NULL);
+    return status ? kd_fail(out_why, status, "%s", why.text) : KD_OK;
 }
 
 kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_why)
@@ -503,8 +581,9 @@ kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_
         return status;
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, slash > path ? (size_t)(slash - path) : 1) : strdup(".");
-    status =
-        folder ? kd_graph_parse(text, n_bytes, path, folder, out_graph, out_why) : kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
+    kd_graph_weights weights = {.folder = folder};
+    status = folder ? kd_graph_parse(text, n_bytes, path, &weights, out_graph, out_why)
+                    : kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
     free(folder);
     free(text);
     return status;

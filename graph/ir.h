@@ -63,6 +63,7 @@ struct kd_gnode {
     const kd_gpost *posts;
     unsigned n_posts;
     const char *origin; /* the names of the file's nodes that it came from */
+    const char *at;     /* the line of the model that made it, for messages; NULL: unknown */
 };
 
 struct kd_graph {

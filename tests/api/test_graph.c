@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,9 +122,66 @@ static void test_refused(void **state)
     assert_null(graph);
 }
 
+/* "data": {"memory": ...}: weights in memory of the caller's. */
+static void test_weights_in_memory(void **state)
+{
+    static const char TEXT[] = "{\"kg\": 1, \"inputs\": [{\"n\": \"%x\", \"t\": \"f32\", \"s\": [2]},"
+                               "{\"n\": \"%w\", \"t\": \"f32\", \"s\": [2], \"data\": {\"memory\": \"scale\"}}],"
+                               "\"nodes\": [{\"o\": \"%y\", \"op\": \"aten.mul.Tensor\", \"in\": [\"%x\", \"%w\"]}], \"outputs\": [\"%y\"]}";
+    static const float w[] = {2, 3}, x[] = {10, 10};
+    float y[2];
+    kd_graph_memory memory = {"scale", w, sizeof w};
+    kd_graph_weights weights = {.memory = &memory, .n_memory = 1};
+    kd_failure why = {{0}};
+    kd_graph *graph;
+    kd_executable *exe;
+    kd_session *session;
+    assert_int_equal(kd_graph_parse(TEXT, sizeof TEXT - 1, "test", NULL, &graph, &why), KD_ERR_DAMAGED);
+    assert_string_equal(why.text, "test: input '%w': its data is the memory 'scale', which the caller has not given");
+    memory.n_bytes = 7;
+    assert_int_equal(kd_graph_parse(TEXT, sizeof TEXT - 1, "test", &weights, &graph, &why), KD_ERR_DAMAGED);
+    assert_string_equal(why.text, "test: input '%w': the memory 'scale' has 7 bytes, but 8 are needed");
+    memory.n_bytes = 8;
+    assert_int_equal(kd_graph_parse(TEXT, sizeof TEXT - 1, "test", &weights, &graph, &why), KD_OK);
+    assert_int_equal(kd_graph_compile(graph, NULL, &exe, &why), KD_OK);
+    assert_int_equal(kd_executable_n_inputs(exe), 1);
+    assert_int_equal(kd_session_create(exe, &session, &why), KD_OK);
+    assert_int_equal(kd_session_run(session, (const void *[]){x}, (void *[]){y}, &why), KD_OK);
+    assert_true(y[0] == 20 && y[1] == 30);
+    kd_session_destroy(session);
+    kd_executable_destroy(exe);
+    kd_graph_destroy(graph);
+}
+
+static void note(void *user, const char *node, kd_status status, const char *why)
+{
+    char *said = user;
+    snprintf(said + strlen(said), 1000 - strlen(said), "%s %d %s\n", node, (int)status, why);
+}
+
+/* What is refused, and that nodes behind a refused one are judged by what the file says of it. */
+static void test_check(void **state)
+{
+    static const char TEXT[] =
+        "{\"kg\": 1, \"inputs\": [{\"n\": \"%x\", \"t\": \"f32\", \"s\": [2], \"data\": {\"memory\": \"none\"}}], \"nodes\": ["
+        "{\"o\": \"%a\", \"op\": \"aten.odd.default\", \"in\": [\"%x\"], \"out\": [{\"t\": \"f32\", \"s\": [3]}], \"at\": \"net.py:3: odd(x)\"},"
+        "{\"o\": \"%b\", \"op\": \"aten.relu.default\", \"in\": [\"%a\"], \"out\": [{\"t\": \"f32\", \"s\": [3]}]},"
+        "{\"o\": \"%c\", \"op\": \"aten.odd.default\", \"in\": [\"%b\"], \"out\": [null]},"
+        "{\"o\": \"%d\", \"op\": \"aten.relu.default\", \"in\": [\"%c\"]}], \"outputs\": [\"%nothing\"]}";
+    char said[1000] = "";
+    kd_failure why = {{0}};
+    assert_int_equal(kd_graph_check(TEXT, sizeof TEXT - 1, "net", note, said, &why), KD_OK);
+    assert_string_equal(said, "a 3 net: %a = aten.odd.default: kdsl does not know this op (net.py:3: odd(x))\n"
+                              "c 3 net: %c = aten.odd.default: kdsl does not know this op\n"
+                              "d 7 net: %d = aten.relu.default: the value '%c' is not defined before it is used\n");
+    assert_int_equal(kd_graph_check("{}", 2, "net", note, said, &why), KD_ERR_DAMAGED);
+    assert_int_equal(kd_graph_check("{}", 2, "net", NULL, NULL, &why), KD_ERR_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_queries), cmocka_unit_test(test_several_threads),
-                                       cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_weights_in_memory),
+                                       cmocka_unit_test(test_check)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -52,15 +52,26 @@ static void plan_graph(void *user)
     }
 }
 
+static void count_refused(void *user, const char *node, kd_status status, const char *why)
+{
+    if (!node || status == KD_OK || !why[0])
+        abort();
+    ++*(unsigned *)user;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
 {
     job j = {.budget = {.limit_bytes = 256 << 20}};
     kd_graph *graph = NULL;
+    unsigned n_refused = 0;
+    kd_graph_check((const char *)data, n_bytes, "graph", count_refused, &n_refused, NULL);
     if (kd_graph_parse((const char *)data, n_bytes, "graph", NULL, &graph, &j.why) != KD_OK) {
         if (!j.why.text[0] || graph)
             abort();
         return 0;
     }
+    if (n_refused)
+        abort();
     j.graph = graph;
     char *text = kd_graph_text(graph);
     free(text);
