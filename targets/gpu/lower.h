@@ -8,7 +8,7 @@
  *     scalar.c   one op on scalars, regions               place.c    lane and sub-group arithmetic, owners of copies
  *     memory.c   loads, stores, atomics: vectors, masks   convert.c, shuffle.c, swizzle.c   layout conversions
  *     fold.c, sort.c, gather.c, dot.c, dpas.c ...         ops across elements
- *     order.c    barriers between accesses of global memory
+ *     order.c, disjoint.c   barriers between accesses of global memory
  *     slm.c      places in SLM by liveness, barriers where a hazard needs one                                     */
 #ifndef KD_TARGETS_GPU_LOWER_H
 #define KD_TARGETS_GPU_LOWER_H
@@ -112,6 +112,10 @@ kd_value *kd_simt_shuffle(kd_simt *s, kd_value *v, kd_value *lane);
 /* ---- global memory ---- */
 /* Fills s->fenced. */
 void kd_simt_order(kd_simt *s, kd_op *func);
+/* Whether accesses through a and b touch different bytes for certain: in the same round of all loops around both; or a in an earlier round of
+ * the given one, all else alike. */
+bool kd_simt_disjoint(const kd_value *a, const kd_value *b, const kd_op *loop);
+bool kd_is_made_in(const kd_value *value, const kd_op *loop);
 
 /* ---- SLM ---- */
 kd_value *kd_simt_slm(kd_simt *s, const kd_type *elem, int64_t n_elems); /* a gpu.slm op; placed by slm.c */

@@ -1,25 +1,28 @@
 /* order.c - where a work-group must wait, since its work-items meet in global memory.
  *
  * A program reads and writes in the order of its ops; its work-items run side by side. So before an access that may meet an earlier one of
- * another work-item (a read and a write, through pointers from the same parameter) goes a barrier. None is needed where both go through the
- * very same pointers, of which each work-item has its own: in-place updates. Two writes are taken to go to different elements, or through the
- * same pointers; different parameters not to meet, unless it is element on element. A scalar atomic that is no relaxed one speaks to other work-groups of what all work-items did before, and of what they may do
- * after it. The walk keeps what happened since the last barrier; loops are walked until what reaches their start no longer grows. */
+ * another work-item (one of them a write, through pointers from the same parameter) goes a barrier. None is needed where both go through
+ * the very same pointers, of which each work-item has its own (in-place updates), where one work-item makes both (writes of scalars), or
+ * where their addresses are known to be apart (disjoint.c). Different parameters are taken not to meet, unless it is element on element. A
+ * scalar atomic that is no relaxed one speaks to other work-groups of what all work-items did before, and of what they may do after it. The
+ * walk keeps what happened since the last barrier; loops are walked until what reaches their start no longer grows. */
 #include "targets/gpu/lower.h"
 
 #include "base/bug.h"
 #include "passes/arg_effects.h"
 
-enum { N_ORIGINS = 64 };
+enum { N_ORIGINS = 64, MAX_ACCESSES = 32 };
 
-/* Accesses through pointers of one origin. */
-typedef struct accesses {
-    const kd_value *ptr; /* the only ones */
-    bool any, many;      /* many: not only through ptr */
-} accesses;
+typedef struct access {
+    kd_value *ptr;
+    const kd_op *loop; /* it was in an earlier round of this one, which makes the pointers; or NULL */
+    bool writes;
+} access;
 
 typedef struct state {
-    accesses reads[N_ORIGINS], writes[N_ORIGINS];
+    access accesses[MAX_ACCESSES];
+    unsigned n;
+    uint64_t other_reads, other_writes; /* origins of what else there was, through any pointers */
     uint64_t atomics;
     bool acquired; /* a scalar atomic has read what other work-groups say */
 } state;
@@ -49,25 +52,46 @@ static bool has_copies(kd_simt *s, const kd_value *ptr)
     return kd_layout_free_bits(layout, KD_LANE) || kd_layout_free_bits(layout, KD_SUB_GROUP);
 }
 
-/* own: accesses through the same pointers are of the same work-items. */
-static bool meets(const accesses *a, const kd_value *ptr, bool own)
+static bool is_block(const kd_op *op)
 {
-    return a->any && (a->many || a->ptr != ptr || !own);
+    return op->code == KD_OP_block_load || op->code == KD_OP_block_store;
 }
 
-static void add(accesses *a, const kd_value *ptr)
+/* Whether an access needs to wait for an earlier one. */
+static bool meets(order *o, const access *earlier, const kd_op *op, bool reads, bool writes)
 {
-    a->many = a->many || (a->any && a->ptr != ptr);
-    a->any = true;
-    a->ptr = ptr;
+    kd_value *ptr = kd_op_operand(op, 0);
+    bool same = earlier->ptr == ptr && !earlier->loop;
+    if ((!writes && !earlier->writes) || !(origins_of(o, earlier->ptr) & origins_of(o, ptr)))
+        return false;
+    if (is_block(op))
+        return true;
+    if (earlier->writes && !reads && (same || (!ptr->type->layout && !earlier->ptr->type->layout)))
+        return false;
+    if (same && reads != writes && !has_copies(o->s, ptr))
+        return false;
+    return !kd_simt_disjoint(earlier->ptr, ptr, earlier->loop);
+}
+
+static void lose(order *o, state *st, const access *a)
+{
+    *(a->writes ? &st->other_writes : &st->other_reads) |= origins_of(o, a->ptr);
+}
+
+static void add(order *o, state *st, access a)
+{
+    for (unsigned i = 0; i < st->n; i++)
+        if (st->accesses[i].ptr == a.ptr && st->accesses[i].loop == a.loop && st->accesses[i].writes == a.writes)
+            return;
+    if (st->n < MAX_ACCESSES)
+        st->accesses[st->n++] = a;
+    else
+        lose(o, st, &a);
 }
 
 static bool any_access(const state *st)
 {
-    bool any = st->atomics != 0;
-    for (unsigned i = 0; i < N_ORIGINS; i++)
-        any = any || st->reads[i].any || st->writes[i].any;
-    return any;
+    return st->n || st->other_reads || st->other_writes || st->atomics;
 }
 
 static kd_mem_order order_of(const kd_op *op)
@@ -91,77 +115,72 @@ static bool is_access(const kd_op *op)
 static void walk_access(order *o, const kd_op *op, state *st)
 {
     kd_value *ptr = kd_op_operand(op, 0);
-    bool reads = op->code == KD_OP_load || op->code == KD_OP_block_load,
-         writes = op->code == KD_OP_store || op->code == KD_OP_block_store;
-    bool atomic = !reads && !writes, own = !has_copies(o->s, ptr);
+    bool loads = op->code == KD_OP_load || op->code == KD_OP_block_load,
+         stores = op->code == KD_OP_store || op->code == KD_OP_block_store, atomic = !loads && !stores;
     bool speaks = atomic && !ptr->type->layout && order_of(op) != KD_ORDER_RELAXED;
     uint64_t origins = origins_of(o, ptr);
-    bool hazard = st->acquired || (speaks && any_access(st)) || (!atomic && st->atomics & origins);
-    for (unsigned i = 0; i < N_ORIGINS && !hazard; i++)
-        if (origins >> i & 1)
-            hazard = (!writes && meets(&st->writes[i], ptr, own && reads)) || (!reads && meets(&st->reads[i], ptr, own && writes));
+    bool hazard = st->acquired || (speaks && any_access(st)) || (!atomic && st->atomics & origins) || st->other_writes & origins ||
+                  (!loads && st->other_reads & origins);
+    for (unsigned i = 0; i < st->n && !hazard; i++)
+        hazard = meets(o, &st->accesses[i], op, !stores, !loads);
     if (hazard) {
         *kd_map_at_ptr(&o->s->fenced, op) = (void *)op;
         *st = (state){.acquired = false};
     }
-    for (unsigned i = 0; i < N_ORIGINS; i++) {
-        if (origins >> i & 1 && reads)
-            add(&st->reads[i], ptr);
-        if (origins >> i & 1 && writes)
-            add(&st->writes[i], ptr);
-    }
+    access a = {.ptr = ptr, .writes = stores};
+    if (is_block(op))
+        lose(o, st, &a);
+    else if (!atomic)
+        add(o, st, a);
     st->atomics |= atomic ? origins : 0;
     st->acquired = speaks;
 }
 
-static bool join_accesses(accesses *a, const accesses *b)
-{
-    accesses old = *a;
-    if (!b->any)
-        return false;
-    add(a, b->ptr);
-    a->many = a->many || b->many;
-    return a->any != old.any || a->many != old.many;
-}
-
 /* True: st grew. */
-static bool join(state *st, const state *other)
+static bool join(order *o, state *st, const state *other)
 {
-    bool grew = (other->atomics & ~st->atomics) || (other->acquired && !st->acquired);
+    unsigned n = st->n;
+    bool grew = (other->atomics & ~st->atomics) || (other->other_reads & ~st->other_reads) ||
+                (other->other_writes & ~st->other_writes) || (other->acquired && !st->acquired);
+    uint64_t reads = st->other_reads, writes = st->other_writes;
     st->atomics |= other->atomics;
+    st->other_reads |= other->other_reads;
+    st->other_writes |= other->other_writes;
     st->acquired |= other->acquired;
-    for (unsigned i = 0; i < N_ORIGINS; i++) {
-        grew |= join_accesses(&st->reads[i], &other->reads[i]);
-        grew |= join_accesses(&st->writes[i], &other->writes[i]);
-    }
-    return grew;
+    for (unsigned i = 0; i < other->n; i++)
+        add(o, st, other->accesses[i]);
+    return grew || st->n > n || (st->other_reads & ~reads) || (st->other_writes & ~writes);
 }
 
 /* In the next round, values made in the loop are other ones. */
-static void forget_round(accesses *a, const kd_op *loop)
+static void begin_round(order *o, state *st, const kd_op *loop)
 {
-    const kd_op *home = !a->any ? NULL : a->ptr->def ? a->ptr->def : a->ptr->owner->parent;
-    if (home && (home == loop || kd_op_is_inside(home, loop)))
-        a->many = true;
+    unsigned n = st->n;
+    st->n = 0;
+    for (unsigned i = 0; i < n; i++) {
+        access a = st->accesses[i];
+        if (a.loop != loop && a.loop && kd_is_made_in(a.ptr, loop)) {
+            lose(o, st, &a);
+            continue;
+        }
+        if (kd_is_made_in(a.ptr, loop))
+            a.loop = loop;
+        add(o, st, a);
+    }
 }
 
 static void walk_block(order *o, kd_block *block, state *st);
 
 static void walk_loop(order *o, const kd_op *op, state *st)
 {
-    state start = *st, at = *st;
-    for (bool grew = true; grew;) {
-        at = start;
+    state at;
+    do {
+        at = *st;
         for (unsigned r = 0; r < op->n_regions; r++)
             walk_block(o, op->regions[r], &at);
-        for (unsigned i = 0; i < N_ORIGINS; i++) {
-            forget_round(&at.reads[i], op);
-            forget_round(&at.writes[i], op);
-        }
-        grew = join(&start, &at);
-    }
-    *st = start; /* what precedes the loop, or is left by a round; of a while's last half round no more than that */
-    if (op->code == KD_OP_while)
+        begin_round(o, &at, op);
+    } while (join(o, st, &at));
+    if (op->code == KD_OP_while) /* its last half round */
         walk_block(o, op->regions[0], st);
 }
 
@@ -176,7 +195,7 @@ static void walk_block(order *o, kd_block *block, state *st)
             state other = *st;
             walk_block(o, op->regions[0], st);
             walk_block(o, op->regions[1], &other);
-            join(st, &other);
+            join(o, st, &other);
         } else if (op->code == KD_OP_for || op->code == KD_OP_while) {
             walk_loop(o, op, st);
         }

@@ -45,16 +45,31 @@ static bool is_exported(const char *name, void *user)
 
 /* Instructions that PoCL's translator makes calls of: of functions that PoCL lacks. Here they become calls of the emulation's. */
 static const struct {
-    uint32_t code;
+    uint32_t code, extended; /* extended: of OpExtInst, where the result is f16 */
     const char *function;
-} CALLS[] = {{6116, "_Z32intel_convert_bfloat16_as_ushortf"}, {6117, "_Z31intel_convert_as_bfloat16_floatt"}};
-enum { N_CALLS = sizeof CALLS / sizeof *CALLS, OP_FUNCTION_CALL = 57 };
+} CALLS[] = {{6116, 0, "_Z32intel_convert_bfloat16_as_ushortf"}, {6117, 0, "_Z31intel_convert_as_bfloat16_floatt"}, {12, 23, "_Z4fabsDh"}};
+enum { N_CALLS = sizeof CALLS / sizeof *CALLS, OP_FUNCTION_CALL = 57, OP_TYPE_FLOAT = 22, OP_EXT_INST = 12 };
+
+/* The id of the type; 0: the module has none. */
+static uint32_t type_f16(const module *m)
+{
+    for (size_t at = 5; at < m->n_words && m->words[at] >> 16; at += m->words[at] >> 16)
+        if ((m->words[at] & 0xffff) == OP_TYPE_FLOAT && m->words[at + 2] == 16)
+            return m->words[at + 1];
+    return 0;
+}
+
+static bool is_call(const uint32_t *op, size_t i, uint32_t f16)
+{
+    return (op[0] & 0xffff) == CALLS[i].code && (CALLS[i].code != OP_EXT_INST || (op[4] == CALLS[i].extended && op[1] == f16));
+}
 
 static bool has_call_in_disguise(const module *m, module *has)
 {
+    uint32_t f16 = type_f16(m);
     for (size_t at = 5; at < m->n_words && m->words[at] >> 16; at += m->words[at] >> 16)
         for (size_t i = 0; i < N_CALLS; i++)
-            if ((m->words[at] & 0xffff) == CALLS[i].code && is_exported(CALLS[i].function, has))
+            if (is_call(m->words + at, i, f16) && is_exported(CALLS[i].function, has))
                 return true;
     return false;
 }
@@ -70,10 +85,10 @@ static uint32_t function_named(const module *m, const char *name)
     return 0;
 }
 
-/* OpConvert TYPE RESULT VALUE -> OpFunctionCall TYPE RESULT FUNCTION VALUE. */
+/* OpConvert TYPE RESULT VALUE, OpExtInst TYPE RESULT SET INSTRUCTION VALUE -> OpFunctionCall TYPE RESULT FUNCTION VALUE. */
 static void show_calls(module *m)
 {
-    uint32_t functions[N_CALLS];
+    uint32_t functions[N_CALLS], f16 = type_f16(m);
     for (size_t i = 0; i < N_CALLS; i++)
         functions[i] = function_named(m, CALLS[i].function);
     uint32_t *words = malloc((m->n_words + m->n_words / 4 + 1) * sizeof *words);
@@ -83,12 +98,12 @@ static void show_calls(module *m)
         const uint32_t *op = m->words + at;
         uint32_t function = 0;
         for (size_t i = 0; i < N_CALLS; i++)
-            function = (op[0] & 0xffff) == CALLS[i].code ? functions[i] : function;
+            function = is_call(op, i, f16) ? functions[i] : function;
         memcpy(words + n, op, size * sizeof *words);
         if (function) {
             words[n] = 5u << 16 | OP_FUNCTION_CALL;
             words[n + 3] = function;
-            words[n + 4] = op[3];
+            words[n + 4] = op[size - 1];
         }
         n += function ? 5 : size;
     }

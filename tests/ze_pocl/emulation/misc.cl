@@ -5,6 +5,8 @@ ushort OV intel_convert_bfloat16_as_ushort(float x) { return to_bf16(x); }
 float OV intel_convert_as_bfloat16_float(ushort x) { return from_bf16(x); }
 float intel_convert_tfloat32_as_float(float x) { return isnan(x) || isinf(x) ? x : as_float((as_uint(x) + 0xfff + (as_uint(x) >> 13 & 1)) & 0xffffe000u); }
 
+half OV fabs(half x) { return as_half((ushort)(as_ushort(x) & 0x7fff)); }
+
 /* SPV_INTEL_predicated_io; T: of what is loaded or stored. */
 #define PREDICATED(T)                                                                                                                   \
     T OV __spirv_PredicatedLoadINTEL(global void *at, bool yes, T otherwise) { return yes ? *(global T *)at : otherwise; }               \
