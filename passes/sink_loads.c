@@ -5,8 +5,9 @@
  *     %s = kd.dot %q, %k, ...                %v = kd.load ...
  *     %o = kd.dot %p, %v, ...                %o = kd.dot %p, %v, ...
  *
- * Loads, conversions, reads of SLM, and what takes vectors apart and puts them together, move down to their first reader in the block, but over
- * nothing that writes. Only in blocks in which these would fill most registers: early loads hide latency.
+ * Loads, conversions, reads of SLM, and what takes their vectors apart and puts them together, move down to their first reader in the block,
+ * but over nothing that writes. Vectors of computed 16-bit values move up to their last part. Only in blocks in which all this would fill most
+ * registers: early loads hide latency.
  * Cost: linear, but for the search for first readers, which goes as far as ops move, MAX_DISTANCE at most. */
 #include "ir/layout.h"
 #include "passes/gpu_config.h"
@@ -25,9 +26,19 @@ static bool is_load(const kd_op *op)
     }
 }
 
+static bool may_sink(const kd_op *op);
+
+/* Vectors whose parts come from what may sink itself; what is computed would only wait, in more registers, to be put together. */
+static bool comes_from_sinking(const kd_op *op)
+{
+    const kd_op *def = kd_op_operand(op, 0)->def;
+    return def && def->block == op->block && may_sink(def);
+}
+
 static bool may_sink(const kd_op *op)
 {
-    return is_load(op) || op->code == KD_OP_gpu_convert_layout || op->code == KD_OP_gpu_pack || op->code == KD_OP_gpu_unpack;
+    return is_load(op) || op->code == KD_OP_gpu_convert_layout ||
+           ((op->code == KD_OP_gpu_pack || op->code == KD_OP_gpu_unpack) && comes_from_sinking(op));
 }
 
 /* Dwords of one work-item. */
@@ -103,6 +114,30 @@ static kd_op *latest_place(const kd_op *op)
     return any ? at : NULL;
 }
 
+static void mark_operands(const kd_op *op, uint32_t mark)
+{
+    for (unsigned i = 0; i < op->n_operands; i++)
+        if (kd_op_operand(op, i)->def)
+            kd_op_operand(op, i)->def->mark = mark;
+}
+
+/* Computed values of less than a register go into their vector at once: it takes half of what they take one by one. */
+static bool rise(kd_op *pack)
+{
+    kd_op *last = NULL;
+    mark_operands(pack, 1);
+    for (kd_op *at = pack->prev; at && !last; at = at->prev)
+        last = at->mark ? at : NULL;
+    mark_operands(pack, 0);
+    kd_op *place = last ? last->next : pack;
+    while (place->code == KD_OP_gpu_pack && place != pack) /* behind those that rose before */
+        place = place->next;
+    if (place == pack)
+        return false;
+    kd_op_move_before(pack, place);
+    return true;
+}
+
 static bool visit_block(kd_block *block, uint64_t capacity)
 {
     bool changed = false;
@@ -115,6 +150,10 @@ static bool visit_block(kd_block *block, uint64_t capacity)
         op->mark = 0;
     for (kd_op *op = block->last, *before; op; op = before) { /* from the end: readers first */
         before = op->prev;
+        if (op->code == KD_OP_gpu_pack && !may_sink(op) && kd_type_elem_bits(kd_op_operand(op, 0)->type) < 32) {
+            changed |= rise(op);
+            continue;
+        }
         kd_op *at = may_sink(op) ? latest_place(op) : NULL;
         if (!at || at == op->next)
             continue;

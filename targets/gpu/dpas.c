@@ -30,12 +30,14 @@ static void pack_operands(dpas *d, kd_value *const *a, kd_value *const *b)
     d->b = runs_of(s, b, d->n_n * d->n_k, d->b_regs, dword, d->b_regs * bits / 32);
 }
 
+/* Columns after columns: all of a is alive the while (in a chain of dots it was just computed), but of b only what the columns at hand take,
+ * where sink-loads loads it late. */
 static void multiply(dpas *d)
 {
     kd_simt *s = d->s;
     kd_text elem = kd_str_of(d->t->elem);
-    for (unsigned k = 0; k < d->n_k; k++)
-        for (unsigned n = 0; n < d->n_n; n++)
+    for (unsigned n = 0; n < d->n_n; n++)
+        for (unsigned k = 0; k < d->n_k; k++)
             for (unsigned m = 0; m < d->n_m; m++) {
                 kd_value **acc = &d->acc[n * d->n_m + m];
                 *acc = kd_result(kd_build_gpu_dpas(

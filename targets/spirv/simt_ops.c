@@ -19,7 +19,8 @@ static LLVMValueRef sub_group_value(kd_emitter *e, const char *name)
     return kd_spirv_call(e, name, e->i32, NULL, 0, KD_CALL_PURE);
 }
 
-/* ---- shuffles: of 32 and 64 bits, which every consumer has ---- */
+/* ---- shuffles: of 32 and 64 bits, which every consumer has; of f32 as it is, so that Intel's compiler sees a butterfly of sums or maxima
+ * and makes a few instructions of it, whose result it knows to be the same in all lanes ---- */
 
 typedef struct shuffle {
     const char *name; /* with %s for the type */
@@ -32,12 +33,16 @@ static LLVMValueRef shuffle_scalar(kd_emitter *e, LLVMValueRef *args, void *user
     LLVMValueRef v = args[0];
     LLVMTypeRef type = LLVMTypeOf(v);
     bool is_ptr = LLVMGetTypeKind(type) == LLVMPointerTypeKind, is_int = LLVMGetTypeKind(type) == LLVMIntegerTypeKind;
-    LLVMTypeRef bits = is_ptr || type == e->f64 ? e->i64 : type == e->f32 ? e->i32 : type;
+    char name[64];
+    if (type == e->f32) {
+        snprintf(name, sizeof name, how->name, "f");
+        return kd_spirv_call(e, name, type, (LLVMValueRef[]){v, how->lane}, 2, KD_CALL_CONVERGENT_PURE);
+    }
+    LLVMTypeRef bits = is_ptr || type == e->f64 ? e->i64 : type;
     LLVMTypeRef wide = bits == e->i64 ? e->i64 : e->i32;
     v = is_ptr ? LLVMBuildPtrToInt(e->b, v, bits, "") : is_int ? v : LLVMBuildBitCast(e->b, v, bits, "");
     if (bits != wide)
         v = LLVMBuildZExt(e->b, v, wide, "");
-    char name[64];
     snprintf(name, sizeof name, how->name, wide == e->i64 ? "l" : "i");
     LLVMValueRef both[] = {v, how->lane};
     v = kd_spirv_call(e, name, wide, both, 2, KD_CALL_CONVERGENT_PURE);

@@ -13,9 +13,9 @@ import triton.language as tl
 # CHECK:     define spir_kernel void @kernel(ptr addrspace(1) align 16 %x, ptr addrspace(1) align 16 %h, ptr addrspace(1) align 16 %out, i8 %flag, i16 %s, i32 %n)
 # CHECK-SAME: !reqd_work_group_size ![[GROUP:.*]] !intel_reqd_sub_group_size ![[LANES:[0-9]+]]
 # CHECK-NOT: bfloat
-# CHECK:     call spir_func i32 @_Z21sub_group_shuffle_xorij(i32
+# CHECK:     call spir_func float @_Z21sub_group_shuffle_xorfj(float
 # CHECK:     call spir_func void @_Z22__spirv_ControlBarrierjjj(i32 2, i32 2, i32 264)
-# CHECK:     declare spir_func i32 @_Z21sub_group_shuffle_xorij(i32, i32) #[[CONVERGENT:[0-9]+]]
+# CHECK:     declare spir_func float @_Z21sub_group_shuffle_xorfj(float, i32) #[[CONVERGENT:[0-9]+]]
 # CHECK:     attributes #[[CONVERGENT]] = { convergent
 # CHECK-DAG: ![[GROUP]] = !{i32 128, i32 1, i32 1}
 # CHECK-DAG: ![[LANES]] = !{i32 32}
