@@ -1,0 +1,123 @@
+"""How fast graphs run, beside PyTorch, onnxruntime and OpenVINO.
+
+usage: ./dev bench graph [--json FILE] [--chart FILE.svg] [--engines A,B] [--rounds N] [--threads N] [--bf16] [MODEL ...]
+
+Each engine has a process of its own, and they take turns: in each round each of them runs for a moment while the others wait. So all see
+the same machine, and what counts is the ratio. A model's figures are the median of all runs, the quartiles, and the least median of a round,
+which is closest to what a quiet machine would show. Peers come from PyPI, into a folder of the user's cache (requirements.txt), unless
+KDSL_BENCH_PYTHON names a Python that has them."""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+import chart
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "kdsl" / "bench-graph"
+MODELS = ("resnet50-b1", "resnet50-b8", "mobilenetv3-b1", "bert-128", "gpt-256")
+ENGINES = ("kdsl", "eager", "inductor", "freezing", "onnxruntime", "openvino")
+MOMENT = 0.25       # seconds that an engine runs for in a round
+
+
+def peers_python():
+    if "KDSL_BENCH_PYTHON" in os.environ:
+        return os.environ["KDSL_BENCH_PYTHON"]
+    folder, wanted = CACHE / "python", (HERE / "requirements.txt").read_text()
+    done = folder / "requirements.txt"
+    if not done.exists() or done.read_text() != wanted:
+        print(f"installing the peers in {folder} ...", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([folder / "bin/pip", "install", "--quiet", "-r", HERE / "requirements.txt"], check=True)
+        done.write_text(wanted)
+    return folder / "bin/python"
+
+
+class Engine:
+    def __init__(self, name, model, folder, args, python):
+        env = os.environ | {"KDSL_BENCH_LIBRARY": str(PROJECT / "build" / "libkdsl.so.0"), "OMP_NUM_THREADS": str(args.threads)}
+        words = [python, HERE / "engines.py", name, model, folder, str(args.threads)] + (["bf16"] if args.bf16 else [])
+        self.name, self.medians, self.times = name, [], []
+        with open(folder / f"{name}.log", "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=env, cwd=HERE)
+        self.ready = self.answer()
+        if self.ready is None:
+            last = (folder / f"{name}.log").read_text(encoding="utf-8").strip().splitlines()[-1:]
+            print(f"{model:16} {name:12} failed: {''.join(last)}", flush=True)
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else None
+
+    def run(self, n):
+        print(n, file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def take_turn(self):
+        n = 1 if not self.times else max(1, min(200, int(MOMENT / statistics.median(self.times))))
+        times = self.run(n)
+        self.times += times
+        self.medians.append(statistics.median(times))
+
+    def figures(self):
+        times = sorted(self.times)
+        return {"engine": self.name, "first_s": self.ready["first"], "error": self.ready["error"], "n": len(times),
+                "median_ms": statistics.median(times) * 1e3, "low_ms": times[len(times) // 4] * 1e3,
+                "high_ms": times[len(times) * 3 // 4] * 1e3, "least_ms": min(self.medians) * 1e3}
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def measure(model, args, python):
+    folder = CACHE / model
+    if not (folder / "model.onnx").exists():
+        print(f"exporting {model} ...", file=sys.stderr)
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([python, HERE / "engines.py", "export", model, folder, "0"], check=True, cwd=HERE, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+    engines = [Engine(name, model, folder, args, python) for name in args.engines]
+    running = [e for e in engines if e.ready]
+    for _ in range(args.rounds):
+        for e in running:
+            e.take_turn()
+    for e in engines:
+        e.stop()
+    results = [e.figures() for e in running]
+    for r in results:
+        others = [o["least_ms"] for o in results if o["engine"] != "kdsl"]
+        r["best_peer_over_it"] = min(others) / r["least_ms"] if others else None
+        print(f"{model:16} {r['engine']:12} {r['median_ms']:9.2f} ms ({r['low_ms']:.2f} to {r['high_ms']:.2f}), least {r['least_ms']:9.2f}; "
+              f"first result {r['first_s']:6.2f} s, error {r['error']:.1e}" +
+              (f"; {r['best_peer_over_it']:.2f} of the best peer's speed" if others else ""), flush=True)
+    return {"model": model, "threads": args.threads, "type": "bf16" if args.bf16 else "f32", "load": os.getloadavg()[0], "engines": results}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench graph", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"{', '.join(MODELS)}; all of them where none is named")
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--chart", metavar="FILE", help="an SVG picture")
+    parser.add_argument("--engines", type=lambda s: s.split(","), default=list(ENGINES), metavar="A,B", help=", ".join(ENGINES))
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="under autocast to bf16")
+    args = parser.parse_args()
+    unknown = [m for m in args.models if m not in MODELS] + [e for e in args.engines if e not in ENGINES]
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}")
+    python = peers_python()
+    results = [measure(model, args, python) for model in args.models or MODELS]
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if args.chart:
+        pathlib.Path(args.chart).write_text(chart.draw(results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

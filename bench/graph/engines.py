@@ -1,0 +1,149 @@
+"""One engine with one model, in a process of its own: it says when it is ready, then runs as often as it is told.
+
+usage: engines.py ENGINE MODEL FOLDER THREADS [bf16]      lines on standard input: how often to run; answers are JSON, a line each
+
+ENGINE is a name of ENGINES below; FOLDER has what `engines.py export` made of the model."""
+import contextlib
+import ctypes
+import json
+import os
+import pathlib
+import sys
+import time
+
+
+# ---- kdsl, through the C API ------------------------------------------------------------------------------------------------------
+
+class TensorType(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_int), ("n_dims", ctypes.c_uint), ("shape", ctypes.c_int64 * 8), ("strides", ctypes.c_int64 * 8)]
+
+
+class TensorInfo(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("type", TensorType)]
+
+
+class Options(ctypes.Structure):
+    _fields_ = [("device", ctypes.c_char_p), ("n_threads", ctypes.c_uint), ("no_cache", ctypes.c_bool), ("no_fusion", ctypes.c_bool)]
+
+
+def kdsl(model, folder, threads, bf16):
+    import numpy as np
+    lib = ctypes.CDLL(os.environ["KDSL_BENCH_LIBRARY"])
+    lib.kd_executable_output.restype = ctypes.POINTER(TensorInfo)
+    why = ctypes.create_string_buffer(4096)
+
+    def call(function, *args):
+        if function(*args, why):
+            sys.exit(why.value.decode())
+
+    inputs = load_inputs(folder)
+    begin = time.perf_counter()
+    graph, executable, session = (ctypes.c_void_p() for _ in range(3))
+    call(lib.kd_graph_read, str(folder / f"graph{bf16}.json").encode(), ctypes.byref(graph))
+    call(lib.kd_graph_compile, graph, ctypes.byref(Options(b"cpu", threads, False, False)), ctypes.byref(executable))
+    call(lib.kd_session_create, executable, ctypes.byref(session))
+    out = lib.kd_executable_output(executable, 0).contents.type
+    result = np.empty(out.shape[:out.n_dims], np.float32)
+    ins = (ctypes.c_void_p * len(inputs))(*[a.ctypes.data for a in inputs])
+    outs = (ctypes.c_void_p * 1)(result.ctypes.data)
+    run = lib.kd_session_run
+    run.argtypes = [ctypes.c_void_p] * 4
+
+    def once(inputs=inputs):    # whose memory ins points to
+        if run(session, ins, outs, why):
+            sys.exit(why.value.decode())
+        return result
+
+    once()
+    return once, time.perf_counter() - begin
+
+
+def load_inputs(folder):
+    import numpy as np
+    return [np.load(folder / f"input{i}.npy") for i in range(len(list(folder.glob("input*.npy"))))]
+
+
+# ---- peers ------------------------------------------------------------------------------------------------------------------------
+
+def torch_engine(prepare):
+    def make(model, folder, threads, bf16):
+        import torch
+        import models
+        torch.set_num_threads(threads)
+        module, inputs = models.make(model)
+        autocast = torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext()
+        begin = time.perf_counter()
+        module = prepare(torch, module)
+
+        def once():
+            with torch.no_grad(), autocast:
+                return module(*inputs)
+
+        result = once()
+        first = time.perf_counter() - begin
+        return lambda: once() if result is None else once().float().numpy(), first
+    return make
+
+
+def freezing(torch, module):
+    import torch._inductor.config
+    torch._inductor.config.freezing = True
+    return torch.compile(module)
+
+
+def onnx_runtime(model, folder, threads, bf16):
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    inputs = load_inputs(folder)
+    begin = time.perf_counter()
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    feed = dict(zip([i.name for i in session.get_inputs()], inputs))
+    session.run(None, feed)
+    return lambda: session.run(None, feed)[0], time.perf_counter() - begin
+
+
+def openvino(model, folder, threads, bf16):
+    import openvino
+    inputs = load_inputs(folder)
+    begin = time.perf_counter()
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32"}
+    request = openvino.Core().compile_model(str(folder / "model.onnx"), "CPU", settings).create_infer_request()
+    request.infer(inputs, share_inputs=True)
+    return lambda: request.infer(inputs, share_inputs=True, share_outputs=True)[0], time.perf_counter() - begin
+
+
+ENGINES = {
+    "kdsl": kdsl,
+    "eager": torch_engine(lambda torch, module: module),
+    "inductor": torch_engine(lambda torch, module: torch.compile(module)),
+    "freezing": torch_engine(freezing),
+    "onnxruntime": onnx_runtime,
+    "openvino": openvino,
+}
+
+
+def main():
+    engine, model, folder, threads = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), int(sys.argv[4])
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)       # what libraries print is no answer
+    if engine == "export":
+        import export
+        export.export(model, folder)
+        return
+    once, first = ENGINES[engine](model, folder, threads, "-bf16" if "bf16" in sys.argv[5:] else "")
+    import numpy as np
+    expected = np.load(folder / "expected.npy")
+    error = float(np.abs(np.asarray(once(), np.float32).reshape(expected.shape) - expected).max() / np.abs(expected).max())
+    print(json.dumps({"first": first, "error": error}), file=answers)
+    for line in sys.stdin:
+        times = []
+        for _ in range(int(line)):
+            begin = time.perf_counter()
+            once()
+            times.append(time.perf_counter() - begin)
+        print(json.dumps(times), file=answers)
+
+
+if __name__ == "__main__":
+    main()
