@@ -76,6 +76,15 @@ static kd_status add_kernel(compilation *c, const kd_group *group)
     return KD_OK;
 }
 
+/* A primitive is made for so many threads as the thread that makes it would use. */
+static kd_status make_primitive(kd_executable *exe, const kd_gnode *node, kd_step *step, kd_operand *operands)
+{
+    unsigned n_threads = kd_onednn_set_threads(exe->onednn, exe->n_threads);
+    kd_status status = kd_plan_make_primitive(exe->plan, exe->onednn, node, &step->primitive, operands, &step->n_operands);
+    kd_onednn_set_threads(exe->onednn, n_threads);
+    return status;
+}
+
 static kd_status add_primitive(compilation *c, const kd_gnode *node)
 {
     kd_executable *exe = c->exe;
@@ -83,7 +92,7 @@ static kd_status add_primitive(compilation *c, const kd_gnode *node)
     kd_step step = {0};
     kd_status status = exe->onednn ? KD_OK : kd_onednn_open(&exe->onednn, c->why);
     if (status == KD_OK)
-        status = kd_plan_make_primitive(exe->plan, exe->onednn, node, &step.primitive, operands, &step.n_operands);
+        status = make_primitive(exe, node, &step, operands);
     if (status)
         return status;
     kd_operand *kept = kd_arena_array(exe->arena, kd_operand, step.n_operands);
@@ -131,6 +140,9 @@ static kd_status open_tools(compilation *c)
     kd_status status = kd_device_open(device, &device_options, &c->exe->device, c->why);
     if (status)
         return status;
+    kd_device_info info;
+    kd_device_get_info(c->exe->device, &info);
+    c->exe->n_threads = info.n_threads;
     if (kd_cache_open(NULL, &c->cache, NULL) == KD_OK)
         c->store = kd_cache_as_store(c->cache);
     status = kd_compiler_create(&(kd_compiler_options){.store = c->cache ? &c->store : NULL}, &c->compiler);

@@ -23,6 +23,7 @@ struct kd_executable {
     kd_device *device;
     KD_VEC(kd_step) steps;
     KD_VEC(kd_kernel *) kernels; /* each once, for destruction */
+    unsigned n_threads;
     kd_onednn *onednn;           /* NULL: no step needs it */
     size_t scratch_bytes;        /* of the primitive that needs most */
     KD_VEC(kd_tensor_info) inputs, outputs;

@@ -2,6 +2,7 @@
 #include "graph/executable.h"
 
 #include "base/scalar.h"
+#include "runtime/cpu/queue_team.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -19,6 +20,7 @@ typedef struct patch {
 struct kd_session {
     kd_executable *exe;
     kd_queue *queue;
+    kd_team *team; /* oneDNN's threads, which run the kernels too; NULL: the device's own do */
     char *memory; /* the arena, and behind it the scratch memory of primitives */
     kd_arg *args; /* of all steps, one behind the other */
     kd_primitive_call **calls; /* by step; NULL: a kernel */
@@ -33,6 +35,7 @@ void kd_session_destroy(kd_session *session)
     for (unsigned i = 0; session->calls && i < session->exe->steps.n; i++)
         kd_primitive_call_destroy(session->calls[i]);
     kd_queue_destroy(session->queue);
+    kd_team_destroy(session->team);
     if (session->memory)
         kd_memory_free(session->exe->device, session->memory);
     free(session->calls);
@@ -69,6 +72,17 @@ static kd_status bind_steps(kd_session *s, kd_failure *out_why)
     return KD_OK;
 }
 
+static kd_status create_queue(kd_session *s)
+{
+    kd_status status = kd_queue_create(s->exe->device, &s->queue);
+    if (status || !s->exe->onednn)
+        return status;
+    status = kd_onednn_team_create(s->exe->onednn, s->exe->n_threads, &s->team);
+    if (status == KD_OK)
+        kd_cpu_queue_use_team(s->queue, s->team);
+    return status == KD_ERR_UNSUPPORTED ? KD_OK : status;
+}
+
 kd_status kd_session_create(kd_executable *executable, kd_session **out_session, kd_failure *out_why)
 {
     if (!executable || !out_session)
@@ -85,7 +99,7 @@ kd_status kd_session_create(kd_executable *executable, kd_session **out_session,
     s->calls = calloc(executable->steps.n + 1, sizeof(kd_primitive_call *));
     kd_status status = s->args && s->patches && s->calls ? KD_OK : KD_ERR_MEMORY;
     if (status == KD_OK)
-        status = kd_queue_create(executable->device, &s->queue);
+        status = create_queue(s);
     if (status == KD_OK)
         status = kd_memory_alloc(executable->device, n_bytes, (void **)&s->memory);
     status = status ? kd_fail(out_why, status, "cannot get %zu bytes for the values of a graph", n_bytes) : bind_steps(s, out_why);
@@ -167,16 +181,10 @@ static kd_status finish(kd_session *session, kd_failure *out_why)
     return status ? kd_fail(out_why, status, "%s", kd_device_error(session->exe->device)) : KD_OK;
 }
 
-kd_status kd_session_run_timed(kd_session *session, const void *const *inputs, void *const *outputs, uint64_t *out_step_ns,
-                               kd_failure *out_why)
+static kd_status run_steps(kd_session *session, uint64_t *out_step_ns, kd_failure *out_why)
 {
-    if (!session)
-        return kd_fail(out_why, KD_ERR_ARGUMENT, "session must not be NULL");
     const kd_executable *exe = session->exe;
-    kd_status status = check_pointers(exe, inputs, outputs, out_why);
-    if (status)
-        return status;
-    bind_callers_memory(session, inputs, outputs);
+    kd_status status = KD_OK;
     const kd_arg *args = session->args;
     uint64_t before = out_step_ns ? now_ns() : 0;
     for (unsigned i = 0; i < exe->steps.n && status == KD_OK; i++) {
@@ -190,6 +198,23 @@ kd_status kd_session_run_timed(kd_session *session, const void *const *inputs, v
         }
     }
     return status ? status : finish(session, out_why);
+}
+
+kd_status kd_session_run_timed(kd_session *session, const void *const *inputs, void *const *outputs, uint64_t *out_step_ns,
+                               kd_failure *out_why)
+{
+    if (!session)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "session must not be NULL");
+    const kd_executable *exe = session->exe;
+    kd_status status = check_pointers(exe, inputs, outputs, out_why);
+    if (status)
+        return status;
+    bind_callers_memory(session, inputs, outputs);
+    unsigned n_threads = exe->onednn ? kd_onednn_set_threads(exe->onednn, exe->n_threads) : 0;
+    status = run_steps(session, out_step_ns, out_why);
+    if (exe->onednn)
+        kd_onednn_set_threads(exe->onednn, n_threads);
+    return status;
 }
 
 kd_status kd_session_run(kd_session *session, const void *const *inputs, void *const *outputs, kd_failure *out_why)

@@ -2,8 +2,8 @@
 #include "runtime/device_impl.h"
 #include "runtime/cpu/elf_loader.h"
 #include "runtime/cpu/processors.h"
+#include "runtime/cpu/queue_team.h"
 #include "runtime/cpu/symbols.h"
-#include "runtime/cpu/thread_pool.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,6 +22,7 @@ typedef struct cpu_device {
 typedef struct cpu_queue {
     kd_queue base;
     _Atomic bool failed; /* since the last kd_queue_finish */
+    const kd_team *team; /* that runs its kernels; NULL: the device's pool */
 } cpu_queue;
 
 typedef struct cpu_event {
@@ -100,6 +101,11 @@ static kd_status queue_create(kd_device *device, kd_queue **out_queue)
 static void queue_destroy(kd_queue *queue)
 {
     free(queue);
+}
+
+void kd_cpu_queue_use_team(kd_queue *queue, const kd_team *team)
+{
+    ((cpu_queue *)queue)->team = team;
 }
 
 static kd_status queue_finish(kd_queue *queue)
@@ -226,6 +232,7 @@ static kd_status kernel_launch(kd_queue *queue, kd_kernel *kernel, const uint32_
         .n_programs = n_programs,
         .scratch_bytes = kernel->desc->scratch_bytes,
         .program_ps = atomic_load_explicit(&k->program_ps, memory_order_relaxed),
+        .team = ((cpu_queue *)queue)->team,
     };
     cpu_event *event;
     bool failed = false;

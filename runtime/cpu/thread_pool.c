@@ -9,7 +9,6 @@
  * alone where the last launch of the kernel says that all of it takes less, and shares what is left if it takes longer this time.
  */
 #include "runtime/cpu/thread_pool.h"
-#include "runtime/cpu/scratch.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -371,6 +370,31 @@ void kd_pool_destroy(kd_pool *pool)
     free(pool);
 }
 
+/* ---- teams ---- */
+
+kd_status kd_team_create(unsigned n_threads, kd_team **out_team)
+{
+    kd_team *team = calloc(1, sizeof *team);
+    kd_scratch *scratch = calloc(n_threads, sizeof *scratch);
+    if (!team || !scratch) {
+        free(team);
+        free(scratch);
+        return KD_ERR_MEMORY;
+    }
+    *team = (kd_team){.n_threads = n_threads, .scratch = scratch};
+    *out_team = team;
+    return KD_OK;
+}
+
+void kd_team_destroy(kd_team *team)
+{
+    for (unsigned i = 0; team && i < team->n_threads; i++)
+        kd_scratch_release(&team->scratch[i]);
+    if (team)
+        free(team->scratch);
+    free(team);
+}
+
 /* ---- running ---- */
 
 static slot *slot_take(kd_pool *pool)
@@ -413,13 +437,18 @@ static bool run_alone(const kd_pool_work *work, void *scratch, uint64_t limit_ns
     return failed;
 }
 
+static unsigned n_threads(const kd_pool *pool, const kd_pool_work *work)
+{
+    return work->team ? work->team->n_threads : pool->n_threads;
+}
+
 static uint32_t choose_n_chunks(const kd_pool *pool, const kd_pool_work *work, uint64_t n_programs)
 {
-    uint64_t n = (uint64_t)pool->n_threads * CHUNKS_PER_THREAD;
+    uint64_t threads = n_threads(pool, work), n = threads * CHUNKS_PER_THREAD;
     if (work->program_ps) {
         uint64_t programs_each = MIN_CHUNK_NS * 1000ull / work->program_ps + 1, most = n_programs / programs_each;
         if (n > most)
-            n = most > pool->n_threads ? most : pool->n_threads;
+            n = most > threads ? most : threads;
     }
     if (n > n_programs)
         n = n_programs;
@@ -438,7 +467,38 @@ static void wait_for_workers(slot *s)
     }
 }
 
-/* Shares the program instances from first on with the workers. */
+/* Claims chunks until none is left, the first one being claimed already. */
+static void run_chunks(slot *s, uint32_t number, kd_scratch *scratch, pace *pace)
+{
+    uint64_t begin_ns = now_ns(), n_programs = 0;
+    do
+        n_programs += run_chunk(s, number, scratch);
+    while ((number = claim(s, scratch)));
+    pace->n_programs += n_programs;
+    pace->end_ns = now_ns();
+    pace->time_ns += pace->end_ns - begin_ns;
+}
+
+typedef struct team_work {
+    slot *slot;
+    const kd_team *team;
+    pace *pace;
+} team_work;
+
+static void help_as_team(void *arg, unsigned index)
+{
+    const team_work *w = arg;
+    unsigned mxcsr = _mm_getcsr();
+    _mm_setcsr(DEFAULT_MXCSR);
+    if (index == 0)
+        run_chunks(w->slot, w->slot->n_chunks, &w->slot->scratch, w->pace);
+    else
+        for (uint32_t number; (number = claim(w->slot, &w->team->scratch[index]));)
+            run_chunk(w->slot, number, &w->team->scratch[index]);
+    _mm_setcsr(mxcsr);
+}
+
+/* Shares the program instances from first on with the workers, or a team. */
 static bool run_shared(kd_pool *pool, slot *s, const kd_pool_work *work, uint64_t first, pace *pace)
 {
     uint64_t bit = 1ull << (s - pool->slots), generation = atomic_load_explicit(&s->state, memory_order_relaxed) >> CHUNK_BITS;
@@ -451,21 +511,19 @@ static bool run_shared(kd_pool *pool, slot *s, const kd_pool_work *work, uint64_
     atomic_store_explicit(&s->scratch_bytes, work->scratch_bytes, memory_order_relaxed);
     atomic_store_explicit(&s->n_done, 0, memory_order_relaxed);
     atomic_store_explicit(&s->failed, 0, memory_order_relaxed);
-    take_processor(pool);
-    grow(pool, s->n_chunks - 1);
     uint32_t number = s->n_chunks; /* the caller's first: it always learns how long one takes */
     atomic_store_explicit(&s->state, (generation + 1) << CHUNK_BITS | (number - 1), memory_order_release);
+    if (work->team) {
+        work->team->run(work->team, help_as_team, &(team_work){s, work->team, pace});
+        return atomic_load(&s->failed) != 0;
+    }
+    take_processor(pool);
+    grow(pool, number - 1);
     atomic_fetch_or(&pool->shared, bit);
     atomic_fetch_add(&pool->epoch, 1);
     if (number > 1)
         wake_workers(pool);
-    uint64_t begin_ns = now_ns(), n_programs = 0;
-    do
-        n_programs += run_chunk(s, number, &s->scratch);
-    while ((number = claim(s, &s->scratch)));
-    pace->n_programs += n_programs;
-    pace->end_ns = now_ns();
-    pace->time_ns += pace->end_ns - begin_ns;
+    run_chunks(s, number, &s->scratch, pace);
     wait_for_workers(s);
     atomic_fetch_and(&pool->shared, ~bit);
     return atomic_load(&s->failed) != 0;
@@ -485,10 +543,12 @@ static kd_status run_without_slot(const kd_pool_work *work, bool *out_failed)
 }
 
 /* Whether other threads are worth calling for a kernel that is expected to take time_ps on one. */
-static bool is_worth_sharing(kd_pool *pool, uint64_t time_ps)
+static bool is_worth_sharing(kd_pool *pool, const kd_pool_work *work, uint64_t time_ps)
 {
     if (time_ps < ALONE_NS * 1000ull)
         return false;
+    if (work->team)
+        return true;
     bool all_sleep = atomic_load_explicit(&pool->n_sleeping, memory_order_relaxed) >=
                      atomic_load_explicit(&pool->n_workers, memory_order_relaxed);
     if (!all_sleep || time_ps >= ALONE_ASLEEP_NS * 1000ull)
@@ -509,8 +569,8 @@ static kd_status run_in_slot(kd_pool *pool, slot *s, kd_pool_work *work, bool *o
         return KD_ERR_MEMORY;
     pace pace = {0};
     uint64_t first = 0;
-    bool failed = false, may_share = pool->n_threads > 1 && work->n_programs > 1;
-    if (!may_share || !is_worth_sharing(pool, expected_ps(work)))
+    bool failed = false, may_share = n_threads(pool, work) > 1 && work->n_programs > 1;
+    if (!may_share || !is_worth_sharing(pool, work, expected_ps(work)))
         failed = run_alone(work, s->scratch.data, may_share ? 2 * ALONE_ASLEEP_NS : UINT64_MAX, &first, &pace);
     if (!failed && first < work->n_programs)
         failed = run_shared(pool, s, work, first, &pace);

@@ -9,6 +9,7 @@
 
 #include "base/kernel_desc.h"
 #include "base/status.h"
+#include "runtime/cpu/scratch.h"
 
 typedef struct kd_pool kd_pool;
 
@@ -19,6 +20,20 @@ kd_status kd_pool_create(unsigned n_threads, kd_pool **out_pool);
 void kd_pool_destroy(kd_pool *pool);
 unsigned kd_pool_n_threads(const kd_pool *pool);
 
+/* Threads of another library, which run kernels in the pool's place: where one program alternates between two pools, the workers of
+ * each take the processors of the other's while they wait for more. */
+typedef struct kd_team {
+    /* Calls work(arg, index) on each thread, the caller among them, and returns when all have returned. index is below n_threads. */
+    void (*run)(const struct kd_team *team, void (*work)(void *arg, unsigned index), void *arg);
+    void *user;
+    unsigned n_threads;
+    kd_scratch *scratch; /* of each thread */
+} kd_team;
+
+/* KD_ERR_MEMORY. */
+kd_status kd_team_create(unsigned n_threads, kd_team **out_team);
+void kd_team_destroy(kd_team *team);
+
 typedef struct kd_pool_work {
     kd_cpu_entry *entry;
     const void *args;
@@ -27,6 +42,7 @@ typedef struct kd_pool_work {
     size_t scratch_bytes; /* for each thread */
     /* How long one program instance took the last time, in picoseconds, 0: unknown. Decides whether waking workers is worth it. */
     uint64_t program_ps;
+    const kd_team *team; /* NULL: the pool's workers */
 } kd_pool_work;
 
 /* Runs all program instances and writes the measured time back to work->program_ps. *out_failed: a device_assert failed, and some

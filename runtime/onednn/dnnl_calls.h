@@ -17,10 +17,19 @@
     X(dnnl_convolution_forward_primitive_desc_create) X(dnnl_matmul_primitive_desc_create) X(dnnl_pooling_forward_primitive_desc_create) \
     X(dnnl_reorder_primitive_desc_create) X(dnnl_primitive_create) X(dnnl_primitive_destroy) X(dnnl_primitive_execute)
 
+/* What oneDNN's threads are, where they are those of GNU OpenMP. */
+typedef struct kd_gomp_calls {
+    void (*parallel)(void (*work)(void *), void *data, unsigned n_threads, unsigned flags); /* NULL: it runs on something else */
+    int (*get_thread_num)(void);
+    int (*get_max_threads)(void);
+    void (*set_num_threads)(int n);
+} kd_gomp_calls;
+
 typedef struct kd_dnnl_calls {
 #define KD_DNNL_MEMBER(name) __typeof__(&name) name;
     KD_DNNL_CALLS(KD_DNNL_MEMBER)
 #undef KD_DNNL_MEMBER
+    kd_gomp_calls gomp;
 } kd_dnnl_calls;
 
 /* KD_ERR_NOT_FOUND: there is no oneDNN. */

@@ -1,18 +1,11 @@
 /* onednn.c - primitives of oneDNN, made once and run often. */
-#include "runtime/onednn/onednn.h"
-
-#include "runtime/onednn/dnnl_calls.h"
+#include "runtime/onednn/onednn_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_ARGS = 4 + KD_ONEDNN_MAX_POSTS };
-
-struct kd_onednn {
-    kd_dnnl_calls dnnl;
-    dnnl_engine_t engine;
-};
 
 struct kd_primitive {
     kd_onednn *onednn;

@@ -14,6 +14,7 @@
 
 #include "base/failure.h"
 #include "base/kernel_desc.h"
+#include "runtime/cpu/thread_pool.h"
 
 typedef struct kd_onednn kd_onednn;
 
@@ -21,6 +22,12 @@ typedef struct kd_onednn kd_onednn;
 kd_status kd_onednn_open(kd_onednn **out_onednn, kd_failure *out_why);
 /* After its primitives. */
 void kd_onednn_close(kd_onednn *onednn);
+
+/* The threads that primitives run on, as a team for kernels; goes before onednn. KD_ERR_UNSUPPORTED: this oneDNN does not run on GNU OpenMP.
+ * KD_ERR_MEMORY. */
+kd_status kd_onednn_team_create(kd_onednn *onednn, unsigned n_threads, kd_team **out_team);
+/* How many threads take part in what this thread runs, and in primitives that it makes; returns how many did. 0: as it is. */
+unsigned kd_onednn_set_threads(const kd_onednn *onednn, unsigned n_threads);
 
 enum { KD_ONEDNN_MAX_DIMS = 8, KD_ONEDNN_MAX_POSTS = 8 };
 

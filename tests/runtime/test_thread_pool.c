@@ -187,6 +187,60 @@ static void keeps_scratch_apart(void **state)
     kd_pool_destroy(pool);
 }
 
+typedef struct member {
+    void (*work)(void *arg, unsigned index);
+    void *arg;
+    unsigned index;
+} member;
+
+static void *member_main(void *user)
+{
+    member *m = user;
+    m->work(m->arg, m->index);
+    return NULL;
+}
+
+/* A library whose threads are new each time. */
+static void run_members(const kd_team *team, void (*work)(void *arg, unsigned index), void *arg)
+{
+    member members[4];
+    pthread_t threads[4];
+    ++*(unsigned *)team->user;
+    for (unsigned i = 0; i < team->n_threads; i++)
+        members[i] = (member){work, arg, i};
+    for (unsigned i = 1; i < team->n_threads; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, member_main, &members[i]), 0);
+    member_main(&members[0]);
+    for (unsigned i = 1; i < team->n_threads; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void runs_on_a_team(void **state)
+{
+    kd_pool *pool = make_pool(2);
+    kd_team *team = NULL;
+    unsigned n_runs = 0;
+    assert_int_equal(kd_team_create(4, &team), KD_OK);
+    team->run = run_members;
+    team->user = &n_runs;
+    enum { N = 1000 };
+    count_args args = {calloc(N, sizeof *args.counts), 5000};
+    uint32_t grid[3] = {N, 1, 1};
+    for (uint32_t round = 1; round <= 3; round++) {
+        kd_pool_work work = {.entry = owns_scratch, .args = &args, .grid = grid, .n_programs = N, .scratch_bytes = 4096, .team = team};
+        bool failed = true;
+        assert_int_equal(kd_pool_run(pool, &work, &failed), KD_OK);
+        assert_false(failed);
+        assert_int_equal(n_runs, round);
+        for (unsigned p = 0; p < N; p++)
+            assert_int_equal(args.counts[p], round);
+    }
+    free(args.counts);
+    kd_team_destroy(team);
+    kd_team_destroy(NULL);
+    kd_pool_destroy(pool);
+}
+
 typedef struct caller {
     kd_pool *pool;
     unsigned n_rounds, salt;
@@ -294,6 +348,7 @@ int main(void)
         cmocka_unit_test(stops_after_a_failure),   cmocka_unit_test(keeps_scratch_apart),
         cmocka_unit_test(serves_many_callers),     cmocka_unit_test(child_has_workers_of_its_own),
         cmocka_unit_test(fork_while_others_run),
+        cmocka_unit_test(runs_on_a_team),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
