@@ -78,18 +78,29 @@ static bool type_of(kd_scalar type, dnnl_data_type_t *out)
     }
 }
 
-/* any: in whatever order oneDNN likes best. */
+/* The dimension that comes behind the k-th from the last one in memory: where channels, dimension 1, are next to one another, they come last. */
+static unsigned dim_from_last(const kd_strided *t, bool channels_last, unsigned k)
+{
+    if (!channels_last)
+        return t->n_dims - 1 - k;
+    return k == 0 ? 1 : k == t->n_dims - 1 ? 0 : t->n_dims - k;
+}
+
+/* any: in whatever order oneDNN likes best. A dimension of extent 1 may have any stride: it gets the one that looks most regular, since
+ * implementations are chosen by strides. */
 static dnnl_status_t describe(const kd_onednn *o, const kd_strided *t, bool any, dnnl_memory_desc_t *out)
 {
     dnnl_dims_t dims = {0}, strides = {0};
     dnnl_data_type_t type;
     if (!type_of(t->type, &type))
         return dnnl_unimplemented;
-    for (unsigned d = t->n_dims; d-- > 0;) {
+    bool channels_last = t->n_dims > 2 && t->shape[1] > 1 && t->strides[1] == 1;
+    int64_t regular = 1;
+    for (unsigned k = 0; k < t->n_dims; k++) {
+        unsigned d = dim_from_last(t, channels_last, k);
         dims[d] = t->shape[d];
-        strides[d] = t->strides[d];
-        if (t->shape[d] == 1) /* any stride will do: the one that looks most regular */
-            strides[d] = d + 1 < t->n_dims ? strides[d + 1] * dims[d + 1] : 1;
+        strides[d] = t->shape[d] == 1 ? regular : t->strides[d];
+        regular = strides[d] * dims[d];
     }
     return any ? o->dnnl.dnnl_memory_desc_create_with_tag(out, (int)t->n_dims, dims, type, dnnl_format_tag_any)
                : o->dnnl.dnnl_memory_desc_create_with_strides(out, (int)t->n_dims, dims, type, strides);
