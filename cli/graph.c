@@ -57,7 +57,19 @@ static kd_exit compile_graph(graph_state *st)
 
 /* ---- arrays ---- */
 
-/* Splits NAME=VALUE; where there is no name and one tensor only, that is meant. */
+/* Exporters invent the names of outputs, and some of inputs: x and y stand for the only one, x0, x1 ... and y0, y1 ... for one by number. */
+static bool find_by_number(const char *name, bool input, unsigned n, unsigned *out_index)
+{
+    double number = 0;
+    if (name[0] != (input ? 'x' : 'y') || (!name[1] && n != 1) || (name[1] && !kd_double_parse(kd_str_of(name + 1), &number)))
+        return false;
+    if (!(number >= 0 && number < n) || number != (unsigned)number)
+        return false;
+    *out_index = (unsigned)number;
+    return true;
+}
+
+/* Splits NAME=VALUE. */
 static kd_exit split_word(graph_state *st, const char *option, const char *word, bool input, unsigned *out_index,
                           const char **out_value)
 {
@@ -77,6 +89,8 @@ static kd_exit split_word(graph_state *st, const char *option, const char *word,
             return KD_EXIT_OK;
         }
     }
+    if (find_by_number(name, input, n, out_index))
+        return KD_EXIT_OK;
     const char *near = kd_cli_nearest(name, names, n);
     kd_cli_error(near ? "%s: the graph has no %s '%s'; did you mean '%s'?" : "%s: the graph has no %s '%s'", option,
                  input ? "input" : "output", name, near);

@@ -5,12 +5,13 @@
 #include "base/map.h"
 #include "base/number.h"
 #include "base/scalar.h"
+#include "base/zip.h"
 #include "graph/ops.h"
 
 #include <stdlib.h>
 #include <yyjson.h>
 
-enum { FILE_LIMIT = 1 << 30, MAX_EXTENT_BITS = 40, MAX_RESULTS = 4096 };
+enum { FILE_LIMIT = 1 << 30, MAX_RESULTS = 4096 };
 
 typedef struct import {
     kd_graph *graph;
@@ -64,29 +65,12 @@ static kd_status read_extents(import *in, yyjson_val *list, const char *what, in
     yyjson_arr_foreach(list, i, max, v)
     {
         int64_t extent = yyjson_get_sint(v);
-        if (!yyjson_is_int(v) || extent < 0 || extent >> MAX_EXTENT_BITS)
-            return bad(in, KD_ERR_DAMAGED, "\"%s\" must hold numbers from 0 to 2^%d", what, MAX_EXTENT_BITS);
+        if (!yyjson_is_int(v) || extent < 0 || extent >> KD_TENSOR_MAX_EXTENT_BITS)
+            return bad(in, KD_ERR_DAMAGED, "\"%s\" must hold numbers from 0 to 2^%d", what, KD_TENSOR_MAX_EXTENT_BITS);
         out[i] = extent;
     }
     *out_n = (unsigned)n;
     return KD_OK;
-}
-
-/* The number of elements and the memory they span are numbers that no later arithmetic overflows. */
-static bool is_reasonable(const kd_tensor_type *t)
-{
-    int64_t n = 1, span = 1;
-    for (unsigned d = 0; d < t->n_dims; d++) {
-        int64_t reach;
-        if (t->shape[d] == 0)
-            continue;
-        if (__builtin_mul_overflow(n, t->shape[d], &n) || n >> MAX_EXTENT_BITS)
-            return false;
-        if (__builtin_mul_overflow(t->shape[d] - 1, t->strides[d], &reach) || __builtin_add_overflow(span, reach, &span) ||
-            span >> MAX_EXTENT_BITS)
-            return false;
-    }
-    return true;
 }
 
 /* {"t": "f32", "s": [2, 3], "st": [3, 1]}; without "st" row-major. */
@@ -109,11 +93,11 @@ static kd_status read_type(import *in, yyjson_val *v, kd_tensor_type *out)
         return status;
     if (n_strides != t.n_dims)
         return bad(in, KD_ERR_DAMAGED, "\"s\" has %u numbers, but \"st\" has %u", t.n_dims, n_strides);
-    if (!is_reasonable(&row_major))
+    if (!kd_tensor_is_reasonable(&row_major))
         return bad(in, KD_ERR_DAMAGED, "the shape %s is too large", kd_shape_text(in->arena, t.n_dims, t.shape));
     if (!strides)
         kd_tensor_set_contiguous(&t);
-    if (!is_reasonable(&t))
+    if (!kd_tensor_is_reasonable(&t))
         return bad(in, KD_ERR_DAMAGED, "the strides %s are too large", kd_shape_text(in->arena, t.n_dims, t.strides));
     *out = t;
     return KD_OK;
@@ -392,7 +376,7 @@ static kd_status read_results(import *in, kd_gnode *node, yyjson_val *names, yyj
     for (unsigned i = 0; i < n; i++) {
         yyjson_val *name = yyjson_is_arr(names) ? yyjson_arr_get(names, i) : names, *said = types ? yyjson_arr_get(types, i) : NULL;
         kd_tensor_type type = cx.types[i], claimed;
-        if (!is_reasonable(&type))
+        if (!kd_tensor_is_reasonable(&type))
             return bad(in, KD_ERR_DAMAGED, "the result %s is too large", kd_tensor_type_text(in->arena, &type));
         if (said && !yyjson_is_null(said)) {
             status = read_type(in, said, &claimed);
@@ -570,10 +554,9 @@ import in = {.text = text, .n_bytes = n_bytes, .name = name, .refuse = refuse, .
     return status ? kd_fail(out_why, status, "%s", why.text) : KD_OK;
 }
 
-kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_why)
+/* A graph as text, with weights in files beside it. */
+static kd_status read_beside(const char *path, kd_graph **out_graph, kd_failure *out_why)
 {
-    if (!path || !out_graph)
-        return kd_fail(out_why, KD_ERR_ARGUMENT, "path and out_graph must not be NULL");
     char *text;
     size_t n_bytes;
     kd_status status = kd_file_read(path, FILE_LIMIT, &text, &n_bytes, out_why);
@@ -586,5 +569,16 @@ kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_
                     : kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
     free(folder);
     free(text);
+    return status;
+}
+
+kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_why)
+{
+    if (!path || !out_graph)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "path and out_graph must not be NULL");
+    kd_mapping mapping = {0};
+    bool is_archive = kd_file_map(path, &mapping, NULL) == KD_OK && kd_zip_is(mapping.data, mapping.n_bytes); /* a pipe is none */
+    kd_status status = is_archive ? kd_graph_import_pt2(path, &mapping, out_graph, out_why) : read_beside(path, out_graph, out_why);
+    kd_file_unmap(&mapping);
     return status;
 }

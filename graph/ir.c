@@ -26,6 +26,8 @@ void kd_graph_destroy(kd_graph *graph)
         return;
     for (unsigned i = 0; i < graph->files.n; i++)
         kd_file_unmap(&graph->files.data[i]);
+    kd_file_unmap(&graph->archive);
+    free(graph->copies);
     if (graph->arena)
         kd_arena_destroy(graph->arena);
     free(graph);
@@ -125,6 +127,22 @@ bool kd_tensor_is_channels_last(const kd_tensor_type *type)
     for (unsigned d = 0; d < type->n_dims; d++)
         if (type->shape[d] != 1 && type->strides[d] != other.strides[d])
             return false;
+    return true;
+}
+
+bool kd_tensor_is_reasonable(const kd_tensor_type *type)
+{
+    int64_t n = 1, span = 1;
+    for (unsigned d = 0; d < type->n_dims; d++) {
+        int64_t reach;
+        if (type->shape[d] == 0)
+            continue;
+        if (__builtin_mul_overflow(n, type->shape[d], &n) || n >> KD_TENSOR_MAX_EXTENT_BITS)
+            return false;
+        if (__builtin_mul_overflow(type->shape[d] - 1, type->strides[d], &reach) || __builtin_add_overflow(span, reach, &span) ||
+            span >> KD_TENSOR_MAX_EXTENT_BITS)
+            return false;
+    }
     return true;
 }
 

@@ -75,6 +75,8 @@ struct kd_graph {
     KD_VEC(kd_gnode *) nodes;
     KD_VEC(kd_gvalue *) outputs;
     KD_VEC(kd_mapping) files; /* weights */
+    kd_mapping archive; /* a .pt2 file, with weights */
+    void *copies; /* of weights that the archive has at odd addresses; for free() */
 };
 
 static inline kd_garg kd_garg_value(kd_gvalue *value)
@@ -98,8 +100,13 @@ static inline kd_garg kd_garg_float(double f)
     return arg;
 }
 
+/* Extents and strides are less than 2 to the power of this. */
+enum { KD_TENSOR_MAX_EXTENT_BITS = 40 };
+
 /* An empty graph in an arena of its own. NULL: memory ran out. */
 kd_graph *kd_graph_create(const char *name);
+/* Reads a program that torch.export.save wrote. On success the mapping belongs to the graph. */
+kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, kd_graph **out_graph, kd_failure *out_why);
 kd_gvalue *kd_graph_add_value(kd_graph *graph, const char *name, const kd_tensor_type *type);
 void kd_graph_count_uses(kd_graph *graph);
 /* "f32[2, 3]". */
@@ -113,6 +120,8 @@ bool kd_tensor_is_dense(const kd_tensor_type *type);
 /* Strides with the channels, dimension 1, next to one another: nhwc. */
 void kd_tensor_set_channels_last(kd_tensor_type *type);
 bool kd_tensor_is_channels_last(const kd_tensor_type *type);
+/* The number of elements and the memory that they span are numbers that no later arithmetic overflows. */
+bool kd_tensor_is_reasonable(const kd_tensor_type *type);
 bool kd_tensor_same_shape(const kd_tensor_type *a, const kd_tensor_type *b);
 /* One node, without a line end: "%y: f32[2, 3] = aten.relu(%x)". */
 void kd_graph_print_node(const kd_gnode *node, kd_arena *scratch, kd_strbuf *out);

@@ -1,0 +1,121 @@
+/* pt2.h - programs that torch.export.save wrote: their graph in the kg format, and where their tensors are. */
+#ifndef KD_GRAPH_PT2_H
+#define KD_GRAPH_PT2_H
+
+#include "base/vec.h"
+#include "base/zip.h"
+#include "graph/graph.h"
+
+#include <yyjson.h>
+
+/* ---- pt2_archive.c: the files ---- */
+
+/* A tensor of the archive: its elements from the first one on, where they are in the file. */
+typedef struct kd_pt2_tensor {
+    const char *name; /* "conv1.weight" */
+    const void *data;
+    size_t n_bytes;
+} kd_pt2_tensor;
+
+typedef struct kd_pt2_archive {
+    const char *program; /* JSON */
+    size_t n_program_bytes;
+    kd_map by_name; /* kd_pt2_tensor */
+} kd_pt2_archive;
+
+/* An element type by its number in torch._export.serde.schema.ScalarType. False: kdsl has no such type. */
+bool kd_pt2_scalar(yyjson_val *number, kd_scalar *out);
+kd_status kd_pt2_open(kd_arena *arena, const char *name, const void *data, size_t n_bytes, kd_pt2_archive *out,
+                      kd_failure *out_why);
+
+/* ---- from the program to a graph ---- */
+
+/* A value of the program. In place ops change what a name stands for. */
+typedef struct kd_pt2_value {
+    const char *name; /* of the program */
+    const char *now;  /* of the graph: what the name stands for after the in place ops so far */
+    kd_tensor_type type;
+    unsigned last_use; /* the number of the last node that reads it; UINT_MAX: an output; 0: nobody */
+    struct kd_pt2_value *base; /* whose memory it has; itself: its own */
+    struct kd_pt2_value *same; /* the first name of the same elements in the same order */
+    KD_VEC(struct kd_pt2_value *) sharers; /* of a base: all with its memory, itself too */
+    bool is_outside; /* a base: memory of the caller, or a weight */
+} kd_pt2_value;
+
+typedef struct kd_pt2 {
+    kd_arena *arena;
+    const char *name; /* of the file */
+    kd_pt2_archive archive;
+    yyjson_doc *doc;
+    yyjson_val *metas; /* of values */
+    kd_map values, last_uses; /* by name */
+    kd_strbuf inputs, nodes, outputs; /* in the kg format */
+    KD_VEC(kd_graph_memory) memory;   /* of weights */
+    size_t n_copied_bytes; /* of weights that the archive has at odd places */
+    unsigned number, n_temporaries; /* of the node that is translated, from 1 */
+    yyjson_val *node;
+    const char *op; /* "aten.relu_.default" */
+    const char *at; /* the line of the model */
+    kd_failure *why;
+} kd_pt2;
+
+/* ---- pt2_graph.c ---- */
+
+/* "mlp.pt2: %y = aten.add_.Tensor: ... (mlp.py:31: x += 1)" */
+kd_status kd_pt2_bad(kd_pt2 *p, kd_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- pt2_node.c: what the current node says, and the nodes that it becomes ---- */
+
+/* An argument of the current node by name, and how the file tags it, "as_int". NULL: not given, or None. */
+yyjson_val *kd_pt2_arg(const kd_pt2 *p, const char *name, const char **out_tag);
+/* It as kg text; 'otherwise' where it is not given. */
+const char *kd_pt2_arg_text(kd_pt2 *p, const char *name, const char *otherwise);
+int64_t kd_pt2_arg_int(const kd_pt2 *p, const char *name, int64_t otherwise);
+bool kd_pt2_arg_bool(const kd_pt2 *p, const char *name);
+bool kd_pt2_arg_is(const kd_pt2 *p, const char *name, const char *text);
+/* The tensor that an argument names; NULL: it is none. */
+kd_pt2_value *kd_pt2_arg_tensor(const kd_pt2 *p, const char *name);
+/* How many numbers a list has, at most capacity; a number stands for a list of one. */
+unsigned kd_pt2_arg_ints(const kd_pt2 *p, const char *name, int64_t *out, unsigned capacity);
+/* The same for tensors. */
+unsigned kd_pt2_arg_tensors(const kd_pt2 *p, const char *name, kd_pt2_value **out, unsigned capacity);
+
+const char *kd_pt2_type_text(kd_pt2 *p, kd_scalar type); /* "f32", quoted */
+/* Of the current node. NULL: there is none. */
+kd_pt2_value *kd_pt2_result(const kd_pt2 *p, unsigned i);
+unsigned kd_pt2_n_results(const kd_pt2 *p);
+/* "[2, 3]" */
+const char *kd_pt2_list(kd_pt2 *p, const int64_t *numbers, unsigned n);
+/* "0.125" */
+const char *kd_pt2_number(kd_pt2 *p, double number);
+/* A value as an argument: "%x", quoted. */
+const char *kd_pt2_ref(kd_pt2 *p, const kd_pt2_value *value);
+
+/* In quotes, behind a prefix. */
+void kd_pt2_put_text(kd_strbuf *out, const char *prefix, const char *text);
+/* "t": "f32", "s": [2, 3], "st": [3, 1] */
+void kd_pt2_put_type(kd_pt2 *p, const kd_tensor_type *type, kd_strbuf *out);
+/* Calls fn with the name of each result, NULL where there is none; until it fails. */
+kd_status kd_pt2_each_result(kd_pt2 *p, kd_status (*fn)(kd_pt2 *p, const char *name));
+
+/* A node on the way to the current one's result; args is the text of a JSON list without its brackets. Returns the value as an argument. */
+const char *kd_pt2_emit(kd_pt2 *p, const char *op, const char *args, ...) __attribute__((format(printf, 3, 4)));
+/* The node that computes result i. */
+void kd_pt2_emit_result(kd_pt2 *p, unsigned i, const char *op, const char *args, ...) __attribute__((format(printf, 4, 5)));
+/* The node that computes the first result, with so many others behind it that nobody reads. */
+void kd_pt2_emit_first(kd_pt2 *p, unsigned n_others, const char *op, const char *args, ...) __attribute__((format(printf, 4, 5)));
+/* The node that computes all results. */
+void kd_pt2_emit_all(kd_pt2 *p, const char *op, const char *args, ...) __attribute__((format(printf, 3, 4)));
+/* The current node as the file has it, under another name. */
+kd_status kd_pt2_emit_same(kd_pt2 *p, const char *op);
+
+/* ---- pt2_ops.c ---- */
+
+/* Writes the current node, whose op graph/ops.def may not have, with ops that it has. p->op is the op; an in place op has lost its '_'. */
+kd_status kd_pt2_translate(kd_pt2 *p);
+
+typedef enum kd_pt2_sharing { KD_PT2_OWN, KD_PT2_VIEW, KD_PT2_SAME } kd_pt2_sharing;
+/* Whether the current node's results are the memory of its first argument: other elements or another order of them, or the very same. */
+kd_pt2_sharing kd_pt2_shares(const kd_pt2 *p);
+
+#endif

@@ -1,0 +1,139 @@
+"""Programs of torch.export.save, run without Python, beside PyTorch."""
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+torchvision = pytest.importorskip("torchvision")
+
+from pt2 import LAYOUTS, export, new_archive  # noqa: E402
+
+nn, F = torch.nn, torch.nn.functional
+
+
+def run(kdsl, folder, data, inputs, n_outputs=1, options=()):
+    (folder / "model.pt2").write_bytes(data)
+    words = []
+    for i, x in enumerate(inputs):
+        np.save(folder / f"x{i}.npy", x.numpy())
+        words += ["--in", f"x{i}=@{folder}/x{i}.npy"]
+    for i in range(n_outputs):
+        words += ["--save", f"y{i}={folder}/y{i}.npy"]
+    kdsl("graph", "run", folder / "model.pt2", *words, *options)
+    return [np.load(folder / f"y{i}.npy") for i in range(n_outputs)]
+
+
+def check(kdsl, folder, model, *inputs, layout="newer", rtol=1e-4, atol=1e-5, options=()):
+    """Compares what kdsl makes of the exported model with what PyTorch makes of the model itself."""
+    with torch.no_grad():
+        expected = model.eval()(*[x.clone() for x in inputs])
+    expected = list(expected) if isinstance(expected, (tuple, list)) else [expected]
+    got = run(kdsl, folder, LAYOUTS[layout](export(model, *inputs)), inputs, len(expected), options)
+    for g, e in zip(got, expected):
+        assert g.shape == tuple(e.shape) and str(g.dtype) == str(e.dtype).removeprefix("torch.")
+        np.testing.assert_allclose(g, e.numpy(), rtol=rtol, atol=atol)
+
+
+class Bert(nn.Module):
+    """Embeddings, positions, and an encoder as nn.Transformer builds it."""
+
+    def __init__(self, width=64, layers=2, words=100, time=16):
+        super().__init__()
+        self.words = nn.Embedding(words, width)
+        self.places = nn.Parameter(torch.randn(time, width))
+        layer = nn.TransformerEncoderLayer(width, 4, 2 * width, batch_first=True, activation="gelu")
+        self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+
+    def forward(self, ids):
+        return self.encoder(self.words(ids) + self.places)
+
+
+def randomize(model):
+    """Statistics of batch norms as training leaves them."""
+    for m in model.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.running_mean.normal_(0, 0.1)
+            m.running_var.uniform_(0.5, 1.5)
+    return model
+
+
+VISION = {"resnet50": torchvision.models.resnet50, "mobilenet_v3_small": torchvision.models.mobilenet_v3_small}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", VISION)
+def test_vision(kdsl, tmp_path, name, layout):
+    torch.manual_seed(0)
+    check(kdsl, tmp_path, randomize(VISION[name](weights=None)), torch.randn(1, 3, 224, 224), layout=layout, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_bert(kdsl, tmp_path, layout):
+    torch.manual_seed(1)
+    check(kdsl, tmp_path, Bert(), torch.randint(0, 100, (2, 16)), layout=layout)
+
+
+# ---- one thing at a time -------------------------------------------------------------------------------------------------------------------
+
+
+class Function(nn.Module):
+    def __init__(self, f):
+        super().__init__()
+        self.f = f
+
+    def forward(self, *args):
+        return self.f(*args)
+
+
+def shared_storage():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            whole = torch.randn(4, 6)
+            self.a, self.b = nn.Parameter(whole[:2]), nn.Parameter(whole[2:].t())
+            self.c = self.a
+            self.register_buffer("kept", torch.arange(6.0))
+            self.register_buffer("lost", torch.ones(6), persistent=False)
+
+        def forward(self, x):
+            return x @ self.a.t() @ self.c + x @ self.b @ self.b.t() + self.kept + self.lost + torch.tensor([1.5])
+
+    return Tied()
+
+
+X, Y = torch.linspace(-2, 2, 24).reshape(4, 6), torch.linspace(1, 3, 24).reshape(4, 6)
+Q = torch.sin(torch.arange(2 * 3 * 5 * 8.0)).reshape(2, 3, 5, 8)
+IMAGE = torch.cos(torch.arange(2 * 4 * 9 * 9.0)).reshape(2, 4, 9, 9)
+
+MODELS = {
+    "weights in one storage, buffers, constants": (shared_storage, X),
+    "in place": (lambda: Function(lambda x: (x + 1).relu_().mul_(2).add_(x, alpha=3)), X),
+    "in place, under all its names": (lambda: Function(lambda x: [y := x * 2, z := y.detach(), z.add_(1), y + z][-1]), X),
+    "in place, through a view that alone is read": (lambda: Function(lambda x: (x * 2).view(24).add_(1)), X),
+    "several outputs": (lambda: Function(lambda x, y: (x + y, x - y, x * y)), X, Y),
+    "numbers and none": (lambda: Function(lambda x, y: torch.clamp(x, max=0.5) + torch.clamp(y, min=2)), X, Y),
+    "infinity": (lambda: Function(lambda x: x.masked_fill(x > 1, float("-inf"))), X),
+    "linear": (lambda: nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 3, bias=False)), X.reshape(2, 2, 6)),
+    "convolutions": (lambda: nn.Sequential(nn.Conv2d(4, 8, 3, stride=2, padding=1), nn.Conv2d(8, 8, 3, padding="same", groups=4),
+                                           nn.Conv2d(8, 4, (1, 2), padding="valid", bias=False)), IMAGE),
+    "batch norm, pools, flatten": (lambda: randomize(nn.Sequential(nn.Conv2d(4, 8, 3), nn.BatchNorm2d(8), nn.ReLU6(inplace=True), nn.MaxPool2d(2),
+                                                                   nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout())), IMAGE),
+    "softmax": (lambda: Function(lambda x: torch.softmax(x, 0) + F.log_softmax(x, dim=-1)), X),
+    "layer norm": (lambda: nn.LayerNorm(6), X),
+    "reshapes": (lambda: Function(lambda x: x.t().reshape(3, 8).flatten().unflatten(0, (2, 12)).unsqueeze(1).squeeze().contiguous()), X),
+    "pieces": (lambda: Function(lambda x: [c := x.chunk(3, dim=1), u := x.unbind(0), c[0] * c[2] + u[1][0] - x.split([1, 3])[1].sum()][-1]), X),
+    "fills": (lambda: Function(lambda x: x + torch.zeros_like(x) + torch.full_like(x, 2.5) + x.new_ones(6) + torch.arange(6)), X),
+    "types": (lambda: Function(lambda x: (x.to(torch.float64) * 2).float() + x.to(torch.int32).to(torch.float32).type_as(x)), X),
+    "products": (lambda: Function(lambda q, k: (q @ k.mT) @ q + (q[0, 0] @ k[0].mT).sum() + q @ k[0, 0].mT @ q[0]), Q, Q.flip(-1)),
+    "attention": (lambda: Function(lambda q, k: F.scaled_dot_product_attention(q, k, q)), Q, Q.flip(-1)),
+    "causal attention": (lambda: Function(lambda q, k: F.scaled_dot_product_attention(q, k, q, is_causal=True, scale=0.3)), Q, Q.flip(-1)),
+    "masked attention": (lambda: Function(lambda q, k, m: F.scaled_dot_product_attention(q, k, q, attn_mask=m) +
+                                                  F.scaled_dot_product_attention(q, k, q, attn_mask=m * 0.5)), Q, Q.flip(-1),
+                         torch.ones(5, 5).tril().bool()),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_op(kdsl, tmp_path, name):
+    torch.manual_seed(2)
+    model, *inputs = MODELS[name]
+    check(kdsl, tmp_path, model(), *inputs, atol=1e-4 if name in ("linear", "convolutions", "products") else 1e-5)
