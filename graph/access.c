@@ -12,39 +12,72 @@ const kd_gvalue *kd_access_resolve(kd_arena *arena, const kd_gvalue *value, kd_i
     return value;
 }
 
-void kd_access_operand(const kd_gnode *node, const kd_gvalue *operand, const kd_index *at, kd_index row, kd_index *out_at)
+void kd_access_operand(const kd_gnode *node, const kd_gvalue *operand, const kd_index *at, kd_index *out_at)
 {
-    unsigned n = operand->type.n_dims, n_result = node->results[0]->type.n_dims;
-    if (node->op->code == KD_GOP_embedding) {
-        if (operand == kd_gnode_tensor(node, 0)) {
-            out_at[0] = row; /* what the indices say */
-            out_at[1] = at[n_result - 1];
-        } else {
-            memcpy(out_at, at, n * sizeof *at);
-        }
-        return;
-    }
-    unsigned skipped = node->op->lowering == KD_LOWER_REDUCTION ? 0 : n_result - n;
+    unsigned n = operand->type.n_dims;
+    unsigned skipped = node->op->lowering == KD_LOWER_REDUCTION ? 0 : node->results[0]->type.n_dims - n;
     for (unsigned d = 0; d < n; d++)
         out_at[d] = operand->type.shape[d] == 1 ? kd_index_const(0) : at[d + skipped];
 }
 
+typedef struct visit {
+    const kd_plan *plan;
+    kd_access_fn *fn;
+    void *user;
+} visit;
+
+/* An element of an operand: what is behind it. */
+static void visit_element(const visit *v, const kd_gvalue *operand, kd_index at[KD_TENSOR_MAX_DIMS])
+{
+    const kd_gvalue *value = kd_access_resolve(v->plan->arena, operand, at);
+    if (kd_plan_info(v->plan, value)->fate == KD_FATE_INLINE)
+        kd_access_each(v->plan, value->def, at, v->fn, v->user);
+    else
+        v->fn(v->user, value, at);
+}
+
+static void visit_pieces(const visit *v, const kd_gnode *node, const kd_index *at)
+{
+    kd_piece piece;
+    for (unsigned i = 0; node->op->piece(v->plan->arena, node, i, at, &piece); i++)
+        if (piece.arg->kind == KD_GARG_VALUE)
+            visit_element(v, piece.arg->value, piece.at);
+}
+
+static void visit_picked(const visit *v, const kd_gnode *node, const kd_index *at)
+{
+    kd_picked picked[KD_TENSOR_MAX_DIMS];
+    kd_index from[KD_TENSOR_MAX_DIMS];
+    const kd_gvalue *self = kd_gnode_tensor(node, 0);
+    node->op->pick(v->plan->arena, node, at, picked);
+    for (unsigned d = 0; d < self->type.n_dims; d++) {
+        from[d] = picked[d].at[0];
+        if (!picked[d].by)
+            continue;
+        visit_element(v, picked[d].by, picked[d].at);
+        from[d] = kd_index_value(v->plan->arena, node->results[0]->id * KD_TENSOR_MAX_DIMS + d, self->type.shape[d]);
+    }
+    visit_element(v, self, from);
+}
+
 void kd_access_each(const kd_plan *plan, const kd_gnode *node, const kd_index *at, kd_access_fn *fn, void *user)
 {
+    visit v = {plan, fn, user};
+    if (node->op->piece) {
+        visit_pieces(&v, node, at);
+        return;
+    }
+    if (node->op->pick) {
+        visit_picked(&v, node, at);
+        return;
+    }
     for (unsigned i = 0; i < node->n_args; i++) {
         kd_gvalue *operand = kd_gnode_tensor(node, i);
+        kd_index from[KD_TENSOR_MAX_DIMS];
         if (!operand)
             continue;
-        kd_index from[KD_TENSOR_MAX_DIMS];
-        kd_index row = node->op->code == KD_GOP_embedding
-                           ? kd_index_value(plan->arena, node->results[0]->id, kd_gnode_tensor(node, 0)->type.shape[0])
-                           : kd_index_const(0);
-        kd_access_operand(node, operand, at, row, from);
-        const kd_gvalue *value = kd_access_resolve(plan->arena, operand, from);
-        if (kd_plan_info(plan, value)->fate == KD_FATE_INLINE)
-            kd_access_each(plan, value->def, from, fn, user);
-        else
-            fn(user, value, from);
+        kd_access_operand(node, operand, at, from);
+        visit_element(&v, operand, from);
     }
 }
 

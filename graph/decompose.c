@@ -1,40 +1,13 @@
 /* decompose.c - compositions written out in simpler ops, and outputs as values of their own.
  *
  * What is computed in half types inside of a composition is f32 there, and rounded once, at its end. */
-#include "graph/plan.h"
+#include "graph/decompose_impl.h"
 
-#include "base/scalar.h"
+#include <stdarg.h>
 
-typedef struct decomposer {
-    kd_graph *to;
-    kd_arena *arena;
-    kd_gvalue **map;         /* values of the old graph in the new one, by id */
-    const kd_gnode *of;      /* the node that is written out */
-    unsigned n_made;         /* of it */
-    kd_failure *why;
-    kd_status status;
-} decomposer;
+/* ---- building ---- */
 
-static kd_garg none(void)
-{
-    return (kd_garg){0};
-}
-
-static kd_garg text(const char *t)
-{
-    kd_garg arg = {.kind = KD_GARG_TEXT};
-    arg.text = t;
-    return arg;
-}
-
-static kd_garg flag(bool on)
-{
-    kd_garg arg = {.kind = KD_GARG_BOOL};
-    arg.i = on;
-    return arg;
-}
-
-static kd_garg ints(kd_arena *arena, unsigned n, const int64_t *values)
+kd_garg ints_arg(kd_arena *arena, unsigned n, const int64_t *values)
 {
     kd_garg *items = kd_arena_array(arena, kd_garg, n), arg = {.kind = KD_GARG_LIST};
     for (unsigned i = 0; i < n; i++)
@@ -44,164 +17,193 @@ static kd_garg ints(kd_arena *arena, unsigned n, const int64_t *values)
     return arg;
 }
 
-/* Adds a node with one result. Arguments behind those given are none. */
-#define BUILD(d, code, ...) build((d), KD_GOP_##code, (const kd_garg[KD_GOP_MAX_PARAMS]){__VA_ARGS__})
+kd_garg values_arg(kd_arena *arena, unsigned n, kd_gvalue *const *values)
+{
+    kd_garg *items = kd_arena_array(arena, kd_garg, n), arg = {.kind = KD_GARG_LIST};
+    for (unsigned i = 0; i < n; i++)
+        items[i] = kd_garg_value(values[i]);
+    arg.list.items = items;
+    arg.list.n = n;
+    return arg;
+}
 
-static kd_gvalue *build(decomposer *d, kd_gop_code code, const kd_garg *args)
+kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_results, const kd_garg *args)
 {
     kd_gparam params[KD_GOP_MAX_PARAMS];
     kd_gnode *node = kd_arena_new(d->arena, kd_gnode);
     kd_garg *kept = kd_arena_array(d->arena, kd_garg, KD_GOP_MAX_PARAMS);
     memcpy(kept, args, KD_GOP_MAX_PARAMS * sizeof *args);
-    kd_tensor_type type;
-    *node = (kd_gnode){.op = &kd_gops[code], .args = kept, .n_results = 1, .origin = d->of->origin};
+    kd_tensor_type *types = kd_arena_array(d->arena, kd_tensor_type, n_results);
+    *node = (kd_gnode){.op = &kd_gops[code], .args = kept, .n_results = n_results, .origin = d->of->origin};
     node->n_args = kd_gop_params(node->op, params);
-    kd_infer cx = {d->arena, d->why, &type, 1};
-    kd_status status = node->op->infer(&cx, node);
+    kd_infer cx = {d->arena, d->why, types, n_results};
+    kd_status status = d->status ? d->status : node->op->infer(&cx, node);
     if (status) {
         d->status = status;
-        memset(&type, 0, sizeof type);
+        memset(types, 0, n_results * sizeof *types);
     }
     const char *op = strchr(node->op->name, '.') + 1;
-    node->results = kd_arena_new(d->arena, kd_gvalue *);
-    node->results[0] = kd_graph_add_value(
-        d->to, kd_arena_printf(d->arena, "%s.%.*s%u", d->of->results[0]->name, (int)strcspn(op, "."), op, d->n_made++), &type);
-    node->results[0]->def = node;
+    node->results = kd_arena_array(d->arena, kd_gvalue *, n_results);
+    for (unsigned i = 0; i < n_results; i++) {
+        const char *name =
+            kd_arena_printf(d->arena, "%s.%.*s%u", d->of->results[0]->name, (int)strcspn(op, "."), op, d->n_made++);
+        node->results[i] = kd_graph_add_value(d->to, name, &types[i]);
+        node->results[i]->def = node;
+        node->results[i]->result = i;
+    }
     kd_vec_push(d->arena, &d->to->nodes, node);
     return node->results[0];
 }
 
-static kd_gvalue *convert(decomposer *d, kd_gvalue *value, kd_scalar type)
-{
-    return value->type.type == type ? value : BUILD(d, to_copy, kd_garg_value(value), text(kd_scalar_name(type)));
-}
-
-static kd_gvalue *two(decomposer *d, kd_gop_code code, kd_gvalue *a, kd_gvalue *b)
+kd_gvalue *build_two(kd_decomposer *d, kd_gop_code code, kd_gvalue *a, kd_gvalue *b)
 {
     kd_garg args[KD_GOP_MAX_PARAMS] = {kd_garg_value(a), kd_garg_value(b), kd_garg_int(1)};
-    return build(d, code, args);
+    return decompose_build(d, code, 1, args);
 }
 
-/* Operand i of the node that is written out, in f32 where it is of a half type. NULL: none. */
-static kd_gvalue *operand(decomposer *d, unsigned i)
+kd_gvalue *build_with(kd_decomposer *d, kd_gop_code code, kd_gvalue *a, double number)
+{
+    kd_garg args[KD_GOP_MAX_PARAMS] = {kd_garg_value(a), kd_garg_float(number), kd_garg_int(1)};
+    return decompose_build(d, code, 1, args);
+}
+
+kd_gvalue *build_one(kd_decomposer *d, kd_gop_code code, kd_gvalue *a)
+{
+    kd_garg args[KD_GOP_MAX_PARAMS] = {kd_garg_value(a)};
+    return decompose_build(d, code, 1, args);
+}
+
+kd_gvalue *build_convert(kd_decomposer *d, kd_gvalue *value, kd_scalar type)
+{
+    return value->type.type == type ? value : BUILD(d, to_copy, kd_garg_value(value), text_arg(kd_scalar_name(type)));
+}
+
+kd_gvalue *build_where(kd_decomposer *d, kd_gvalue *condition, kd_gvalue *a, kd_garg otherwise)
+{
+    return BUILD(d, where, kd_garg_value(condition), kd_garg_value(a), otherwise);
+}
+
+kd_gvalue *build_view(kd_decomposer *d, kd_gvalue *value, unsigned n, const int64_t *shape)
+{
+    return BUILD(d, view, kd_garg_value(value), ints_arg(d->arena, n, shape));
+}
+
+kd_gvalue *build_expand(kd_decomposer *d, kd_gvalue *value, unsigned n, const int64_t *shape)
+{
+    return BUILD(d, expand, kd_garg_value(value), ints_arg(d->arena, n, shape));
+}
+
+kd_gvalue *build_places(kd_decomposer *d, unsigned n_dims, unsigned dim, int64_t n)
+{
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    for (unsigned i = 0; i < n_dims; i++)
+        shape[i] = i == dim ? n : 1;
+    kd_gvalue *range = BUILD(d, arange, kd_garg_int(0), kd_garg_int(n), kd_garg_int(1), text_arg("i32"));
+    return build_view(d, range, n_dims, shape);
+}
+
+kd_gvalue *build_along_channels(kd_decomposer *d, kd_gvalue *vector, const kd_gvalue *x)
+{
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    for (unsigned i = 0; i < x->type.n_dims; i++)
+        shape[i] = i == 1 ? x->type.shape[1] : 1;
+    return build_view(d, vector, x->type.n_dims, shape);
+}
+
+/* ---- the node that is written out ---- */
+
+kd_gvalue *decompose_operand(kd_decomposer *d, unsigned i)
 {
     kd_gvalue *value = kd_gnode_tensor(d->of, i);
-    if (!value)
-        return NULL;
-    value = d->map[value->id];
-    return convert(d, value,
-                   kd_scalar_bytes(value->type.type) < 4 && kd_scalar_is_float(value->type.type) ? KD_F32 : value->type.type);
+    return value ? d->map[value->id] : NULL;
 }
 
-/* The value takes the place, the name and the layout of a result. */
-static void finish(decomposer *d, unsigned result, kd_gvalue *value)
+kd_gvalue *decompose_wide_operand(kd_decomposer *d, unsigned i)
+{
+    kd_gvalue *value = decompose_operand(d, i);
+    bool is_half = value && kd_scalar_bytes(value->type.type) < 4 && kd_scalar_is_float(value->type.type);
+    return is_half ? build_convert(d, value, KD_F32) : value;
+}
+
+void decompose_finish(kd_decomposer *d, unsigned result, kd_gvalue *value)
 {
     const kd_gvalue *old = d->of->results[result];
-    if (value->type.type != old->type.type || !value->def || value->def->op->lowering == KD_LOWER_VIEW ||
-        value->def->origin != d->of->origin)
-        value = BUILD(d, to_copy, kd_garg_value(value), text(kd_scalar_name(old->type.type)));
+    bool is_pointwise = value->def && (value->def->op->lowering == KD_LOWER_POINTWISE || value->def->op->lowering == KD_LOWER_REDUCTION);
+    if (value->type.type != old->type.type || !is_pointwise || value->def->origin != d->of->origin)
+        value = BUILD(d, to_copy, kd_garg_value(value), text_arg(kd_scalar_name(old->type.type)));
     value->name = old->name;
     memcpy(value->type.strides, old->type.strides, sizeof value->type.strides);
     d->map[old->id] = value;
 }
 
-/* ---- one function for each composition ---- */
-
-static kd_gvalue *mean_over(decomposer *d, kd_gvalue *x, kd_garg dims, bool keep)
+void decompose_fail(kd_decomposer *d, const char *format, ...)
 {
-    kd_gvalue *sum = BUILD(d, sum, kd_garg_value(x), dims, flag(keep), none());
-    int64_t n = kd_tensor_n_elems(&sum->type);
-    return BUILD(d, div_scalar, kd_garg_value(sum), kd_garg_float((double)kd_tensor_n_elems(&x->type) / (double)(n ? n : 1)));
+    kd_failure what = {{0}};
+    va_list args;
+    va_start(args, format);
+    kd_vfail(&what, KD_ERR_UNSUPPORTED, format, args);
+    va_end(args);
+    if (!d->status)
+        d->status = kd_fail(d->why, KD_ERR_UNSUPPORTED, "%s = %s: %s", d->of->origin, d->of->op->name, what.text);
 }
 
-static void decompose_sum_all(decomposer *d)
+/* ---- values from nothing ---- */
+
+void kd_decompose_full(kd_decomposer *d)
 {
-    kd_gvalue *x = convert(d, d->map[kd_gnode_tensor(d->of, 0)->id], d->of->results[0]->type.type);
-    finish(d, 0, BUILD(d, sum, kd_garg_value(x), none(), flag(false), none()));
+    const kd_tensor_type *t = &d->of->results[0]->type;
+    decompose_finish(d, 0, BUILD(d, full, ints_arg(d->arena, t->n_dims, t->shape), kd_gnode_filling(d->of), text_arg(kd_scalar_name(t->type))));
 }
 
-static void decompose_mean(decomposer *d)
+void kd_decompose_arange(kd_decomposer *d)
 {
-    bool has_dims = d->of->op->code == KD_GOP_mean;
-    finish(d, 0, mean_over(d, operand(d, 0), has_dims ? d->of->args[1] : none(), has_dims && kd_gnode_bool(d->of, 2)));
+    kd_garg range[3];
+    kd_gnode_range(d->of, range);
+    decompose_finish(d, 0, BUILD(d, arange, range[0], range[1], range[2], text_arg(kd_scalar_name(d->of->results[0]->type.type))));
 }
 
-static void decompose_softmax(decomposer *d)
+/* The second operand in the type and the shape of the first. */
+void kd_decompose_copy(kd_decomposer *d)
 {
-    bool is_log = d->of->op->code == KD_GOP_log_softmax;
-    kd_gvalue *x = operand(d, 0);
-    int64_t dim = kd_gnode_int(d->of, 1, 0);
-    kd_garg dims = x->type.n_dims ? ints(d->arena, 1, &dim) : none();
-    kd_gvalue *shifted = two(d, KD_GOP_sub, x, BUILD(d, amax, kd_garg_value(x), dims, flag(true)));
-    kd_gvalue *power = BUILD(d, exp, kd_garg_value(shifted));
-    kd_gvalue *sum = BUILD(d, sum, kd_garg_value(power), dims, flag(true), none());
-    finish(d, 0, is_log ? two(d, KD_GOP_sub, shifted, BUILD(d, log, kd_garg_value(sum))) : two(d, KD_GOP_div, power, sum));
+    const kd_tensor_type *t = &d->of->results[0]->type;
+    decompose_finish(d, 0, build_expand(d, build_convert(d, decompose_operand(d, 1), t->type), t->n_dims, t->shape));
 }
 
-static void decompose_layer_norm(decomposer *d)
+/* ---- pointwise ---- */
+
+void kd_decompose_glu(kd_decomposer *d)
 {
-    kd_gvalue *x = operand(d, 0), *weight = operand(d, 2), *bias = operand(d, 3);
-    int64_t dims[KD_TENSOR_MAX_DIMS], n = (int64_t)d->of->args[1].list.n;
-    for (int64_t i = 0; i < n; i++)
-        dims[i] = i - n;
-    kd_garg over = ints(d->arena, (unsigned)n, dims);
-    kd_gvalue *mean = mean_over(d, x, over, true), *centered = two(d, KD_GOP_sub, x, mean);
-    kd_gvalue *variance = mean_over(d, two(d, KD_GOP_mul, centered, centered), over, true);
-    kd_gvalue *rstd = BUILD(d, rsqrt, kd_garg_value(BUILD(d, add_scalar, kd_garg_value(variance), d->of->args[4], kd_garg_int(1))));
-    kd_gvalue *y = two(d, KD_GOP_mul, centered, rstd);
-    y = weight ? two(d, KD_GOP_mul, y, weight) : y;
-    y = bias ? two(d, KD_GOP_add, y, bias) : y;
-    finish(d, 1, mean);
-    finish(d, 2, rstd);
-    finish(d, 0, y);
+    kd_gvalue *x = decompose_wide_operand(d, 0);
+    int64_t dim = kd_gnode_dim(kd_gnode_int(d->of, 1, -1), x->type.n_dims), half = x->type.shape[dim] / 2;
+    kd_gvalue *a = BUILD(d, slice, kd_garg_value(x), kd_garg_int(dim), kd_garg_int(0), kd_garg_int(half), kd_garg_int(1));
+    kd_gvalue *b = BUILD(d, slice, kd_garg_value(x), kd_garg_int(dim), kd_garg_int(half), kd_garg_int(2 * half), kd_garg_int(1));
+    decompose_finish(d, 0, build_two(d, KD_GOP_mul, a, build_one(d, KD_GOP_sigmoid, b)));
 }
 
-/* A vector over the channels, along dimension 1 of x. */
-static kd_gvalue *along_channels(decomposer *d, kd_gvalue *vector, const kd_gvalue *x)
+/* min(x, 0) - log(1 + exp(-|x|)) */
+void kd_decompose_log_sigmoid(kd_decomposer *d)
 {
-    int64_t shape[KD_TENSOR_MAX_DIMS];
-    for (unsigned i = 0; i < x->type.n_dims; i++)
-        shape[i] = i == 1 ? x->type.shape[1] : 1;
-    return BUILD(d, view, kd_garg_value(vector), ints(d->arena, x->type.n_dims, shape));
+    kd_gvalue *x = decompose_wide_operand(d, 0);
+    kd_gvalue *power = build_one(d, KD_GOP_exp, build_one(d, KD_GOP_neg, build_one(d, KD_GOP_abs, x)));
+    decompose_finish(d, 0, build_two(d, KD_GOP_sub, build_with(d, KD_GOP_clamp_max, x, 0), build_one(d, KD_GOP_log1p, power)));
 }
 
-/* Into the convolution whose only reader it is. */
-static bool fold_batch_norm(decomposer *d)
+/* Outside of training nothing is dropped. */
+void kd_decompose_dropout(kd_decomposer *d)
 {
-    const kd_gvalue *input = kd_gnode_tensor(d->of, 0), *params[4];
-    kd_gvalue *mapped = d->map[input->id];
-    if (!mapped->def || mapped->def->op->code != KD_GOP_convolution || input->n_uses != 1)
-        return false;
-    for (unsigned i = 0; i < 4; i++) {
-        const kd_gvalue *old = kd_gnode_tensor(d->of, i + 1);
-        params[i] = old ? d->map[old->id] : NULL;
-    }
-    if (!kd_fold_batch_norm(d->to, mapped->def, params, kd_gnode_number(d->of, 6, 0)))
-        return false;
-    mapped->def->origin = kd_arena_printf(d->arena, "%s, %s", mapped->def->origin, d->of->origin);
-    mapped->name = d->of->results[0]->name;
-    d->map[d->of->results[0]->id] = mapped;
-    return true;
+    const kd_tensor_type *t = &d->of->results[0]->type;
+    d->map[d->of->results[0]->id] = decompose_operand(d, 0);
+    if (d->of->n_results > 1)
+        decompose_finish(d, 1, BUILD(d, full, ints_arg(d->arena, t->n_dims, t->shape), bool_arg(true), text_arg("i1")));
 }
 
-static void decompose_batch_norm(decomposer *d)
-{
-    if (fold_batch_norm(d))
-        return;
-    kd_gvalue *x = operand(d, 0), *weight = operand(d, 1), *bias = operand(d, 2), *mean = operand(d, 3), *variance = operand(d, 4);
-    kd_gvalue *scale =
-        BUILD(d, rsqrt, kd_garg_value(BUILD(d, add_scalar, kd_garg_value(variance), d->of->args[6], kd_garg_int(1))));
-    scale = weight ? two(d, KD_GOP_mul, scale, weight) : scale;
-    kd_gvalue *y = two(d, KD_GOP_mul, two(d, KD_GOP_sub, x, along_channels(d, mean, x)), along_channels(d, scale, x));
-    finish(d, 0, bias ? two(d, KD_GOP_add, y, along_channels(d, bias, x)) : y);
-}
+/* ---- the whole graph ---- */
 
 static void check_mapped(void *user, kd_gvalue *value)
 {
-    decomposer *d = user;
+    kd_decomposer *d = user;
     if (!d->map[value->id] && !d->status)
-        d->status = kd_fail(d->why, KD_ERR_UNSUPPORTED, "%s = %s: reads '%%%s', which its op has in training only", d->of->origin,
-                            d->of->op->name, value->name);
+        decompose_fail(d, "reads '%%%s', which its op has in training only", value->name);
 }
 
 /* oneDNN's bias is a row of numbers, added as it is. */
@@ -212,32 +214,7 @@ static bool is_plain_addmm(const kd_gnode *node)
            kd_gnode_number(node, 4, 1) == 1;
 }
 
-static void decompose_addmm(decomposer *d)
-{
-    kd_gvalue *bias = d->map[kd_gnode_tensor(d->of, 0)->id];
-    kd_gvalue *product = two(d, KD_GOP_mm, d->map[kd_gnode_tensor(d->of, 1)->id], d->map[kd_gnode_tensor(d->of, 2)->id]);
-    if (kd_gnode_number(d->of, 4, 1) != 1)
-        product = BUILD(d, mul_scalar, kd_garg_value(product), d->of->args[4]);
-    finish(d, 0, BUILD(d, add, kd_garg_value(product), kd_garg_value(bias), d->of->args[3]));
-}
-
-static void decompose_node(decomposer *d)
-{
-    switch (d->of->op->code) {
-    case KD_GOP_sum_all: decompose_sum_all(d); break;
-    case KD_GOP_mean:
-    case KD_GOP_mean_all: decompose_mean(d); break;
-    case KD_GOP_softmax:
-    case KD_GOP_log_softmax: decompose_softmax(d); break;
-    case KD_GOP_layer_norm: decompose_layer_norm(d); break;
-    case KD_GOP_addmm: decompose_addmm(d); break;
-    default: decompose_batch_norm(d); break;
-    }
-}
-
-/* ---- the whole graph ---- */
-
-static kd_garg map_arg(decomposer *d, kd_garg arg)
+static kd_garg map_arg(kd_decomposer *d, kd_garg arg)
 {
     if (arg.kind == KD_GARG_VALUE) {
         arg.value = d->map[arg.value->id];
@@ -250,7 +227,7 @@ static kd_garg map_arg(decomposer *d, kd_garg arg)
     return arg;
 }
 
-static void copy_node(decomposer *d)
+static void copy_node(kd_decomposer *d)
 {
     kd_gnode *node = kd_arena_new(d->arena, kd_gnode);
     kd_garg *args = kd_arena_array(d->arena, kd_garg, d->of->n_args);
@@ -270,7 +247,7 @@ static void copy_node(decomposer *d)
 }
 
 /* An output is a value that a step makes, and that no other output is. */
-static void add_output(decomposer *d, kd_gvalue *value)
+static void add_output(kd_decomposer *d, kd_gvalue *value)
 {
     bool is_made = value->def && value->def->op->lowering != KD_LOWER_VIEW;
     if (is_made && (value->def->op->code == KD_GOP_convolution || value->def->op->code == KD_GOP_max_pool2d))
@@ -284,7 +261,7 @@ static void add_output(decomposer *d, kd_gvalue *value)
                        .origin = kd_arena_printf(d->arena, "%%%s", value->name)};
         kd_tensor_type type = value->type;
         d->of = &at;
-        value = BUILD(d, clone, kd_garg_value(value), none());
+        value = BUILD(d, clone, kd_garg_value(value), no_arg());
         value->type = type;
     }
     kd_vec_push(d->arena, &d->to->outputs, value);
@@ -292,7 +269,7 @@ static void add_output(decomposer *d, kd_gvalue *value)
 
 kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, kd_graph **out, kd_failure *out_why)
 {
-    decomposer d = {.to = kd_arena_new(arena, kd_graph), .arena = arena, .why = out_why};
+    kd_decomposer d = {.to = kd_arena_new(arena, kd_graph), .arena = arena, .why = out_why};
     d.to->arena = arena;
     d.to->name = graph->name;
     d.map = kd_arena_array(arena, kd_gvalue *, graph->values.n);
@@ -308,8 +285,10 @@ kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, kd_graph **
         kd_gnode_each_tensor(d.of, check_mapped, &d);
         if (d.status)
             break;
-        if (d.of->op->lowering == KD_LOWER_COMPOSITE || (d.of->op->code == KD_GOP_addmm && !is_plain_addmm(d.of)))
-            decompose_node(&d);
+        if (d.of->op->lowering == KD_LOWER_COMPOSITE)
+            d.of->op->decompose(&d);
+        else if (d.of->op->code == KD_GOP_addmm && !is_plain_addmm(d.of))
+            kd_decompose_addmm(&d);
         else
             copy_node(&d);
     }

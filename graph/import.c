@@ -291,6 +291,16 @@ static bool is_list_of(const kd_garg *arg, kd_garg_kind kind)
     return arg->kind == KD_GARG_LIST;
 }
 
+static bool is_list_of_tensors(const kd_garg *arg, bool optional)
+{
+    for (unsigned i = 0; arg->kind == KD_GARG_LIST && i < arg->list.n; i++) {
+        kd_garg_kind kind = arg->list.items[i].kind;
+        if (kind != KD_GARG_VALUE && !(optional && kind == KD_GARG_NONE))
+            return false;
+    }
+    return arg->kind == KD_GARG_LIST;
+}
+
 /* Whether an argument is what the parameter wants; a pointwise op takes numbers for all tensors but the first. */
 static bool fits(const kd_gop *op, unsigned i, const kd_gparam *p, const kd_garg *arg)
 {
@@ -298,7 +308,7 @@ static bool fits(const kd_gop *op, unsigned i, const kd_gparam *p, const kd_garg
         return p->optional || p->kind == KD_PARAM_TEXT;
     switch (p->kind) {
     case KD_PARAM_TENSOR: return arg->kind == KD_GARG_VALUE || (op->lowering == KD_LOWER_POINTWISE && i > 0 && is_number(arg));
-    case KD_PARAM_TENSORS: return is_list_of(arg, KD_GARG_VALUE);
+    case KD_PARAM_TENSORS: return is_list_of_tensors(arg, kd_str_starts_with(p->type_text, "Tensor?["));
     case KD_PARAM_INT: return arg->kind == KD_GARG_INT;
     case KD_PARAM_INTS: return arg->kind == KD_GARG_INT || is_list_of(arg, KD_GARG_INT);
     case KD_PARAM_NUMBER: return is_number(arg);

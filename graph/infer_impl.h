@@ -10,6 +10,8 @@ kd_status infer_bad(kd_infer *cx, const char *format, ...) __attribute__((format
 const char *infer_type_text(kd_infer *cx, const kd_gvalue *value);
 /* Sets the type of the only result, row-major. */
 kd_status infer_one_result(kd_infer *cx, kd_scalar type, unsigned n_dims, const int64_t *shape);
+/* The node has this many results, or an error. */
+kd_status infer_n_results(kd_infer *cx, unsigned n);
 /* An argument that must be a tensor. */
 kd_status infer_tensor_arg(kd_infer *cx, const kd_gnode *node, unsigned i, kd_gvalue **out);
 

@@ -140,6 +140,7 @@ kd_status kd_group_choose_loops(const kd_plan *plan, const kd_group *group, kd_l
     if (l.n_rows >> 31 || l.n_cols >> 31)
         return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: more than 2^31 elements are not supported yet",
                        group->nodes.data[0]->origin, group->nodes.data[0]->op->name);
+    l.rows = 1;
     l.block = power_of_two(l.n_cols);
     if (!group->has_reduction && l.block > MAX_BLOCK)
         l.block = MAX_BLOCK;

@@ -9,9 +9,12 @@
 /* The lowering column as initializers of kd_gop. */
 #define POINTWISE(in, text) .lowering = KD_LOWER_POINTWISE, .compute = KD_COMPUTE_##in, .expression = text
 #define CHOICE(in, which)   .lowering = KD_LOWER_POINTWISE, .compute = KD_COMPUTE_##in, .choose = kd_expression_##which
+#define PIECES(which)       .lowering = KD_LOWER_POINTWISE, .piece = kd_piece_##which
+#define PICKED(which)       .lowering = KD_LOWER_POINTWISE, .pick = kd_pick_##which
 #define REDUCTION(how)      .lowering = KD_LOWER_REDUCTION, .combine = KD_COMBINE_##how
+#define SCAN(how)           .lowering = KD_LOWER_SCAN, .combine = KD_COMBINE_##how
 #define VIEW(map)           .lowering = KD_LOWER_VIEW, .view = kd_view_##map
-#define COMPOSITE           .lowering = KD_LOWER_COMPOSITE
+#define COMPOSITE(which)    .lowering = KD_LOWER_COMPOSITE, .decompose = kd_decompose_##which
 #define PRIMITIVE           .lowering = KD_LOWER_PRIMITIVE
 
 const kd_gop kd_gops[KD_N_GOPS] = {
@@ -35,7 +38,7 @@ static kd_param_kind kind_of(kd_str type)
     static const struct {
         const char *prefix;
         kd_param_kind kind;
-    } KINDS[] = {{"Tensor[", KD_PARAM_TENSORS}, {"Tensor", KD_PARAM_TENSOR}, {"int[", KD_PARAM_INTS},
+    } KINDS[] = {{"Tensor[", KD_PARAM_TENSORS}, {"Tensor?[", KD_PARAM_TENSORS}, {"Tensor", KD_PARAM_TENSOR}, {"int[", KD_PARAM_INTS},
                  {"SymInt[", KD_PARAM_INTS},    {"int", KD_PARAM_INT},       {"SymInt", KD_PARAM_INT},
                  {"bool", KD_PARAM_BOOL},       {"float", KD_PARAM_NUMBER},  {"Scalar?", KD_PARAM_NUMBER}};
     if (kd_str_is(type, "Scalar"))
@@ -184,6 +187,18 @@ static void promote_with(promotion *p, unsigned rank, kd_scalar type)
     p->has[rank] = true;
 }
 
+static void promote_with_arg(promotion *p, const kd_garg *arg)
+{
+    if (arg->kind == KD_GARG_VALUE)
+        promote_with(p, arg->value->type.n_dims ? 2 : 1, arg->value->type.type);
+    else if (arg->kind == KD_GARG_FLOAT)
+        promote_with(p, 0, KD_F32);
+    else if (arg->kind == KD_GARG_INT)
+        promote_with(p, 0, KD_I64);
+    else if (arg->kind == KD_GARG_BOOL)
+        promote_with(p, 0, KD_I1);
+}
+
 kd_scalar kd_gnode_promote(const kd_gnode *node)
 {
     promotion p = {0};
@@ -191,16 +206,10 @@ kd_scalar kd_gnode_promote(const kd_gnode *node)
     unsigned n = kd_gop_params(node->op, params);
     for (unsigned i = 0; i < n && i < node->n_args; i++) {
         const kd_garg *arg = &node->args[i];
-        if (params[i].kind != KD_PARAM_TENSOR && params[i].kind != KD_PARAM_NUMBER)
-            continue;
-        if (arg->kind == KD_GARG_VALUE)
-            promote_with(&p, arg->value->type.n_dims ? 2 : 1, arg->value->type.type);
-        else if (arg->kind == KD_GARG_FLOAT)
-            promote_with(&p, 0, KD_F32);
-        else if (arg->kind == KD_GARG_INT)
-            promote_with(&p, 0, KD_I64);
-        else if (arg->kind == KD_GARG_BOOL)
-            promote_with(&p, 0, KD_I1);
+        if (params[i].kind == KD_PARAM_TENSOR || params[i].kind == KD_PARAM_NUMBER)
+            promote_with_arg(&p, arg);
+        for (unsigned k = 0; params[i].kind == KD_PARAM_TENSORS && k < arg->list.n; k++)
+            promote_with_arg(&p, &arg->list.items[k]);
     }
     int strongest = p.has[2] ? 2 : p.has[1] ? 1 : 0;
     kd_scalar type = p.types[strongest];
@@ -236,11 +245,14 @@ const char *kd_expression_pow(const kd_gnode *node)
                               : "libdevice.pow({0}, {1})";
 }
 
+/* First not below the least, then not above the most, should they cross. */
 const char *kd_expression_clamp(const kd_gnode *node)
 {
     if (!kd_gnode_has(node, 1))
-        return kd_gnode_has(node, 2) ? "tl.where({0} > {2}, {2}, {0})" : "{0}";
-    return kd_gnode_has(node, 2) ? "tl.where({0} < {1}, {1}, tl.where({0} > {2}, {2}, {0}))" : "tl.where({0} < {1}, {1}, {0})";
+        return !kd_gnode_has(node, 2) ? "{0}" : "tl.minimum({0}, {2}, propagate_nan=tl.PropagateNan.ALL)";
+    if (!kd_gnode_has(node, 2))
+        return "tl.maximum({0}, {1}, propagate_nan=tl.PropagateNan.ALL)";
+    return "tl.minimum(tl.maximum({0}, {1}, propagate_nan=tl.PropagateNan.ALL), {2}, propagate_nan=tl.PropagateNan.ALL)";
 }
 
 const char *kd_expression_gelu(const kd_gnode *node)
@@ -248,4 +260,46 @@ const char *kd_expression_gelu(const kd_gnode *node)
     if (node->args[1].kind == KD_GARG_TEXT && strcmp(node->args[1].text, "tanh") == 0)
         return "0.5 * {0} * (1.0 + libdevice.tanh(0.7978845608028654 * ({0} + 0.044715 * {0} * {0} * {0})))";
     return "0.5 * {0} * (1.0 + tl.erf({0} * 0.7071067811865476))";
+}
+
+static bool computes_in_floats(const kd_gnode *node)
+{
+    return kd_scalar_is_float(node->results[0]->type.type);
+}
+
+const char *kd_expression_div_mode(const kd_gnode *node)
+{
+    bool truncates = node->op->code == KD_GOP_div_mode && kd_gnode_has(node, 2) && strcmp(node->args[2].text, "trunc") == 0;
+    if (node->op->code == KD_GOP_div_mode && !kd_gnode_has(node, 2))
+        return "{0} / {1}";
+    if (computes_in_floats(node))
+        return truncates ? "libdevice.trunc({0} / {1})" : "tl.floor({0} / {1})";
+    return truncates ? "{0} // {1}" : "tl.where(({0} % {1} != 0) & (({0} < 0) != ({1} < 0)), {0} // {1} - 1, {0} // {1})";
+}
+
+/* The sign of the divisor. */
+const char *kd_expression_remainder(const kd_gnode *node)
+{
+    if (computes_in_floats(node))
+        return "tl.where((libdevice.fmod({0}, {1}) != 0.0) & (({0} < 0.0) != ({1} < 0.0)), libdevice.fmod({0}, {1}) + {1}, "
+               "libdevice.fmod({0}, {1}))";
+    return "({0} % {1} + {1}) % {1}";
+}
+
+/* The sign of the dividend. */
+const char *kd_expression_fmod(const kd_gnode *node)
+{
+    return computes_in_floats(node) ? "libdevice.fmod({0}, {1})" : "{0} % {1}";
+}
+
+const char *kd_expression_round(const kd_gnode *node)
+{
+    if (!computes_in_floats(node))
+        return "{0}";
+    switch (node->op->code) {
+    case KD_GOP_floor: return "tl.floor({0})";
+    case KD_GOP_ceil: return "tl.ceil({0})";
+    case KD_GOP_trunc: return "libdevice.trunc({0})";
+    default: return "libdevice.rint({0})";
+    }
 }

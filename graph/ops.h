@@ -14,13 +14,17 @@ typedef enum kd_gop_code {
 typedef enum kd_lowering {
     KD_LOWER_POINTWISE,
     KD_LOWER_REDUCTION,
+    KD_LOWER_SCAN,
     KD_LOWER_VIEW,
     KD_LOWER_COMPOSITE,
     KD_LOWER_PRIMITIVE
 } kd_lowering;
 /* In which type a pointwise op takes its operands. */
 typedef enum kd_compute { KD_COMPUTE_RESULT, KD_COMPUTE_OPERANDS, KD_COMPUTE_EACH } kd_compute;
-typedef enum kd_combine { KD_COMBINE_sum, KD_COMBINE_max, KD_COMBINE_min } kd_combine;
+/* max and min keep a NaN, peak is a max that may lose it. */
+typedef enum kd_combine { KD_COMBINE_sum, KD_COMBINE_prod, KD_COMBINE_max, KD_COMBINE_min, KD_COMBINE_peak } kd_combine;
+
+struct kd_decomposer;
 
 /* Where inference tells what is wrong with a node. */
 typedef struct kd_infer {
@@ -29,6 +33,27 @@ typedef struct kd_infer {
     kd_tensor_type *types; /* of the results; room for n_results */
     unsigned n_results;    /* that the node has; an op that always makes another number says so */
 } kd_infer;
+
+/* Where index is at least 'least' and below 'limit', and a whole number of steps from 'least'. */
+typedef struct kd_condition {
+    kd_index index;
+    int64_t least, limit, step;
+} kd_condition;
+
+/* A part of a result that one argument gives: the elements for which all conditions hold, and no earlier piece's do. */
+typedef struct kd_piece {
+    const kd_garg *arg; /* a tensor or a number */
+    kd_index at[KD_TENSOR_MAX_DIMS]; /* of the tensor */
+    unsigned n_conditions;
+    kd_condition conditions[KD_TENSOR_MAX_DIMS];
+} kd_piece;
+
+/* One coordinate of the element of parameter 0 that a result's element is. */
+typedef struct kd_picked {
+    kd_gvalue *by; /* a tensor of indices, read at 'at'; NULL: at[0] is the coordinate */
+    kd_index at[KD_TENSOR_MAX_DIMS];
+    bool wraps; /* negative indices count from the end */
+} kd_picked;
 
 typedef struct kd_gop {
     kd_gop_code code;
@@ -39,6 +64,11 @@ typedef struct kd_gop {
     const char *expression;                           /* NULL: choose */
     const char *(*choose)(const kd_gnode *node);
     kd_combine combine;
+    /* Pointwise ops that read elsewhere than at their own place, see places.c. piece: number i, in the order in which they are tried; false:
+     * there are no more. */
+    bool (*piece)(kd_arena *arena, const kd_gnode *node, unsigned i, const kd_index *at, kd_piece *out);
+    void (*pick)(kd_arena *arena, const kd_gnode *node, const kd_index *at, kd_picked out[KD_TENSOR_MAX_DIMS]);
+    void (*decompose)(struct kd_decomposer *d);
     /* at: of the node's result number 'result'; out_at: of its first operand. */
     void (*view)(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at);
 } kd_gop;
@@ -90,28 +120,60 @@ unsigned kd_gnode_dims_mask(const kd_gnode *node, unsigned i, unsigned n_dims, b
 kd_scalar kd_gnode_promote(const kd_gnode *node);
 /* A type argument. */
 bool kd_gnode_scalar_type(const kd_gnode *node, unsigned i, kd_scalar *out);
+/* What fills the result of full and its like; start, end and step of a range. */
+kd_garg kd_gnode_filling(const kd_gnode *node);
+void kd_gnode_range(const kd_gnode *node, kd_garg out[3]);
+/* Where a slice begins and how many elements it has, by Python's rules: parameters start, end and step stand at first and behind it. */
+void kd_gnode_slice_bounds(const kd_gnode *node, unsigned first, int64_t extent, int64_t *out_start, int64_t *out_n);
+/* The dimensions that the indices of an index op broadcast to, and where they are in the result. False: they do not broadcast. */
+typedef struct kd_index_layout {
+    unsigned first, n_dims;
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+} kd_index_layout;
+bool kd_gnode_index_layout(const kd_gnode *node, kd_index_layout *out);
 /* Calls fn with each tensor that the node reads. */
 void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue *value), void *user);
 
 /* ---- functions that the table names ---- */
 
-#define KD_GRAPH_INFER_RULES(X)                                                                                                \
-    X(promote)                                                                                                                 \
-    X(float) X(bool) X(where) X(like) X(to_type) X(sum) X(sum_all) X(reduce) X(mean) X(mean_all) X(softmax) X(layer_norm)      \
-        X(batch_norm) X(view) X(expand) X(permute) X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(mm) \
-            X(bmm) X(addmm) X(convolution) X(max_pool2d) X(full) X(arange) X(embedding)
+#define KD_GRAPH_INFER_RULES(X) \
+    X(promote) X(float) X(bool) X(where) X(like) X(first) X(div_mode) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) \
+    X(reduce) X(any) X(extreme) X(position) X(topk) X(norm) X(mean) X(mean_all) X(variance) X(softmax) X(softmax_like) \
+    X(scan) X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) \
+    X(permute) X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) \
+    X(windows) X(mm) X(bmm) X(addmm) X(baddbmm) X(linear) X(matmul) X(convolution) X(conv) X(max_pool2d) X(avg_pool2d) \
+    X(adaptive_pool2d) X(attention) X(full) X(full_like) X(new_full) X(arange) X(cat) X(stack) X(pad) X(slice_scatter) \
+    X(select_scatter) X(embedding) X(gather) X(index)
 #define KD_DECLARE(rule) kd_status kd_infer_##rule(kd_infer *cx, const kd_gnode *node);
 KD_GRAPH_INFER_RULES(KD_DECLARE)
 #undef KD_DECLARE
 
-#define KD_GRAPH_VIEW_MAPS(X) X(reshape) X(expand) X(permute) X(transpose) X(t) X(select) X(slice) X(split) X(same)
+#define KD_GRAPH_VIEW_MAPS(X) \
+    X(reshape) X(expand) X(repeat) X(permute) X(transpose) X(t) X(select) X(slice) X(split) X(unbind) X(same) X(flip) \
+    X(roll) X(windows)
 #define KD_DECLARE(map) \
     void kd_view_##map(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at);
 KD_GRAPH_VIEW_MAPS(KD_DECLARE)
 #undef KD_DECLARE
 
-const char *kd_expression_pow(const kd_gnode *node);
-const char *kd_expression_clamp(const kd_gnode *node);
-const char *kd_expression_gelu(const kd_gnode *node);
+#define KD_GRAPH_COMPOSITES(X) \
+    X(glu) X(log_sigmoid) X(copy) X(full) X(arange) X(stack) X(triangle) X(index_put) X(scatter) X(sum_all) X(extreme) \
+    X(position) X(topk) X(mean) X(variance) X(vector_norm) X(logsumexp) X(softmax) X(layer_norm) X(group_norm) \
+    X(batch_norm) X(dropout) X(baddbmm) X(addmm) X(linear) X(matmul) X(conv) X(max_pool2d) X(avg_pool2d) \
+    X(adaptive_pool2d) X(attention)
+#define KD_DECLARE(which) void kd_decompose_##which(struct kd_decomposer *d);
+KD_GRAPH_COMPOSITES(KD_DECLARE)
+#undef KD_DECLARE
+
+#define KD_DECLARE(which) bool kd_piece_##which(kd_arena *arena, const kd_gnode *node, unsigned i, const kd_index *at, kd_piece *out);
+KD_DECLARE(cat) KD_DECLARE(pad) KD_DECLARE(slice_scatter) KD_DECLARE(select_scatter)
+#undef KD_DECLARE
+#define KD_DECLARE(which) \
+    void kd_pick_##which(kd_arena *arena, const kd_gnode *node, const kd_index *at, kd_picked out[KD_TENSOR_MAX_DIMS]);
+KD_DECLARE(embedding) KD_DECLARE(gather) KD_DECLARE(index)
+#undef KD_DECLARE
+#define KD_DECLARE(which) const char *kd_expression_##which(const kd_gnode *node);
+KD_DECLARE(pow) KD_DECLARE(clamp) KD_DECLARE(gelu) KD_DECLARE(div_mode) KD_DECLARE(remainder) KD_DECLARE(fmod) KD_DECLARE(round)
+#undef KD_DECLARE
 
 #endif

@@ -100,13 +100,19 @@ kd_status kd_plan_make_primitive(const kd_plan *plan, kd_onednn *onednn, const k
 /* Decides the fate of each value, makes the groups, and orders the steps. */
 kd_status kd_plan_schedule(kd_plan *plan);
 
+/* Whether a node combines the elements of a row: its group has rows, along the dimensions of parameter 1. */
+static inline bool kd_goes_over_rows(const kd_gnode *node)
+{
+    return node->op->lowering == KD_LOWER_REDUCTION || node->op->lowering == KD_LOWER_SCAN;
+}
+
 /* ---- access.c: who reads what, where ---- */
 
 /* Follows views: the value whose elements these are, and where. */
 const kd_gvalue *kd_access_resolve(kd_arena *arena, const kd_gvalue *value, kd_index at[KD_TENSOR_MAX_DIMS]);
-/* Where an operand is read when its node computes the element at 'at' (pointwise: of the result; a reduction: of the operand). row: which of an
- * embedding's rows that is. */
-void kd_access_operand(const kd_gnode *node, const kd_gvalue *operand, const kd_index *at, kd_index row, kd_index *out_at);
+/* Where an operand is read when its node computes the element at 'at' (pointwise: of the result, the operand broadcast to it; a reduction: of
+ * the operand). */
+void kd_access_operand(const kd_gnode *node, const kd_gvalue *operand, const kd_index *at, kd_index *out_at);
 /* Calls fn for each value that a node reads from memory or a register, what is inlined followed. */
 typedef void kd_access_fn(void *user, const kd_gvalue *value, const kd_index *at);
 void kd_access_each(const kd_plan *plan, const kd_gnode *node, const kd_index *at, kd_access_fn *fn, void *user);

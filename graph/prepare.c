@@ -304,7 +304,10 @@ static void prepare_primitive(preparation *p, kd_gnode *node)
         const kd_gvalue *base;
         kd_strided strided;
         int64_t offset;
-        if (operand && !kd_access_strided(p->arena, operand, &base, &strided, &offset))
+        if (!operand)
+            continue;
+        bool is_readable = kd_access_strided(p->arena, operand, &base, &strided, &offset);
+        if (!is_readable || (strided.n_dims == 1 && strided.strides[0] != 1)) /* a bias lies next to one another */
             replace_arg(p, node, i, copy_of(p, operand, false));
     }
     if (spatial && !is_output(p->graph, node->results[0]))

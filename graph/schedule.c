@@ -65,7 +65,7 @@ static void find_readers(kd_plan *plan)
 
 static int64_t n_points(const kd_gnode *node)
 {
-    const kd_gvalue *shape = node->op->lowering == KD_LOWER_REDUCTION ? kd_gnode_tensor(node, 0) : node->results[0];
+    const kd_gvalue *shape = kd_goes_over_rows(node) ? kd_gnode_tensor(node, 0) : node->results[0];
     return kd_tensor_n_elems(&shape->type);
 }
 
@@ -76,9 +76,8 @@ static bool is_cheap(const kd_gnode *node)
     case KD_GOP_to_copy:
     case KD_GOP_full:
     case KD_GOP_arange:
-    case KD_GOP_embedding:
     case KD_GOP_clone: return true;
-    default: return false;
+    default: return node->op->pick;
     }
 }
 
@@ -173,13 +172,18 @@ static bool mark_reduced(kd_group *g, const kd_tensor_type *shape, unsigned mask
     return true;
 }
 
+static kd_extent extent_of_own(const kd_gnode *node)
+{
+    return node->op->lowering == KD_LOWER_REDUCTION ? KD_EXTENT_ROW : KD_EXTENT_FULL;
+}
+
 /* Gives a node a place in the group's space. */
 static bool enter_space(kd_group *g, const kd_gnode *node, kd_extent *out_extent)
 {
-    if (node->op->lowering == KD_LOWER_REDUCTION) {
+    if (kd_goes_over_rows(node)) {
         const kd_tensor_type *t = &kd_gnode_tensor(node, 0)->type;
         bool is_bad;
-        *out_extent = KD_EXTENT_ROW;
+        *out_extent = extent_of_own(node);
         return kd_tensor_n_elems(t) == space_size(g, KD_EXTENT_FULL) && refine(g, KD_EXTENT_FULL, t->n_dims, t->shape) &&
                mark_reduced(g, t, kd_gnode_dims_mask(node, 1, t->n_dims, &is_bad));
     }
@@ -191,7 +195,7 @@ static bool enter_space(kd_group *g, const kd_gnode *node, kd_extent *out_extent
 
 static kd_group *new_group(kd_plan *plan, const kd_gnode *node, unsigned level)
 {
-    bool reduces = node->op->lowering == KD_LOWER_REDUCTION, is_bad;
+    bool reduces = kd_goes_over_rows(node), is_bad;
     const kd_tensor_type *t = reduces ? &kd_gnode_tensor(node, 0)->type : &node->results[0]->type;
     kd_group *g = kd_arena_new(plan->arena, kd_group);
     g->level = level;
@@ -283,7 +287,7 @@ static void place_loop_node(kd_plan *plan, const kd_gnode *node)
     kd_group *g = plan->no_fusion ? NULL : l.candidate;
     if (!g || !try_join(plan, g, node, n_inside)) {
         g = new_group(plan, node, l.highest + 1);
-        info->extent = node->op->lowering == KD_LOWER_REDUCTION ? KD_EXTENT_ROW : KD_EXTENT_FULL;
+        info->extent = extent_of_own(node);
     }
     info->fate = KD_FATE_MEMBER;
     info->group = g;

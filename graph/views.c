@@ -177,10 +177,9 @@ kd_status kd_infer_select(kd_infer *cx, const kd_gnode *node)
     return from_dims(cx, t, n, shape, dims);
 }
 
-/* Where a slice begins and how many elements it has: Python's rules. */
-static void slice_bounds(const kd_gnode *node, int64_t extent, int64_t *out_start, int64_t *out_n)
+void kd_gnode_slice_bounds(const kd_gnode *node, unsigned first, int64_t extent, int64_t *out_start, int64_t *out_n)
 {
-    int64_t start = kd_gnode_int(node, 2, 0), end = kd_gnode_int(node, 3, extent), step = kd_gnode_int(node, 4, 1);
+    int64_t start = kd_gnode_int(node, first, 0), end = kd_gnode_int(node, first + 1, extent), step = kd_gnode_int(node, first + 2, 1);
     start = start < 0 ? start + extent : start;
     end = end < 0 ? end + extent : end;
     start = start < 0 ? 0 : start > extent ? extent : start;
@@ -200,7 +199,7 @@ kd_status kd_infer_slice(kd_infer *cx, const kd_gnode *node)
     int64_t step = kd_gnode_int(node, 4, 1), start, n;
     if (!t->n_dims || at < 0 || step < 1 || step > INT32_MAX)
         return infer_bad(cx, "dimension or step is out of range for %s", infer_type_text(cx, self));
-    slice_bounds(node, t->shape[at], &start, &n);
+    kd_gnode_slice_bounds(node, 2, t->shape[at], &start, &n);
     status = infer_one_result(cx, t->type, t->n_dims, t->shape);
     if (status)
         return status;
@@ -226,6 +225,8 @@ static unsigned split_parts(const kd_gnode *node, int64_t extent, int64_t *out, 
     int64_t size = kd_gnode_int(node, 1, 0);
     if (size < 1)
         return 0;
+    if (node->op->code == KD_GOP_chunk)
+        size = (extent + size - 1) / size;
     unsigned n = 0;
     for (int64_t at = 0; at < extent && n < capacity; at += size)
         out[n++] = extent - at < size ? extent - at : size;
@@ -250,6 +251,134 @@ kd_status kd_infer_split(kd_infer *cx, const kd_gnode *node)
     }
     return KD_OK;
 }
+
+kd_status kd_infer_unbind(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    kd_tensor_type t = self->type;
+    int at = kd_gnode_dim(kd_gnode_int(node, 1, 0), t.n_dims);
+    if (!t.n_dims || at < 0 || t.shape[at] != cx->n_results)
+        return infer_bad(cx, "%s does not split into %u such parts", infer_type_text(cx, self), cx->n_results);
+    t.n_dims--;
+    memmove(t.shape + at, t.shape + at + 1, (t.n_dims - (unsigned)at) * sizeof *t.shape);
+    memmove(t.strides + at, t.strides + at + 1, (t.n_dims - (unsigned)at) * sizeof *t.strides);
+    for (unsigned i = 0; i < cx->n_results; i++)
+        cx->types[i] = t;
+    return KD_OK;
+}
+
+kd_status kd_infer_flatten(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    int first = kd_gnode_dim(kd_gnode_int(node, 1, 0), t->n_dims), last = kd_gnode_dim(kd_gnode_int(node, 2, -1), t->n_dims);
+    int64_t shape[KD_TENSOR_MAX_DIMS] = {1};
+    if (first < 0 || last < first)
+        return infer_bad(cx, "start_dim or end_dim is out of range for %s", infer_type_text(cx, self));
+    for (int d = 0; d < (int)t->n_dims; d++) {
+        int to = d <= first ? d : d <= last ? first : d - (last - first);
+        shape[to] = d > first && d <= last ? shape[to] * t->shape[d] : t->shape[d];
+    }
+    return infer_one_result(cx, t->type, t->n_dims ? t->n_dims - (unsigned)(last - first) : 1, shape);
+}
+
+kd_status kd_infer_unflatten(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    int64_t sizes[KD_TENSOR_MAX_DIMS], shape[2 * KD_TENSOR_MAX_DIMS], n_known = 1;
+    unsigned n = kd_gnode_ints(node, 2, sizes, KD_TENSOR_MAX_DIMS);
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    int at = kd_gnode_dim(kd_gnode_int(node, 1, 0), t->n_dims), open = -1;
+    bool fits = t->n_dims && at >= 0 && n && t->n_dims - 1 + n <= KD_TENSOR_MAX_DIMS;
+    for (unsigned i = 0; i < n && fits; i++) {
+        if (sizes[i] == -1 && open < 0)
+            open = (int)i;
+        else
+            fits = sizes[i] >= 0 && !__builtin_mul_overflow(n_known, sizes[i], &n_known);
+    }
+    if (fits && open >= 0 && n_known)
+        n_known *= sizes[open] = t->shape[at] / n_known;
+    if (!fits || n_known != t->shape[at])
+        return infer_bad(cx, "dimension %lld of %s does not become %s", (long long)kd_gnode_int(node, 1, 0), infer_type_text(cx, self),
+                         kd_shape_text(cx->arena, n, sizes));
+    unsigned before = (unsigned)at, behind = t->n_dims - before - 1;
+    memcpy(shape, t->shape, before * sizeof *shape);
+    memcpy(shape + before, sizes, n * sizeof *shape);
+    memcpy(shape + before + n, t->shape + before + 1, behind * sizeof *shape);
+    return infer_one_result(cx, t->type, before + n + behind, shape);
+}
+
+kd_status kd_infer_repeat(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    unsigned n = kd_gnode_ints(node, 1, shape, KD_TENSOR_MAX_DIMS);
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    bool fits = n >= t->n_dims;
+    for (unsigned d = 0; d < n && fits; d++)
+        fits = shape[d] >= 0 &&
+               !__builtin_mul_overflow(shape[d], d + t->n_dims >= n ? t->shape[d + t->n_dims - n] : 1, &shape[d]);
+    return fits ? infer_one_result(cx, t->type, n, shape)
+                : infer_bad(cx, "%s cannot be repeated so often", infer_type_text(cx, self));
+}
+
+kd_status kd_infer_flip(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    bool is_bad;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    (void)kd_gnode_dims_mask(node, 1, self->type.n_dims, &is_bad);
+    return is_bad ? infer_bad(cx, "dims are out of range, or there twice, for %s", infer_type_text(cx, self))
+                  : infer_one_result(cx, self->type.type, self->type.n_dims, self->type.shape);
+}
+
+kd_status kd_infer_roll(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    int64_t shifts[KD_TENSOR_MAX_DIMS], dims[KD_TENSOR_MAX_DIMS];
+    unsigned n_shifts = kd_gnode_ints(node, 1, shifts, KD_TENSOR_MAX_DIMS), n_dims = kd_gnode_ints(node, 2, dims, KD_TENSOR_MAX_DIMS);
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    bool fits = n_shifts == (n_dims ? n_dims : 1);
+    for (unsigned i = 0; i < n_dims && fits; i++)
+        fits = self->type.n_dims && kd_gnode_dim(dims[i], self->type.n_dims) >= 0;
+    return fits ? infer_one_result(cx, self->type.type, self->type.n_dims, self->type.shape)
+                : infer_bad(cx, "shifts and dims do not fit %s", infer_type_text(cx, self));
+}
+
+kd_status kd_infer_windows(kd_infer *cx, const kd_gnode *node)
+{
+    const kd_tensor_type *t = &kd_gnode_tensor(node, 0)->type;
+    int64_t size[3], stride[3], dilation[3], shape[KD_TENSOR_MAX_DIMS];
+    unsigned n = kd_gnode_ints(node, 1, size, 3), first = t->n_dims - n;
+    (void)kd_gnode_ints(node, 2, stride, 3);
+    (void)kd_gnode_ints(node, 3, dilation, 3);
+    if (t->n_dims + n > KD_TENSOR_MAX_DIMS)
+        return infer_bad(cx, "windows over %s have too many dimensions", kd_tensor_type_text(cx->arena, t));
+    memcpy(shape, t->shape, sizeof t->shape);
+    for (unsigned i = 0; i < n; i++) {
+        shape[first + i] = (t->shape[first + i] - dilation[i] * (size[i] - 1) - 1) / stride[i] + 1;
+        shape[t->n_dims + i] = size[i];
+    }
+    return infer_one_result(cx, t->type, t->n_dims + n, shape);
+}
+
+/* ---- index maps ---- */
 
 void kd_view_reshape(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
 {
@@ -311,7 +440,7 @@ void kd_view_slice(kd_arena *arena, const kd_gnode *node, unsigned result, const
     const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type;
     int dim = kd_gnode_dim(kd_gnode_int(node, 1, 0), from->n_dims);
     int64_t start, n;
-    slice_bounds(node, from->shape[dim], &start, &n);
+    kd_gnode_slice_bounds(node, 2, from->shape[dim], &start, &n);
     shift(arena, from->n_dims, dim, start, kd_gnode_int(node, 4, 1), at, out_at);
 }
 
@@ -328,4 +457,64 @@ void kd_view_same(kd_arena *arena, const kd_gnode *node, unsigned result, const 
 {
     for (unsigned d = 0; d < node->results[0]->type.n_dims; d++)
         out_at[d] = at[d];
+}
+
+void kd_view_unbind(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    int n = (int)kd_gnode_tensor(node, 0)->type.n_dims, dim = kd_gnode_dim(kd_gnode_int(node, 1, 0), (unsigned)n);
+    for (int d = 0; d < n; d++)
+        out_at[d] = d == dim ? kd_index_const(result) : at[d - (d > dim)];
+}
+
+void kd_view_repeat(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type;
+    unsigned skipped = node->results[0]->type.n_dims - from->n_dims;
+    for (unsigned d = 0; d < from->n_dims; d++)
+        out_at[d] = kd_index_mod(arena, at[d + skipped], from->shape[d]);
+}
+
+void kd_view_flip(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    const kd_tensor_type *t = &node->results[0]->type;
+    bool is_bad, all = node->args[1].kind == KD_GARG_LIST && !node->args[1].list.n;
+    unsigned mask = all ? 0 : kd_gnode_dims_mask(node, 1, t->n_dims, &is_bad);
+    for (unsigned d = 0; d < t->n_dims; d++)
+        out_at[d] = mask >> d & 1 ? kd_index_add(arena, kd_index_const(t->shape[d] - 1), kd_index_scale(arena, at[d], -1)) : at[d];
+}
+
+/* Elements move up by the shift, so that they come from further down. */
+static kd_index rolled(kd_arena *arena, kd_index at, int64_t shift, int64_t n)
+{
+    int64_t back = n ? ((n - shift % n) % n + n) % n : 0;
+    return back ? kd_index_mod(arena, kd_index_add(arena, at, kd_index_const(back)), n) : at;
+}
+
+void kd_view_roll(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    const kd_tensor_type *t = &node->results[0]->type;
+    int64_t shifts[KD_TENSOR_MAX_DIMS], dims[KD_TENSOR_MAX_DIMS];
+    unsigned n_shifts = kd_gnode_ints(node, 1, shifts, KD_TENSOR_MAX_DIMS), n_dims = kd_gnode_ints(node, 2, dims, KD_TENSOR_MAX_DIMS);
+    if (!n_dims && n_shifts) { /* over all elements, as in one row */
+        kd_index flat = kd_index_flatten(arena, t->n_dims, t->shape, at);
+        kd_index_unflatten(arena, rolled(arena, flat, shifts[0], kd_tensor_n_elems(t)), t->n_dims, t->shape, out_at);
+        return;
+    }
+    memcpy(out_at, at, t->n_dims * sizeof *at);
+    for (unsigned i = 0; i < n_dims; i++) {
+        int d = kd_gnode_dim(dims[i], t->n_dims);
+        out_at[d] = rolled(arena, out_at[d], shifts[i], t->shape[d]);
+    }
+}
+
+void kd_view_windows(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    const kd_tensor_type *from = &kd_gnode_tensor(node, 0)->type;
+    int64_t stride[3], dilation[3];
+    unsigned n = kd_gnode_ints(node, 2, stride, 3), first = from->n_dims - n;
+    (void)kd_gnode_ints(node, 3, dilation, 3);
+    memcpy(out_at, at, first * sizeof *at);
+    for (unsigned i = 0; i < n; i++)
+        out_at[first + i] = kd_index_add(arena, kd_index_scale(arena, at[first + i], stride[i]),
+                                         kd_index_scale(arena, at[from->n_dims + i], dilation[i]));
 }

@@ -1,0 +1,70 @@
+/* decompose_impl.h - between the files that write compositions out. */
+#ifndef KD_GRAPH_DECOMPOSE_IMPL_H
+#define KD_GRAPH_DECOMPOSE_IMPL_H
+
+#include "graph/plan.h"
+
+#include "base/scalar.h"
+
+typedef struct kd_decomposer {
+    kd_graph *to;
+    kd_arena *arena;
+    kd_gvalue **map;     /* values of the old graph in the new one, by id */
+    const kd_gnode *of;  /* the node that is written out */
+    unsigned n_made;     /* of it */
+    kd_failure *why;
+    kd_status status;
+} kd_decomposer;
+
+static inline kd_garg no_arg(void)
+{
+    return (kd_garg){0};
+}
+
+static inline kd_garg text_arg(const char *t)
+{
+    kd_garg arg = {.kind = KD_GARG_TEXT};
+    arg.text = t;
+    return arg;
+}
+
+static inline kd_garg bool_arg(bool on)
+{
+    kd_garg arg = {.kind = KD_GARG_BOOL};
+    arg.i = on;
+    return arg;
+}
+
+kd_garg ints_arg(kd_arena *arena, unsigned n, const int64_t *values);
+kd_garg values_arg(kd_arena *arena, unsigned n, kd_gvalue *const *values);
+
+/* Adds a node and returns its first result. Arguments behind those given are none. */
+#define BUILD(d, code, ...) decompose_build((d), KD_GOP_##code, 1, (const kd_garg[KD_GOP_MAX_PARAMS]){__VA_ARGS__})
+kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_results, const kd_garg *args);
+/* Of two tensors, or of one and a number. */
+kd_gvalue *build_two(kd_decomposer *d, kd_gop_code code, kd_gvalue *a, kd_gvalue *b);
+kd_gvalue *build_with(kd_decomposer *d, kd_gop_code code, kd_gvalue *a, double number);
+kd_gvalue *build_one(kd_decomposer *d, kd_gop_code code, kd_gvalue *a);
+kd_gvalue *build_convert(kd_decomposer *d, kd_gvalue *value, kd_scalar type);
+kd_gvalue *build_where(kd_decomposer *d, kd_gvalue *condition, kd_gvalue *a, kd_garg otherwise);
+kd_gvalue *build_view(kd_decomposer *d, kd_gvalue *value, unsigned n, const int64_t *shape);
+kd_gvalue *build_expand(kd_decomposer *d, kd_gvalue *value, unsigned n, const int64_t *shape);
+/* 0, 1, ... along dimension dim of a shape of n_dims, i32. */
+kd_gvalue *build_places(kd_decomposer *d, unsigned n_dims, unsigned dim, int64_t n);
+/* A vector over the channels, along dimension 1 of x. */
+kd_gvalue *build_along_channels(kd_decomposer *d, kd_gvalue *vector, const kd_gvalue *x);
+
+/* The mean over some dimensions. */
+kd_gvalue *build_mean(kd_decomposer *d, kd_gvalue *x, kd_garg dims, bool keep);
+/* exp(x - max) over some dimension, divided by its sum. */
+kd_gvalue *build_softmax(kd_decomposer *d, kd_gvalue *x, int64_t dim, bool is_safe);
+
+/* Parameter i of the node that is written out, as it is, and in f32 where it is of a half type. NULL: none. */
+kd_gvalue *decompose_operand(kd_decomposer *d, unsigned i);
+kd_gvalue *decompose_wide_operand(kd_decomposer *d, unsigned i);
+/* The value takes the place, the name and the layout of a result. */
+void decompose_finish(kd_decomposer *d, unsigned result, kd_gvalue *value);
+/* KD_ERR_UNSUPPORTED, with a sentence that begins with the node. */
+void decompose_fail(kd_decomposer *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,194 @@
+/* infer_reduce.c - reductions and scans. */
+#include "graph/infer_impl.h"
+
+#include "base/scalar.h"
+
+/* ---- reductions ---- */
+
+static kd_status reduced(kd_infer *cx, const kd_gnode *node, kd_scalar type, unsigned mask, bool keep)
+{
+    const kd_tensor_type *t = &kd_gnode_tensor(node, 0)->type;
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+    unsigned n = 0;
+    for (unsigned d = 0; d < t->n_dims; d++) {
+        if (!(mask >> d & 1))
+            shape[n++] = t->shape[d];
+        else if (keep)
+            shape[n++] = 1;
+    }
+    return infer_one_result(cx, type, n, shape);
+}
+
+static kd_status reduced_dims(kd_infer *cx, const kd_gnode *node, kd_scalar type)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    bool is_bad;
+    unsigned mask = kd_gnode_dims_mask(node, 1, self->type.n_dims, &is_bad);
+    if (is_bad)
+        return infer_bad(cx, "dim is out of range, or there twice, for %s", infer_type_text(cx, self));
+    return reduced(cx, node, type, mask, kd_gnode_bool(node, 2));
+}
+
+/* Sums of integers are i64. */
+static kd_scalar sum_type(const kd_gnode *node, unsigned dtype)
+{
+    kd_gvalue *self = kd_gnode_tensor(node, 0);
+    kd_scalar type = self ? self->type.type : KD_F32;
+    type = kd_scalar_is_int(type) ? KD_I64 : type;
+    (void)kd_gnode_scalar_type(node, dtype, &type);
+    return type;
+}
+
+kd_status kd_infer_sum(kd_infer *cx, const kd_gnode *node)
+{
+    return reduced_dims(cx, node, sum_type(node, 3));
+}
+
+kd_status kd_infer_sum_all(kd_infer *cx, const kd_gnode *node)
+{
+    return infer_one_result(cx, sum_type(node, 1), 0, NULL);
+}
+
+kd_status kd_infer_reduce(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self = kd_gnode_tensor(node, 0);
+    return reduced_dims(cx, node, self ? self->type.type : KD_F32);
+}
+
+kd_status kd_infer_any(kd_infer *cx, const kd_gnode *node)
+{
+    return reduced_dims(cx, node, KD_I1);
+}
+
+/* Of all elements: max, min, any, all. */
+kd_status kd_infer_extreme(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    bool is_extreme = node->op->code == KD_GOP_max || node->op->code == KD_GOP_min;
+    if (status)
+        return status;
+    if (is_extreme && !kd_tensor_n_elems(&self->type))
+        return infer_bad(cx, "%s has no elements", infer_type_text(cx, self));
+    return infer_one_result(cx, is_extreme ? self->type.type : KD_I1, 0, NULL);
+}
+
+/* argmax and argmin, and those that give the values too. */
+kd_status kd_infer_position(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    bool is_bad, with_values = node->op->code == KD_GOP_max_dim || node->op->code == KD_GOP_min_dim;
+    kd_status status = infer_n_results(cx, with_values ? 2 : 1);
+    if (status == KD_OK)
+        status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    unsigned mask = kd_gnode_dims_mask(node, 1, self->type.n_dims, &is_bad);
+    if (is_bad || !kd_tensor_n_elems(&self->type))
+        return infer_bad(cx, "dim is out of range, or has no elements, for %s", infer_type_text(cx, self));
+    kd_infer one = {cx->arena, cx->why, cx->types, 1};
+    status = reduced(&one, node, with_values ? self->type.type : KD_I64, mask, kd_gnode_bool(node, 2));
+    if (status == KD_OK && with_values) {
+        cx->types[1] = cx->types[0];
+        cx->types[1].type = KD_I64;
+    }
+    return status;
+}
+
+enum { MAX_TOP = 32 };
+
+kd_status kd_infer_topk(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_n_results(cx, 2);
+    if (status == KD_OK)
+        status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    int dim = kd_gnode_dim(kd_gnode_int(node, 2, -1), self->type.n_dims);
+    int64_t k = kd_gnode_int(node, 1, 0);
+    if (!self->type.n_dims || dim < 0 || k < 0 || k > self->type.shape[dim])
+        return infer_bad(cx, "k or dim is out of range for %s", infer_type_text(cx, self));
+    if (k > MAX_TOP)
+        return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "k is %lld; more than %d is not supported yet", (long long)k, MAX_TOP);
+    cx->types[0] = self->type;
+    cx->types[0].shape[dim] = k;
+    kd_tensor_set_contiguous(&cx->types[0]);
+    cx->types[1] = cx->types[0];
+    cx->types[1].type = KD_I64;
+    return KD_OK;
+}
+
+static kd_status mean_type(kd_infer *cx, const kd_gnode *node, unsigned dtype, kd_scalar *out)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    *out = self->type.type;
+    (void)kd_gnode_scalar_type(node, dtype, out);
+    return kd_scalar_is_float(*out) ? KD_OK : infer_bad(cx, "needs a floating-point type, not %s", kd_scalar_name(*out));
+}
+
+kd_status kd_infer_mean(kd_infer *cx, const kd_gnode *node)
+{
+    kd_scalar type = KD_F32;
+    kd_status status = mean_type(cx, node, 3, &type);
+    return status ? status : reduced_dims(cx, node, type);
+}
+
+kd_status kd_infer_mean_all(kd_infer *cx, const kd_gnode *node)
+{
+    kd_scalar type = KD_F32;
+    kd_status status = mean_type(cx, node, 1, &type);
+    return status ? status : infer_one_result(cx, type, 0, NULL);
+}
+
+/* var(self, dim, *, correction, keepdim), and with the mean. */
+kd_status kd_infer_variance(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    bool is_bad, with_mean = node->op->code == KD_GOP_var_mean;
+    kd_status status = infer_n_results(cx, with_mean ? 2 : 1);
+    if (status == KD_OK)
+        status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    unsigned mask = kd_gnode_dims_mask(node, 1, self->type.n_dims, &is_bad);
+    if (is_bad || !kd_scalar_is_float(self->type.type))
+        return infer_bad(cx, "dim is out of range, or the type is no floating-point type, for %s", infer_type_text(cx, self));
+    kd_infer one = {cx->arena, cx->why, cx->types, 1};
+    status = reduced(&one, node, self->type.type, mask, kd_gnode_bool(node, 3));
+    if (with_mean)
+        cx->types[1] = cx->types[0];
+    return status;
+}
+
+kd_status kd_infer_norm(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    bool is_bad;
+    kd_scalar type = KD_F32;
+    kd_status status = mean_type(cx, node, 4, &type);
+    if (status == KD_OK)
+        status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    unsigned mask = kd_gnode_dims_mask(node, 2, self->type.n_dims, &is_bad);
+    return is_bad ? infer_bad(cx, "dim is out of range for %s", infer_type_text(cx, self))
+                  : reduced(cx, node, type, mask, kd_gnode_bool(node, 3));
+}
+
+kd_status kd_infer_scan(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    if (kd_gnode_dim(kd_gnode_int(node, 1, 0), self->type.n_dims) < 0)
+        return infer_bad(cx, "dim is out of range for %s", infer_type_text(cx, self));
+    return infer_one_result(cx, sum_type(node, 2), self->type.n_dims, self->type.shape);
+}
