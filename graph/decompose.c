@@ -193,8 +193,7 @@ void kd_decompose_dropout(kd_decomposer *d)
 {
     const kd_tensor_type *t = &d->of->results[0]->type;
     d->map[d->of->results[0]->id] = decompose_operand(d, 0);
-    if (d->of->n_results > 1)
-        decompose_finish(d, 1, BUILD(d, full, ints_arg(d->arena, t->n_dims, t->shape), bool_arg(true), text_arg("i1")));
+    decompose_finish(d, 1, BUILD(d, full, ints_arg(d->arena, t->n_dims, t->shape), bool_arg(true), text_arg("i1")));
 }
 
 /* ---- the whole graph ---- */

@@ -125,20 +125,16 @@ kd_status kd_infer_group_norm(kd_infer *cx, const kd_gnode *node)
 
 kd_status kd_infer_dropout(kd_infer *cx, const kd_gnode *node)
 {
-    bool with_mask = node->op->code == KD_GOP_native_dropout;
     kd_gvalue *input;
-    kd_status status = infer_n_results(cx, with_mask ? 2 : 1);
+    kd_status status = infer_n_results(cx, 2);
     if (status == KD_OK)
         status = infer_tensor_arg(cx, node, 0, &input);
     if (status)
         return status;
     if (kd_gnode_bool(node, 2) && kd_gnode_number(node, 1, 0) != 0)
         return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "dropout while training is not supported yet");
-    cx->types[0] = input->type;
-    if (with_mask) {
-        cx->types[1] = input->type;
-        cx->types[1].type = KD_I1;
-    }
+    cx->types[0] = cx->types[1] = input->type;
+    cx->types[1].type = KD_I1;
     return KD_OK;
 }
 

@@ -476,7 +476,7 @@ def batch_norm(d, op):
         d.graph.op(op, *args, False, 0.1, 1e-5, False)
 
 
-@case("aten.native_dropout.default", "aten.dropout.default", n=2)
+@case("aten.native_dropout.default", n=2)
 def dropout(d, op):
     d.graph.op(op, d.tensor(), 0.5, False)
 
