@@ -46,6 +46,9 @@ enum {
     KD_PY_isnan, KD_PY_isinf, KD_PY_isfinite,
 };
 
+/* With the function of kd.math in the data of tl.sqrt_rn. */
+enum { KD_B_EXACT = 1 << 16 };
+
 extern const kd_builtin kd_builtins[];
 extern const unsigned kd_n_builtins;
 

@@ -129,7 +129,8 @@ kd_dval kd_b_unary_math(kd_lower *lw, kd_bcall *c)
     kd_value *v;
     if (!kd_arg_tensor(lw, c, 0, &v) || !wants_wide_float(lw, c, 0, v))
         return KD_D_ERR;
-    return kd_d_tensor(kd_value_math(lw, c->loc, (kd_math)c->row->data, v));
+    kd_math fn = (kd_math)(c->row->data & ~KD_B_EXACT);
+    return kd_d_tensor(KD_BUILD(math, .loc = c->loc, .inputs = &v, .n_inputs = 1, .fn = fn, .exact = c->row->data & KD_B_EXACT));
 }
 
 kd_dval kd_b_abs(kd_lower *lw, kd_bcall *c)
@@ -162,10 +163,13 @@ kd_dval kd_b_fma(kd_lower *lw, kd_bcall *c)
     return kd_d_tensor(KD_BUILD(fma, .loc = c->loc, .a = v[0].value, .b = v[1].value, .c = v[2].value));
 }
 
-/* fdiv; with data 1 div_rn, which takes fp32. Division is correctly rounded on all our targets. */
+/* fdiv; with data 1 div_rn, which takes fp32 and is correctly rounded. */
 kd_dval kd_b_fdiv(kd_lower *lw, kd_bcall *c)
 {
     kd_dval x = c->arg[0], y = c->arg[1];
+    bool exact = true;
+    if (!c->row->data && !kd_arg_bool(lw, c, 2, &exact))
+        return KD_D_ERR;
     if (!kd_promote_with(lw, c->loc, c->name, &x, &y, c->row->data ? 0 : KD_PROMOTE_DIV))
         return KD_D_ERR;
     const kd_type *elem = kd_type_elem(x.value->type);
@@ -173,7 +177,7 @@ kd_dval kd_b_fdiv(kd_lower *lw, kd_bcall *c)
         kd_error(lw->diags, c->loc, "'%s' works on %s, not on %s", c->name, c->row->data ? "fp32" : "floats", type_of(lw, x.value));
         return KD_D_ERR;
     }
-    return kd_d_tensor(KD_BUILD(div, .loc = c->loc, .a = x.value, .b = y.value));
+    return kd_d_tensor(KD_BUILD(div, .loc = c->loc, .a = x.value, .b = y.value, .exact = exact));
 }
 
 /* umulhi is unsigned whatever the type; data 1: libdevice's mulhi, signed for signed types. */
@@ -226,7 +230,8 @@ kd_dval kd_b_libm(kd_lower *lw, kd_bcall *c)
     kd_math fn = (kd_math)c->row->data;
     kd_value *v[2];
     unsigned n = kd_math_arity(fn);
-    return float_args(lw, c, n, v) ? kd_d_tensor(KD_BUILD(math, .loc = c->loc, .inputs = v, .n_inputs = n, .fn = fn)) : KD_D_ERR;
+    return float_args(lw, c, n, v) ? kd_d_tensor(KD_BUILD(math, .loc = c->loc, .inputs = v, .n_inputs = n, .fn = fn, .exact = fn == KD_MATH_sqrt))
+                                   : KD_D_ERR;
 }
 
 /* The exponent may be an int32 beside a float: as a float it gives the same power, for it is exact in the float's range of use. */
@@ -252,7 +257,7 @@ kd_dval kd_b_libdiv(kd_lower *lw, kd_bcall *c)
         return KD_D_ERR;
     if (c->row->data)
         return kd_d_tensor(KD_BUILD(rem, .loc = c->loc, .a = v[0], .b = v[1]));
-    return kd_d_tensor(KD_BUILD(div, .loc = c->loc, .a = v[0], .b = v[1]));
+    return kd_d_tensor(KD_BUILD(div, .loc = c->loc, .a = v[0], .b = v[1], .exact = true));
 }
 
 kd_dval kd_b_libarith(kd_lower *lw, kd_bcall *c)

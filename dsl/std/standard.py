@@ -8,7 +8,7 @@ def softmax(x, dim=None, keep_dims=None, ieee_rounding=False):
     # Along axis 0 unless one is named. Subtracting the maximum keeps exp from overflowing.
     axis: tl.constexpr = 0 if dim is None else dim
     numerator = tl.exp(x - tl.max(x, axis, keep_dims=True))
-    return numerator / tl.sum(numerator, axis, keep_dims=True)
+    return tl.fdiv(numerator, tl.sum(numerator, axis, keep_dims=True), ieee_rounding)
 
 
 @triton.jit

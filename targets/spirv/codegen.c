@@ -112,12 +112,13 @@ static bool check_types(const kd_codegen_job *job, const kd_op *func, const kd_g
     return !op;
 }
 
-/* Division and square root of f32 are exact only where the driver's compiler is told so. */
+/* Division and square root of f32 are exact only where the driver's compiler is told so, of the whole kernel: it takes 15 instructions more
+ * for each. */
 static bool needs_exact_division(const kd_block *block)
 {
     KD_FOREACH_OP (op, block) {
-        bool root = op->code == KD_OP_math && (kd_math_fn(op) == KD_MATH_sqrt || kd_math_fn(op) == KD_MATH_rsqrt);
-        if ((op->code == KD_OP_div || root) && kd_type_is_float_like(kd_op_result(op, 0)->type))
+        bool exact = (op->code == KD_OP_div && kd_div_exact(op)) || (op->code == KD_OP_math && kd_math_exact(op));
+        if (exact && kd_type_is_float_like(kd_op_result(op, 0)->type))
             return true;
         for (unsigned r = 0; r < op->n_regions; r++)
             if (needs_exact_division(kd_op_region(op, r)))

@@ -4,6 +4,7 @@
 # RUN: env KDSL_SPIRV_VAL=1 kdsl compile %s:kernel -s 'x=*fp32:16, h=*bf16:16, out=*fp32:16, flag=i1, s=fp16, n=i32' --target spirv:bmg --emit spirv-asm | FileCheck %s --check-prefix=ASM
 # RUN: FileCheck %s --check-prefix=HEADER < %t.h
 # RUN: kdsl compile %s:kernel -s 'x=*fp32:16, h=*bf16:16, out=*fp32:16, flag=i1, s=fp16, n=i32' --target spirv:bmg --emit header | FileCheck %s --check-prefix=EMBEDDED
+# RUN: kdsl compile %s:near -s 'x=*fp32:16' --target spirv:bmg --emit header | FileCheck %s --check-prefix=NEAR
 import triton
 import triton.language as tl
 
@@ -39,4 +40,13 @@ def kernel(x, h, out, flag, s, n):
     v = tl.load(x + at, mask=at < n, other=0.0) + tl.load(h + at).to(tl.float32)
     if flag:
         v += s
-    tl.store(out + at, v / tl.sum(v, axis=0))
+    tl.store(out + at, tl.div_rn(v, tl.sum(v, axis=0)))
+
+
+# Division by `/` need not be exact.
+# NEAR: #define near_BUILD_FLAGS ""
+@triton.jit
+def near(x):
+    at = tl.arange(0, 256)
+    v = tl.load(x + at)
+    tl.store(x + at, tl.sqrt(v / (v + 1)))
