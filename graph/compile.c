@@ -143,7 +143,10 @@ static kd_status open_tools(compilation *c)
     kd_device_info info;
     kd_device_get_info(c->exe->device, &info);
     c->exe->n_threads = info.n_threads;
-    if (kd_cache_open(NULL, &c->cache, NULL) == KD_OK)
+    kd_cache_options cache_options = {0};
+    if (c->options.cache_dir)
+        cache_options.folder = kd_arena_printf(c->exe->arena, "%s/kernels", c->options.cache_dir);
+    if (kd_cache_open(&cache_options, &c->cache, NULL) == KD_OK)
         c->store = kd_cache_as_store(c->cache);
     status = kd_compiler_create(&(kd_compiler_options){.store = c->cache ? &c->store : NULL}, &c->compiler);
     return status ? kd_fail(c->why, status, "out of memory") : KD_OK;

@@ -83,6 +83,7 @@ typedef struct kd_graph_options {
     const char *device;          /* NULL: "cpu" */
     unsigned n_threads;          /* 0: as kd_device_options */
     bool no_cache;               /* compile kernels even where the cache on disk has them */
+    const char *cache_dir;       /* NULL: $KDSL_CACHE_DIR, or the user's cache folder */
     bool no_fusion;              /* a kernel for each op: slow, for tracking down differences */
 } kd_graph_options;
 

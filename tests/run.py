@@ -115,6 +115,7 @@ def environment(build):
     env = dict(os.environ)
     env["KDSL_BUILD"] = build
     env["PATH"] = os.pathsep.join([build, os.path.join(TESTS, "bin"), env["PATH"]])
+    env["PYTHONPATH"] = os.path.join(build, "python")
     env["XDG_CACHE_HOME"] = os.path.join(build, "test-cache")
     env["POCL_CACHE_DIR"] = os.path.join(build, "test-cache", "pocl")
     env["ASAN_OPTIONS"] = "detect_leaks=1:detect_stack_use_after_return=1:allocator_may_return_null=1"

@@ -87,6 +87,11 @@ def test_runs_a_command_with_its_status_and_streams(dev):
     assert last_line(result) == "err"
 
 
+def test_python_sees_the_package(dev):
+    result = dev("python", "-c", "import os, sys; print(os.environ['PYTHONPATH']); sys.exit(5)", env={"PYTHONPATH": "/mine"})
+    assert (result.returncode, result.stdout) == (5, f"{dev.project}/build/python:/mine\n")
+
+
 def test_set_up_happens_once(dev):
     assert "setting up" in dev("run", "true").stderr
     result = dev("run", "true")

@@ -1,0 +1,44 @@
+/* extension.h - kdsl._kdsl, the C half of the Python package: graphs are compiled and run here, and torch's tensors are touched only by the
+ * names of their Python methods, so that one binary serves all versions of PyTorch and of Python (the limited API). */
+#ifndef KD_PYTHON_EXTENSION_H
+#define KD_PYTHON_EXTENSION_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <graph/graph.h>
+
+/* What the module holds for its types. */
+typedef struct kd_py_module {
+    PyObject *error, *unsupported; /* exceptions: kdsl.Error and kdsl.UnsupportedError */
+    PyTypeObject *executable, *runner;
+    PyObject *data_ptr, *version, *dtype, *shape, *stride; /* names of a tensor's methods and properties */
+} kd_py_module;
+
+extern PyType_Spec kd_py_executable_spec, kd_py_runner_spec;
+
+/* Sets the exception that goes with a status. Returns NULL. */
+PyObject *kd_py_raise(const kd_py_module *module, kd_status status, const kd_failure *why);
+
+/* ---- executables ---- */
+
+typedef struct kd_py_idle kd_py_idle; /* a session that nobody uses */
+
+/* A compiled graph. Threads that run it at the same time take a session each; sessions are kept for the next run. */
+typedef struct kd_py_executable {
+    PyObject_HEAD kd_graph *graph;
+    kd_executable *exe;
+    kd_py_idle *idle;
+} kd_py_executable;
+
+/* compile(text, name, memory, device, n_threads, cache, fusion, cache_dir) */
+PyObject *kd_py_compile(PyObject *self, PyObject *args);
+
+/* Runs with the interpreter released. Raises, and returns false. */
+bool kd_py_executable_run(kd_py_executable *executable, const kd_py_module *module, const void *const *inputs,
+                          void *const *outputs);
+
+/* The address that a tensor's data_ptr() gives. Raises, and returns false. */
+bool kd_py_tensor_data(const kd_py_module *module, PyObject *tensor, void **out_data);
+
+#endif

@@ -1,0 +1,215 @@
+"""The backend of torch.compile: torch.compile(model, backend="kdsl", options={...}).
+
+TorchDynamo hands over a graph of a model's Python; AOTAutograd makes a functional graph of aten ops of it, without decompositions; what kdsl
+knows of that is compiled (part.py), and PyTorch runs the rest (partition.py, program.py).
+"""
+import itertools
+import warnings
+
+import torch
+from torch._functorch.aot_autograd import aot_module_simplified, make_boxed_func
+from torch._subclasses.fake_tensor import FakeTensor
+
+from kdsl import _kdsl, kg
+from kdsl.counters import counters
+from kdsl.options import read_options
+from kdsl.part import Part, culprits
+from kdsl.partition import HOST, KDSL, find_refused, split
+from kdsl.program import write_program
+
+MAX_ROUNDS = 4                              # of splitting again because a part did not compile
+graph_numbers = itertools.count()
+
+
+def kdsl(gm, example_inputs, *, options=None, report=None):
+    """Compiles what TorchDynamo found. report: a list that gets a Compiled for each graph, for kdsl.explain."""
+    options = read_options(options)
+    counters.graphs += 1
+    if torch.is_grad_enabled() and any(isinstance(x, torch.Tensor) and x.requires_grad for x in example_inputs):
+        return without_kdsl(gm, options, "gradients are needed, which kdsl does not compute yet; call the model under torch.no_grad()")
+    places = [i for i, node in enumerate(gm.graph.find_nodes(op="placeholder")) if is_static(node, example_inputs[i])]
+    if any(is_symbolic(x) for x in example_inputs):
+        return Specializer(gm, places, options, report)
+    return specialize(gm, example_inputs, places, options, report)
+
+
+def without_kdsl(gm, options, why):
+    if options.fallback == "error":
+        raise _kdsl.UnsupportedError(f"{why} (the option fallback is 'error')")
+    counters.eager_graphs += 1
+    warnings.warn(f"kdsl: a graph runs in PyTorch: {why}", stacklevel=3)
+    return gm.forward
+
+
+def is_static(placeholder, example):
+    """Whether an argument is a parameter or a buffer of a module."""
+    return isinstance(example, torch.nn.Parameter) or bool((placeholder.meta.get("tensor_dict") or {}).get("_dynamo_static_input_type"))
+
+
+def is_symbolic(x):
+    return isinstance(x, torch.SymInt) or (isinstance(x, torch.Tensor) and
+                                           any(isinstance(n, torch.SymInt) for n in (*x.shape, *x.stride(), x.storage_offset())))
+
+
+class Specializer:
+    """A graph whose shapes vary: compiled for each combination of shapes when it is first called with it."""
+
+    def __init__(self, gm, places, options, report):
+        self.gm, self.places, self.options, self.report = gm, places, options, report
+        self.known, self.bound, self.eager = {}, options.max_specializations, None
+        self.varying = [i for i in range(len(gm.graph.find_nodes(op="placeholder"))) if i not in places]
+
+    def __call__(self, *args):
+        key = tuple([(x.shape, x.stride(), x.dtype) if isinstance(x, torch.Tensor) else x for x in [args[i] for i in self.varying]])
+        run = self.known.get(key)
+        if run is None:
+            run = self.known[key] = self.make(args)
+        return run(*args)
+
+    def make(self, args):
+        if sum(run is not self.eager for run in self.known.values()) >= self.bound:
+            if self.eager is None:
+                self.eager = without_kdsl(self.gm, self.options, f"it was compiled for {self.bound} combinations of shapes already "
+                                                                 "(the option max_specializations)")
+            return self.eager
+        counters.specializations += 1
+        with torch.no_grad():
+            return specialize(self.gm, args, self.places, self.options, self.report)
+
+
+def specialize(gm, example_inputs, places, options, report):
+    """Compiles a graph for the shapes of these inputs. Returns a function of the same arguments."""
+    compiled = Compiled(example_inputs, places, options)
+    if report is not None:
+        report.append(compiled)
+    run = aot_module_simplified(gm, list(example_inputs), fw_compiler=compiled.compile, inference_compiler=compiled.compile)
+    if options.explain:
+        from kdsl.explain import describe
+        print(describe(compiled))
+    return compiled.direct() or run
+
+
+class Compiled:
+    """What became of one graph: steps, each a Part or a node that PyTorch runs."""
+
+    def __init__(self, example_inputs, places, options):
+        self.examples, self.places, self.options = list(example_inputs), places, options
+        self.name = f"graph{next(graph_numbers)}"
+        self.gm, self.steps, self.refused, self.run, self.needs_wrapper = None, [], {}, None, True
+
+    def compile(self, gm, fake_inputs):
+        """AOTAutograd's compiler."""
+        self.gm = gm
+        placeholders = gm.graph.find_nodes(op="placeholder")
+        weights = self.find_weights(placeholders)
+        results = list(gm.graph.find_nodes(op="output")[0].args[0])
+        refused = find_refused(gm, _kdsl, self.name, self.options.disabled_ops)
+        for rounds in range(MAX_ROUNDS + 1):
+            try:
+                self.build(placeholders, results, weights, refused)
+                break
+            except FailedPart as failed:
+                found = culprits(failed.part) if rounds < MAX_ROUNDS - 1 else {}
+                refused |= found or {node.name: str(failed) for node in failed.part.nodes}
+        self.refused = refused
+        self.tell_fallbacks()
+        self.needs_wrapper = not is_plain(gm, placeholders, self.examples)
+        self.examples = None
+        return make_boxed_func(self.run)
+
+    def find_weights(self, placeholders):
+        """The arguments that are parameters or buffers and that the graph does not write to, with their tensors."""
+        context = torch._guards.TracingContext.try_get()
+        metadata = context.fw_metadata if context else None
+        if len(placeholders) != len(self.examples):
+            return {}
+        changed = set(metadata.mutated_inp_runtime_indices) if metadata else set()
+        return {placeholders[i]: self.examples[i] for i in self.places if i not in changed}
+
+    def build(self, placeholders, results, weights, refused):
+        groups = split(self.gm, refused)
+        constants = {node: get_attribute(self.gm, node.target) for node in self.gm.graph.find_nodes(op="get_attr")}
+        self.steps = []
+        known = {None, *placeholders, *(node for group in groups for node in group.nodes)}
+        whole = len(groups) == 1 and groups[0].kind == KDSL and known.issuperset(results)
+        for group in groups:
+            if group.kind == HOST:
+                self.steps += group.nodes
+                continue
+            inside = set(group.nodes)
+            if whole:
+                part = Part(self.name, group.nodes, placeholders, results, weights, constants, self.options)
+            else:
+                wanted = [n for n in group.nodes if any(user not in inside for user in n.users)]
+                args = [n for n in dict.fromkeys(p for n in group.nodes for p in n.all_input_nodes) if n not in inside and n not in constants]
+                part = Part(f"{self.name}_{len(self.parts())}", group.nodes, args, wanted, weights, constants, self.options)
+            self.steps.append(part)
+            warm_up(part, weights)
+        if whole:
+            self.run = self.steps[0].runner
+        else:
+            self.run = write_program(self.gm, placeholders, self.steps, results)
+
+    def parts(self):
+        return [step for step in self.steps if isinstance(step, Part)]
+
+    def host_nodes(self):
+        return [step for step in self.steps if not isinstance(step, Part)]
+
+    def direct(self):
+        """The runner itself, where AOTAutograd's wrapper has nothing to do around it."""
+        return self.run if self.parts() and not self.host_nodes() and not self.needs_wrapper else None
+
+    def tell_fallbacks(self):
+        counters.nodes += sum(not kg.is_getitem(node) for part in self.parts() for node in part.nodes)
+        left = [node for node in self.host_nodes() if node.name in self.refused]
+        counters.fallback_nodes += len(left)
+        if not left:
+            return
+        by_op = {}
+        for node in left:
+            by_op.setdefault(kg.op_name(node) or str(node.target), []).append(node)
+        for op, nodes in by_op.items():
+            counters.fallbacks[op] = counters.fallbacks.get(op, 0) + len(nodes)
+        said = "".join(f"\n  {op}, {len(nodes)} {'times' if len(nodes) > 1 else 'time'}: {self.refused[nodes[0].name]}" for op, nodes in by_op.items())
+        if self.options.fallback == "error":
+            raise _kdsl.UnsupportedError(f"kdsl cannot compile {len(left)} nodes of {self.name} (the option fallback is 'error'):{said}")
+        warnings.warn(f"kdsl: {len(left)} nodes of {self.name} run in PyTorch:{said}", stacklevel=2)
+
+
+class FailedPart(Exception):
+    """A part that the library refused to compile, though it knows all its nodes."""
+
+    def __init__(self, part, error):
+        super().__init__(str(error))
+        self.part = part
+
+
+def warm_up(part, weights):
+    """Compiles a part while the graph can still be split another way."""
+    tensors = [weights.get(node) for node in part.args]
+    if any(isinstance(tensor, FakeTensor) for tensor in tensors):
+        return
+    try:
+        part.runner.prepare(tuple(tensors))
+    except _kdsl.UnsupportedError as error:
+        raise FailedPart(part, error) from error
+
+
+def get_attribute(gm, target):
+    for name in target.split("."):
+        gm = getattr(gm, name)
+    return gm
+
+
+def is_plain(gm, placeholders, examples):
+    """Whether calling the compiled graph is all that there is to do: AOTAutograd neither copies to inputs nor makes views of them after it."""
+    context = torch._guards.TracingContext.try_get()
+    metadata = context.fw_metadata if context else None
+    if metadata is None or len(placeholders) != len(examples):
+        return False
+    plain_output = type(metadata.output_info[0].output_type).non_alias if metadata.output_info else None
+    return (not metadata.mutated_inp_runtime_indices and not metadata.num_intermediate_bases and not metadata.tokens and
+            all(info.output_type == plain_output for info in metadata.output_info) and
+            all(issubclass(info.raw_type, torch.Tensor) for info in metadata.output_info) and
+            len(gm.graph.find_nodes(op="output")[0].args[0]) == len(metadata.output_info))

@@ -1,0 +1,311 @@
+"""torch.compile(model, backend="kdsl"): what it compiles, what it leaves to PyTorch, and when it compiles again."""
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+import warnings
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import kdsl
+
+
+def mlp(width=64):
+    return nn.Sequential(nn.Linear(32, width), nn.ReLU(), nn.LayerNorm(width), nn.Linear(width, 10), nn.Softmax(-1)).eval()
+
+
+class Odd(nn.Module):
+    """A model in the middle of which an op is that kdsl does not know, torch.cummax."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(16, 16), nn.Linear(16, 4)
+
+    def forward(self, x):
+        x = torch.relu(self.first(x))
+        values, places = torch.cummax(x, 0)
+        return self.last(values + x), places
+
+
+# ---- what is compiled ----
+
+def test_whole_model(check):
+    check(mlp(), torch.randn(8, 32))
+    assert (kdsl.counters.graphs, kdsl.counters.compiled, kdsl.counters.fallback_nodes) == (1, 1, 0)
+
+
+def test_mixed_model(check):
+    model, x = Odd().eval(), torch.randn(8, 16)
+    fast = torch.compile(model, backend="kdsl")
+    with pytest.warns(UserWarning, match=r"aten\.cummax\.default, 1 time: .*does not know this op \(test_backend\.py:\d+: values, places"):
+        got = fast(x)
+    for g, w in zip(got, model(x)):
+        torch.testing.assert_close(g, w)
+    assert kdsl.counters.compiled == 2 and kdsl.counters.fallbacks == {"aten.cummax.default": 1}
+
+
+def test_strict_mode_refuses():
+    fast = torch.compile(Odd().eval(), backend="kdsl", options={"fallback": "error"})
+    with pytest.raises(Exception, match=r"cannot compile 1 nodes(.|\n)*aten\.cummax\.default, 1 time"):
+        fast(torch.randn(8, 16))
+
+
+def test_disabled_ops(check):
+    check(mlp(), torch.randn(8, 32), whole=False, options={"disabled_ops": ["aten.relu"]})
+    assert kdsl.counters.fallbacks == {"aten.relu.default": 1} and kdsl.counters.compiled == 2
+
+
+def test_known_op_that_does_not_compile(check):
+    """The library knows max_pool2d, but not its indices: found out when the part is compiled."""
+    check(lambda x: torch.nn.functional.max_pool2d(torch.relu(x), 2, return_indices=True), torch.randn(1, 2, 8, 8), whole=False)
+    assert list(kdsl.counters.fallbacks) == ["aten.max_pool2d_with_indices.default"]
+
+
+def test_gradients_are_left_to_pytorch():
+    model, x = mlp(), torch.randn(8, 32)
+    with torch.enable_grad():
+        with pytest.warns(UserWarning, match="gradients are needed"):
+            torch.compile(model, backend="kdsl")(x).sum().backward()
+        assert model[0].weight.grad is not None
+        with pytest.raises(Exception, match="gradients are needed"):
+            torch.compile(model, backend="kdsl", options={"fallback": "error"})(torch.randn(9, 32))
+    assert kdsl.counters.compiled == 0 and kdsl.counters.eager_graphs == 1
+
+
+def test_autocast(check):
+    model, x = mlp(), torch.randn(8, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        fast = check(model, x, rtol=2e-2, atol=1e-2)
+        assert fast(x).dtype == model(x).dtype
+    torch.testing.assert_close(fast(x), model(x), rtol=1e-5, atol=1e-5)       # without autocast it is another graph
+    assert kdsl.counters.graphs == 2
+
+
+# ---- memory ----
+
+@pytest.mark.parametrize("change", [lambda x: x.t(), lambda x: x[::2, ::3], lambda x: x[1:, 1:], lambda x: x[:1].expand(6, -1)],
+                         ids=["transposed", "steps", "offset", "expanded"])
+def test_strides_of_inputs(check, change):
+    check(lambda x: torch.exp(x) + 1, change(torch.randn(12, 12)))
+
+
+def test_outputs_keep_their_strides_and_storage(check):
+    check(lambda x: ((x + 1).t(), (x * 2).unsqueeze(0).expand(3, -1, -1), x, x[0], None, 5), torch.randn(4, 6))
+    x = torch.randn(4)
+    assert torch.compile(lambda x: (x + 1, x), backend="kdsl")(x)[1] is x
+
+
+def test_mutated_inputs(check):
+    def step(x, state):
+        state.mul_(0.5).add_(x)
+        return state * 2
+
+    x, state, reference = torch.randn(8), torch.ones(8), torch.ones(8)
+    fast = torch.compile(step, backend="kdsl")
+    for _ in range(3):
+        torch.testing.assert_close(fast(x, state), step(x, reference))
+        torch.testing.assert_close(state, reference)
+
+
+def test_empty_and_scalar_tensors(check):
+    check(lambda x, s: x * s + 1, torch.randn(0, 4), torch.tensor(3.0))
+    check(lambda x, s: x * s + 1, torch.randn(2, 4), torch.tensor(3.0))
+
+
+# ---- weights ----
+
+def test_weights_that_change_in_place():
+    model, x = mlp(), torch.randn(8, 32)
+    fast = torch.compile(model, backend="kdsl")
+    fast(x)
+    model[0].weight.mul_(2)
+    torch.testing.assert_close(fast(x), model(x), rtol=1e-5, atol=1e-5)
+    model[3].bias.data = torch.randn(10)        # another memory, with no new version
+    torch.testing.assert_close(fast(x), model(x), rtol=1e-5, atol=1e-5)
+    assert kdsl.counters.recompiles == 2
+    for _ in range(6):                          # weights that change all the time become inputs
+        model[0].weight.mul_(0.9)
+        torch.testing.assert_close(fast(x), model(x), rtol=1e-5, atol=1e-5)
+    assert kdsl.counters.recompiles == 4
+
+
+def test_one_graph_serves_several_modules():
+    layers, x = [nn.Linear(16, 16).eval() for _ in range(3)], torch.randn(4, 16)
+    fast = [torch.compile(layer, backend="kdsl") for layer in layers]
+    for _ in range(2):
+        for f, layer in zip(fast, layers):
+            torch.testing.assert_close(f(x), layer(x))
+    assert kdsl.counters.compiled == 3
+
+
+def test_a_dropped_model_is_freed():
+    model, x = nn.Linear(16, 16).eval(), torch.randn(4, 16)
+    weight = weakref.ref(model.weight)
+    torch.compile(model, backend="kdsl")(x)
+    del model
+    gc.collect()
+    assert weight() is None
+
+
+def test_weights_made_in_inference_mode():
+    with torch.inference_mode():
+        model, x = mlp(), torch.randn(8, 32)
+        fast = torch.compile(model, backend="kdsl")
+        for _ in range(2):
+            torch.testing.assert_close(fast(x), model(x), rtol=1e-5, atol=1e-5)
+            model[0].weight.mul_(2)
+
+
+# ---- shapes ----
+
+def test_shapes_that_vary():
+    model = mlp()
+    fast = torch.compile(model, backend="kdsl")
+    for n in (3, 5, 7, 5, 3, 9):
+        x = torch.randn(n, 32)
+        torch.testing.assert_close(fast(x), model(x), rtol=1e-5, atol=1e-5)
+    assert kdsl.counters.graphs == 2 and kdsl.counters.specializations == 4     # 3, and then one graph for 5, 7, 3, 9
+
+
+def test_bound_on_specializations():
+    model = mlp()
+    fast = torch.compile(model, backend="kdsl", dynamic=True, options={"max_specializations": 2})
+    for n in (2, 3):
+        fast(torch.randn(n, 32))
+    with pytest.warns(UserWarning, match="compiled for 2 combinations of shapes already"):
+        x = torch.randn(4, 32)
+        torch.testing.assert_close(fast(x), model(x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fast(torch.randn(5, 32))                # said once
+    assert kdsl.counters.specializations == 2
+
+
+def test_numbers_as_arguments():
+    fast = torch.compile(lambda x, n: x.reshape(n, -1) * n, backend="kdsl", dynamic=True)
+    for n in (2, 3, 4):
+        x = torch.randn(12)
+        torch.testing.assert_close(fast(x, n), x.reshape(n, -1) * n)
+
+
+# ---- threads and processes ----
+
+def test_several_threads():
+    model, inputs = mlp(), [torch.randn(8, 32) for _ in range(4)]
+    fast = torch.compile(model, backend="kdsl")
+    fast(inputs[0])
+    want, wrong = [model(x) for x in inputs], []
+
+    def work(i):
+        with torch.no_grad():
+            for _ in range(30):
+                if not torch.allclose(fast(inputs[i]), want[i], rtol=1e-5, atol=1e-5):
+                    wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong and kdsl.counters.compiled == 1
+
+
+def test_after_a_fork():
+    model, x = mlp(), torch.randn(8, 32)
+    fast = torch.compile(model, backend="kdsl")
+    want = fast(x)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if torch.equal(fast(x), want) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_the_c_path_gives_the_same_bits(tmp_path, kdsl):
+    """The graph that the backend writes with dump_dir, with its weights in a file, through the kdsl command."""
+    model, x = mlp(), torch.randn(8, 32)
+    got = torch.compile(model, backend="kdsl", options={"dump_dir": tmp_path})(x)
+    path, = tmp_path.glob("*.json")
+    graph = json.loads(path.read_text(encoding="utf-8"))
+    parameters, weights = list(model.parameters()), b""
+    for item in graph["inputs"]:
+        if "data" in item:                      # no two parameters of this model have the same shape but for those of the norm
+            at = next(i for i, p in enumerate(parameters) if list(p.shape) == item["s"])
+            tensor = parameters.pop(at)
+            item["data"] = {"file": "w.bin", "at": len(weights)}
+            weights += tensor.detach().numpy().tobytes() + bytes(-tensor.nbytes % 64)
+    (tmp_path / "w.bin").write_bytes(weights)
+    path.write_text(json.dumps(graph), encoding="utf-8")
+    name, = (item["n"][1:] for item in graph["inputs"] if "data" not in item)
+    np.save(tmp_path / "x.npy", x.numpy())
+    kdsl("graph", "run", path, "--in", f"{name}=@x.npy", "--save", f"{graph['outputs'][0][1:]}=y.npy")
+    assert np.load(tmp_path / "y.npy").tobytes() == got.numpy().tobytes()
+    assert list(tmp_path.glob("*.py")), "the kernels are there too"
+
+
+# ---- options, messages ----
+
+def test_options_and_their_aliases(monkeypatch):
+    from kdsl.options import read_options
+    assert read_options({"device": "CPU", "model_caching": True, "config": {"CACHE_DIR": "x", "INFERENCE_NUM_THREADS": 3}}) == \
+        read_options({"cache_dir": "x", "threads": 3})
+    monkeypatch.setenv("OPENVINO_TORCH_BACKEND_DEVICE", "CPU")
+    monkeypatch.setenv("OPENVINO_TORCH_CACHE_DIR", "there")
+    monkeypatch.setenv("OPENVINO_TORCH_MODEL_CACHING", "False")
+    options = read_options()
+    assert (options.device, options.cache_dir, options.cache) == ("cpu", "there", False)
+    monkeypatch.setenv("KDSL_CACHE", "1")
+    assert read_options().cache and not read_options({"cache": "off"}).cache
+    with pytest.warns(UserWarning, match="'aot_autograd' has no effect"):
+        read_options({"aot_autograd": True})
+    with pytest.raises(ValueError, match="kdsl has no option 'cachedir'; did you mean 'cache_dir'"):
+        read_options({"cachedir": "x"})
+    with pytest.raises(ValueError, match="the option 'fallback' must be 'host' or 'error', not 'never'"):
+        read_options({"fallback": "never"})
+    with pytest.raises(ValueError, match="the option 'threads' must be a whole number from 0 on, not -1"):
+        read_options({"threads": -1})
+
+
+def test_another_device_runs_in_pytorch():
+    model, x = mlp(), torch.randn(8, 32)
+    with pytest.warns(UserWarning, match="graphs run on the device cpu only, not on 'npu'"):
+        torch.testing.assert_close(torch.compile(model, backend="kdsl", options={"device": "NPU"})(x), model(x))
+
+
+def test_cache_dir(tmp_path):
+    torch.compile(mlp(), backend="kdsl", options={"cache_dir": tmp_path})(torch.randn(8, 32))
+    assert any((tmp_path / "kernels").iterdir())
+
+
+def test_explain(capsys):
+    report = kdsl.explain(Odd().eval(), torch.randn(8, 16))
+    graph, = report.graphs
+    assert [len(graph["parts"]), [host["op"] for host in graph["host"]]] == [2, ["aten.cummax.default"]]
+    assert "nodes run in PyTorch" in str(report) and "primitive" in str(report) and "values, places = torch.cummax(x, 0)" in str(report)
+    torch.compile(mlp(), backend="kdsl", options={"explain": True})(torch.randn(8, 32))
+    assert "0 nodes run in PyTorch" in capsys.readouterr().out
+
+
+def test_errors_of_the_library():
+    from kdsl import _kdsl
+    with pytest.raises(kdsl.Error, match="net: no JSON"):
+        _kdsl.compile("{", "net")
+    with pytest.raises(kdsl.UnsupportedError, match=r"net: %y = aten.odd.default: kdsl does not know this op \(net.py:3: odd\(x\)\)"):
+        _kdsl.compile('{"kg": 1, "inputs": [], "nodes": [{"o": "%y", "op": "aten.odd.default", "in": [], "at": "net.py:3: odd(x)"}], "outputs": []}', "net")
+
+
+def test_import_without_torch():
+    code = ("import sys; sys.modules['torch'] = None; import kdsl; kdsl.counters\n"
+            "try: kdsl.explain\nexcept ImportError as e: print(e)")
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("kdsl.explain needs PyTorch 2.6 or newer, but 'import torch' failed: ")
+
+
+def test_found_without_an_import():
+    code = "import torch, sys; torch.compile(lambda x: x + 1, backend='kdsl')(torch.ones(2)); print('kdsl' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
