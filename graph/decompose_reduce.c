@@ -118,8 +118,40 @@ kd_gvalue *build_mean(kd_decomposer *d, kd_gvalue *x, kd_garg dims, bool keep)
     return build_with(d, KD_GOP_div_scalar, sum, n_for_each(x, sum));
 }
 
+/* Whether it comes from a convolution or a pool, with pointwise nodes between them that will most likely become the convolution's posts. */
+static bool is_from_convolution(const kd_gvalue *value)
+{
+    for (unsigned i = 0; i < 4 && value && value->def; i++) {
+        kd_gop_code code = value->def->op->code;
+        if (code == KD_GOP_convolution || code == KD_GOP_max_pool2d)
+            return true;
+        if (value->def->op->lowering != KD_LOWER_POINTWISE)
+            return false;
+        value = kd_gnode_tensor(value->def, 0);
+    }
+    return false;
+}
+
+/* Over height and width, which is pooling: with the channels next to one another, oneDNN is 3 to 10 times faster than rows of elements that lie
+ * apart. */
+static bool make_spatial_mean(kd_decomposer *d)
+{
+    kd_gvalue *x = decompose_operand(d, 0);
+    const kd_gvalue *result = d->of->results[0];
+    bool is_bad;
+    if (x->type.n_dims != 4 || x->type.type != result->type.type || (x->type.type != KD_F32 && x->type.type != KD_BF16) ||
+        kd_gnode_dims_mask(d->of, 1, 4, &is_bad) != 12 || kd_tensor_n_elems(&x->type) == 0 || !is_from_convolution(x))
+        return false;
+    kd_gvalue *mean = BUILD(d, spatial_mean, kd_garg_value(x), d->of->args[1], bool_arg(kd_gnode_bool(d->of, 2)));
+    mean->name = result->name;
+    d->map[result->id] = mean;
+    return true;
+}
+
 void kd_decompose_mean(kd_decomposer *d)
 {
+    if (d->of->op->code == KD_GOP_mean && make_spatial_mean(d))
+        return;
     bool has_dims = d->of->op->code == KD_GOP_mean;
     decompose_finish(d, 0, build_mean(d, decompose_wide_operand(d, 0), has_dims ? d->of->args[1] : no_arg(), has_dims && kd_gnode_bool(d->of, 2)));
 }

@@ -140,6 +140,16 @@ kd_status kd_infer_mean(kd_infer *cx, const kd_gnode *node)
     return status ? status : reduced_dims(cx, node, type);
 }
 
+kd_status kd_infer_spatial_mean(kd_infer *cx, const kd_gnode *node)
+{
+    kd_status status = kd_infer_mean(cx, node);
+    const kd_gvalue *self = status ? NULL : kd_gnode_tensor(node, 0);
+    bool is_bad;
+    if (status == KD_OK && (self->type.n_dims != 4 || kd_gnode_dims_mask(node, 1, 4, &is_bad) != 12))
+        return infer_bad(cx, "self has 4 dimensions, and dim is the last two");
+    return status;
+}
+
 kd_status kd_infer_mean_all(kd_infer *cx, const kd_gnode *node)
 {
     kd_scalar type = KD_F32;

@@ -142,7 +142,7 @@ void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue
     X(scan) X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) \
     X(permute) X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) \
     X(windows) X(mm) X(bmm) X(addmm) X(baddbmm) X(linear) X(matmul) X(convolution) X(conv) X(max_pool2d) X(avg_pool2d) \
-    X(adaptive_pool2d) X(attention) X(full) X(full_like) X(new_full) X(arange) X(cat) X(stack) X(pad) X(slice_scatter) \
+    X(adaptive_pool2d) X(spatial_mean) X(attention) X(full) X(full_like) X(new_full) X(arange) X(cat) X(stack) X(pad) X(slice_scatter) \
     X(select_scatter) X(embedding) X(gather) X(index)
 #define KD_DECLARE(rule) kd_status kd_infer_##rule(kd_infer *cx, const kd_gnode *node);
 KD_GRAPH_INFER_RULES(KD_DECLARE)

@@ -293,7 +293,8 @@ static void replace_arg(preparation *p, kd_gnode *node, unsigned i, kd_gvalue *b
 
 static void prepare_primitive(preparation *p, kd_gnode *node)
 {
-    bool spatial = node->op->code == KD_GOP_convolution || node->op->code == KD_GOP_max_pool2d;
+    kd_gop_code code = node->op->code;
+    bool spatial = code == KD_GOP_convolution || code == KD_GOP_max_pool2d || code == KD_GOP_spatial_mean;
     if (spatial) {
         kd_gvalue *input = kd_gnode_tensor(node, 0), *with = with_channels_last(p, input);
         if (with != input)
@@ -310,7 +311,7 @@ static void prepare_primitive(preparation *p, kd_gnode *node)
         if (!is_readable || (strided.n_dims == 1 && strided.strides[0] != 1)) /* a bias lies next to one another */
             replace_arg(p, node, i, copy_of(p, operand, false));
     }
-    if (spatial && !is_output(p->graph, node->results[0]))
+    if (spatial && !is_output(p->graph, node->results[0]) && node->results[0]->type.n_dims > 2)
         kd_tensor_set_channels_last(&node->results[0]->type);
 }
 

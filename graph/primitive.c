@@ -98,7 +98,7 @@ static kd_status make_convolution(making *m, kd_onednn *onednn, kd_primitive **o
 
 static kd_status make_max_pool(making *m, kd_onednn *onednn, kd_primitive **out, kd_failure *out_why)
 {
-    kd_max_pool_args args = {.dst = result(m)};
+    kd_pooling_args args = {.dst = result(m)};
     args.src = operand(m, 0, KD_ARG_SRC, NULL);
     spatial(m->node, 1, 2, args.kernel);
     bool has_stride = m->node->args[2].kind == KD_GARG_INT || m->node->args[2].list.n;
@@ -108,7 +108,21 @@ static kd_status make_max_pool(making *m, kd_onednn *onednn, kd_primitive **out,
     for (unsigned d = 0; d < 2; d++)
         args.padding_high[d] = padding_high(args.src.shape[d + 2], args.dst.shape[d + 2], args.kernel[d], args.strides[d],
                                             args.padding_low[d], args.dilation[d]);
-    return kd_max_pool_create(onednn, &args, out, out_why);
+    return kd_pooling_create(onednn, &args, out, out_why);
+}
+
+/* The window is the whole image. */
+static kd_status make_spatial_mean(making *m, kd_onednn *onednn, kd_primitive **out, kd_failure *out_why)
+{
+    kd_pooling_args args = {.dst = result(m), .is_mean = true};
+    args.src = operand(m, 0, KD_ARG_SRC, NULL);
+    for (unsigned d = 0; d < 2; d++) {
+        args.kernel[d] = args.src.shape[d + 2];
+        args.strides[d] = args.dilation[d] = 1;
+        args.dst.shape[d + 2] = args.dst.strides[d + 2] = 1;
+    }
+    args.dst.n_dims = 4;
+    return kd_pooling_create(onednn, &args, out, out_why);
 }
 
 kd_status kd_plan_make_primitive(const kd_plan *plan, kd_onednn *onednn, const kd_gnode *node, kd_primitive **out,
@@ -124,6 +138,7 @@ kd_status kd_plan_make_primitive(const kd_plan *plan, kd_onednn *onednn, const k
     switch (node->op->code) {
     case KD_GOP_convolution: status = make_convolution(&m, onednn, out, &what); break;
     case KD_GOP_max_pool2d: status = make_max_pool(&m, onednn, out, &what); break;
+    case KD_GOP_spatial_mean: status = make_spatial_mean(&m, onednn, out, &what); break;
     default: status = make_matmul(&m, onednn, out, &what); break;
     }
     *out_n_operands = m.n_operands;

@@ -382,9 +382,9 @@ kd_status kd_convolution_create(kd_onednn *onednn, const kd_convolution_args *ar
     return create(onednn, &r, args, out_primitive, out_why);
 }
 
-static dnnl_status_t make_max_pool(kd_primitive *p, dnnl_memory_desc_t weights, const void *user, dnnl_primitive_attr_t attribute)
+static dnnl_status_t make_pool(kd_primitive *p, dnnl_memory_desc_t weights, const void *user, dnnl_primitive_attr_t attribute)
 {
-    const kd_max_pool_args *a = user;
+    const kd_pooling_args *a = user;
     dnnl_dims_t kernel = {0}, strides = {0}, dilation = {0}, low = {0}, high = {0};
     for (unsigned d = 0; d < 3; d++) {
         kernel[d] = a->kernel[d];
@@ -393,14 +393,15 @@ static dnnl_status_t make_max_pool(kd_primitive *p, dnnl_memory_desc_t weights, 
         low[d] = a->padding_low[d];
         high[d] = a->padding_high[d];
     }
+    dnnl_alg_kind_t algorithm = a->is_mean ? dnnl_pooling_avg_exclude_padding : dnnl_pooling_max;
     return p->onednn->dnnl.dnnl_pooling_forward_primitive_desc_create(&p->desc, p->onednn->engine, dnnl_forward_inference,
-                                                                      dnnl_pooling_max, p->args[KD_ARG_SRC], p->args[KD_ARG_DST],
-                                                                      strides, kernel, dilation, low, high, attribute);
+                                                                      algorithm, p->args[KD_ARG_SRC], p->args[KD_ARG_DST], strides,
+                                                                      kernel, dilation, low, high, attribute);
 }
 
-kd_status kd_max_pool_create(kd_onednn *onednn, const kd_max_pool_args *args, kd_primitive **out_primitive, kd_failure *out_why)
+kd_status kd_pooling_create(kd_onednn *onednn, const kd_pooling_args *args, kd_primitive **out_primitive, kd_failure *out_why)
 {
-    recipe r = {.what = "max pooling", .src = &args->src, .dst = &args->dst, .make = make_max_pool};
+    recipe r = {.what = "pooling", .src = &args->src, .dst = &args->dst, .make = make_pool};
     return create(onednn, &r, args, out_primitive, out_why);
 }
 

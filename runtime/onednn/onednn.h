@@ -90,12 +90,14 @@ typedef struct kd_convolution_args {
 kd_status kd_convolution_create(kd_onednn *onednn, const kd_convolution_args *args, kd_primitive **out_primitive,
                                 kd_failure *out_why);
 
-typedef struct kd_max_pool_args {
+/* The largest element of each window, or the mean of its elements: then there is no padding. */
+typedef struct kd_pooling_args {
     kd_strided src, dst;
+    bool is_mean;
     int64_t kernel[3], strides[3], padding_low[3], padding_high[3], dilation[3];
-} kd_max_pool_args;
+} kd_pooling_args;
 
-kd_status kd_max_pool_create(kd_onednn *onednn, const kd_max_pool_args *args, kd_primitive **out_primitive, kd_failure *out_why);
+kd_status kd_pooling_create(kd_onednn *onednn, const kd_pooling_args *args, kd_primitive **out_primitive, kd_failure *out_why);
 
 void kd_primitive_destroy(kd_primitive *primitive);
 /* oneDNN's name of the implementation: "brgconv:avx512_core". */
