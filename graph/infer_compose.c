@@ -96,7 +96,7 @@ kd_status kd_infer_batch_norm(kd_infer *cx, const kd_gnode *node)
     if (cx->n_results == 1)
         return KD_OK;
     cx->types[1] = cx->types[2] =
-        (kd_tensor_type){.type = KD_F32, .n_dims = 1, .shape = {0}, .strides = {1}}; /* nothing is saved */
+        (kd_tensor_type){.type = input->type.type, .n_dims = 1, .shape = {0}, .strides = {1}}; /* nothing is saved */
     return KD_OK;
 }
 
