@@ -15,7 +15,7 @@ typedef struct graph_options {
     kd_text_list inputs, saves, expects, prints;
     double rtol, atol;
     long repeat, seed, threads;
-    bool time, no_cache, no_fusion;
+    bool time, no_cache, no_fusion, embed_weights;
     const char *out, *device;
 } graph_options;
 
@@ -27,6 +27,7 @@ typedef struct graph_state {
     kd_session *session;
     kd_array *inputs, *outputs; /* by number */
     double compile_seconds;
+    const char *model; /* its file */
 } graph_state;
 
 static kd_exit fail(kd_status status, const kd_failure *why)
@@ -42,7 +43,8 @@ static kd_exit read_graph(graph_state *st, const char *path)
     return status ? fail(status, &why) : KD_EXIT_OK;
 }
 
-static kd_exit compile_graph(graph_state *st)
+/* From any file that has a graph or an executable in it. */
+static kd_exit open_executable(graph_state *st, const char *path)
 {
     kd_failure why = {{0}};
     kd_graph_options options = {.device = st->options.device,
@@ -50,7 +52,7 @@ static kd_exit compile_graph(graph_state *st)
                                 .no_cache = st->options.no_cache,
                                 .no_fusion = st->options.no_fusion};
     double start = kd_cli_now();
-    kd_status status = kd_graph_compile(st->graph, &options, &st->exe, &why);
+    kd_status status = kd_executable_open(path, &options, &st->exe, &why);
     st->compile_seconds = kd_cli_now() - start;
     return status ? fail(status, &why) : KD_EXIT_OK;
 }
@@ -349,7 +351,8 @@ static kd_exit command_run(graph_state *st)
         return status;
     if (st->options.time) {
         qsort(times, n, sizeof *times, by_value);
-        printf("compile  %s, %u steps\n", kd_cli_time_text(st->arena, st->compile_seconds), kd_executable_n_steps(st->exe));
+        printf("%s  %s, %u steps\n", kd_executable_is_loaded(st->exe) ? "load   " : "compile",
+               kd_cli_time_text(st->arena, st->compile_seconds), kd_executable_n_steps(st->exe));
         printf("run      %s (median of %u; %s to %s)\n", kd_cli_time_text(st->arena, times[n / 2]), n,
                kd_cli_time_text(st->arena, times[0]), kd_cli_time_text(st->arena, times[n - 1]));
         printf("memory   %s between steps\n", kd_cli_bytes_text(st->arena, (double)kd_executable_arena_bytes(st->exe)));
@@ -413,6 +416,30 @@ static kd_exit command_source(graph_state *st)
     return KD_EXIT_OK;
 }
 
+/* "models/net.pt2" -> "net.kx". */
+static const char *default_output(graph_state *st, const char *model)
+{
+    const char *slash = strrchr(model, '/'), *name = slash ? slash + 1 : model, *dot = strrchr(name, '.');
+    return kd_arena_printf(st->arena, "%.*s.kx", (int)(dot ? dot - name : (ptrdiff_t)strlen(name)), name);
+}
+
+static kd_exit command_compile(graph_state *st)
+{
+    const graph_options *o = &st->options;
+    kd_failure why = {{0}};
+    kd_graph_options options = {
+        .device = o->device, .n_threads = (unsigned)o->threads, .no_cache = o->no_cache, .no_fusion = o->no_fusion};
+    kd_save_options save = {.embed_weights = o->embed_weights};
+    const char *path = o->out ? o->out : default_output(st, st->model);
+    kd_status status = kd_graph_compile(st->graph, &options, &st->exe, &why);
+    if (status == KD_OK)
+        status = kd_executable_save(st->exe, path, &save, &why);
+    if (status)
+        return fail(status, &why);
+    printf("%s\n", path);
+    return KD_EXIT_OK;
+}
+
 static kd_exit command_text(graph_state *st)
 {
     char *text = kd_graph_text(st->graph);
@@ -430,10 +457,11 @@ static kd_exit command_text(graph_state *st)
 static const struct {
     const char *name;
     kd_exit (*run)(graph_state *st);
-    bool compiles;
+    bool needs_executable;
 } ACTIONS[] = {{"run", command_run, true},
                {"explain", command_explain, true},
                {"source", command_source, true},
+               {"compile", command_compile, false},
                {"text", command_text, false}};
 
 static kd_exit act(graph_state *st, const kd_text_list *words)
@@ -443,8 +471,8 @@ static kd_exit act(graph_state *st, const kd_text_list *words)
     while (words->n && i < N_ACTIONS && strcmp(ACTIONS[i].name, words->data[0]) != 0)
         i++;
     if (!words->n || i == N_ACTIONS) {
-        kd_cli_error(words->n ? "unknown action '%s': expected run, explain, source or text"
-                              : "what to do? Expected run, explain, source or text",
+        kd_cli_error(words->n ? "unknown action '%s': expected run, explain, source, compile or text"
+                              : "what to do? Expected run, explain, source, compile or text",
                      words->n ? words->data[0] : "");
         return KD_EXIT_USAGE;
     }
@@ -452,9 +480,8 @@ static kd_exit act(graph_state *st, const kd_text_list *words)
         kd_cli_error("'kdsl graph %s' takes one file, not %u", ACTIONS[i].name, words->n - 1);
         return KD_EXIT_USAGE;
     }
-    kd_exit status = read_graph(st, words->data[1]);
-    if (status == KD_EXIT_OK && ACTIONS[i].compiles)
-        status = compile_graph(st);
+    st->model = words->data[1];
+    kd_exit status = ACTIONS[i].needs_executable ? open_executable(st, words->data[1]) : read_graph(st, words->data[1]);
     return status ? status : ACTIONS[i].run(st);
 }
 
@@ -483,7 +510,9 @@ int kd_cli_graph(const kd_command *command, int argc, char **argv)
         {"--atol", KD_OPTION_REAL, &o->atol, "A", "for --expect: absolute tolerance (1e-8)", 0, 1e300},
         {"--time", KD_OPTION_FLAG, &o->time, NULL, "measure: compile time, and runs until 0.5 s are over", 0, 0},
         {"--repeat", KD_OPTION_NUMBER, &o->repeat, "N", "run N times", 1, 100000},
-        {"-o", KD_OPTION_TEXT, &o->out, "DIR", "for source: a folder to write the kernels to, a file each", 0, 0},
+        {"-o", KD_OPTION_TEXT, &o->out, "PATH", "for source: a folder for the kernels, a file each; for compile: the .kx file", 0,
+         0},
+        {"--embed-weights", KD_OPTION_FLAG, &o->embed_weights, NULL, "for compile: the .kx file holds the weights too", 0, 0},
         {"--device", KD_OPTION_TEXT, &o->device, "NAME", "the device: cpu", 0, 0},
         {"--threads", KD_OPTION_NUMBER, &o->threads, "N", "threads to run on (KDSL_NUM_THREADS, or all processors)", 1, 4096},
         {"--seed", KD_OPTION_NUMBER, &o->seed, "N", "for rand, randn and randint without a seed of their own (0)", 0, 0},

@@ -32,7 +32,7 @@ static void add_path(kd_hash *key, const char *path)
 
 /* The processor's features decide what "cpu" means. Leaves as in the Intel and AMD manuals (CPUID): vendor, model, feature bits; not the
  * fields that differ from core to core. */
-static void add_processor(kd_hash *key)
+void kd_hash_add_processor(kd_hash *key)
 {
     unsigned a, b, c, d;
     __cpuid(0, a, b, c, d);
@@ -61,7 +61,7 @@ static void add_library(kd_hash *key, const char *folder, size_t n, const char *
     free(path);
 }
 
-static void add_compiler(kd_hash *key)
+void kd_hash_add_compiler(kd_hash *key)
 {
     Dl_info info;
     kd_hash_add_text(key, kd_version());
@@ -100,8 +100,8 @@ bool kd_request_key(const kd_compile_request *request, kd_hash *out)
                                 request->set_opt_level ? request->opt_level : 3, request->no_fusion, request->assume_disjoint, request->debug,
                                 request->sub_group_size};
     kd_hash_add(&key, numbers, sizeof numbers);
-    add_processor(&key);
-    add_compiler(&key);
+    kd_hash_add_processor(&key);
+    kd_hash_add_compiler(&key);
     *out = key;
     return true;
 }

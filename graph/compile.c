@@ -1,10 +1,11 @@
 /* compile.c - from a graph to an executable: rewrite, schedule, plan memory, write kernels, compile and load them. */
-#include "graph/executable.h"
+#include "graph/kx.h"
 
 #include "base/map.h"
 #include "base/scalar.h"
 #include "dsl/kdsl.h"
 #include "runtime/cache.h"
+#include "runtime/desc.h"
 
 #include <stdlib.h>
 
@@ -18,21 +19,59 @@ typedef struct compilation {
     kd_kernel_store store;
     kd_compiler *compiler;
     kd_map kernels; /* loaded, by body */
+    const kd_ready *ready;
     kd_failure *why;
     kd_status status;
 } compilation;
 
-static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_kernel **out)
+static kd_hash key_of(const kd_kernel_source *source)
 {
-    kd_arena *arena = c->exe->arena;
-    const char *key = kd_arena_printf(arena, "%s\n%s", source->signature, source->body);
-    void **known = kd_map_at(&c->kernels, kd_str_of(key));
-    if (*known) {
-        *out = *known;
-        return KD_OK;
+    kd_hash key = {0};
+    kd_hash_add_text(&key, source->signature);
+    kd_hash_add_text(&key, source->body);
+    return key;
+}
+
+/* Onto the device. The code is kept for kd_executable_save. */
+static kd_status load_code(compilation *c, const kd_kernel_source *source, const kd_kernel_desc *desc, const void *code,
+                           size_t n_bytes, kd_kernel **out)
+{
+    kd_executable *exe = c->exe;
+    unsigned char *encoded;
+    kd_ready_kernel kept = {.key = key_of(source), .n_code_bytes = n_bytes};
+    kd_status status = kd_kernel_load(exe->device, desc, code, n_bytes, out);
+    if (status)
+        return kd_fail(c->why, status, "the kernel of nodes %s: %s", source->nodes, kd_device_error(exe->device));
+    kd_vec_push(exe->arena, &exe->kernels, *out);
+    if (kd_kernel_desc_encode(desc, &encoded, &kept.n_desc_bytes))
+        return kd_fail(c->why, KD_ERR_MEMORY, "out of memory");
+    kept.desc = kd_arena_strndup(exe->arena, (const char *)encoded, kept.n_desc_bytes);
+    kept.code = kd_arena_strndup(exe->arena, code, n_bytes);
+    free(encoded);
+    kd_vec_push(exe->arena, &exe->code, kept);
+    return KD_OK;
+}
+
+/* What a file has ready. */
+static kd_status load_ready_kernel(compilation *c, const kd_kernel_source *source, kd_kernel **out)
+{
+    kd_hash key = key_of(source);
+    for (unsigned i = 0; c->ready && i < c->ready->n_kernels; i++) {
+        const kd_ready_kernel *k = &c->ready->kernels[i];
+        kd_kernel_desc *desc;
+        if (!kd_hash_equal(k->key, key) || kd_kernel_desc_decode(k->desc, k->n_desc_bytes, &desc))
+            continue;
+        kd_status status = load_code(c, source, desc, k->code, k->n_code_bytes, out);
+        free(desc);
+        return status;
     }
+    return KD_ERR_NOT_FOUND;
+}
+
+static kd_status compile_kernel(compilation *c, const kd_kernel_source *source, kd_kernel **out)
+{
     kd_compile_request request = {
-        .file = kd_arena_printf(arena, "%s.py", source->name),
+        .file = kd_arena_printf(c->exe->arena, "%s.py", source->name),
         .text = source->text,
         .kernel = source->name,
         .signature = source->signature,
@@ -46,13 +85,21 @@ static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_
                        "the kernel of nodes %s does not compile: %s", source->nodes, kd_compiler_messages(c->compiler));
     size_t n_bytes;
     const void *bytes = kd_compiled_bytes(compiled, &n_bytes);
-    status = kd_kernel_load(c->exe->device, kd_compiled_desc(compiled), bytes, n_bytes, out);
-    if (status)
-        kd_fail(c->why, status, "the kernel of nodes %s: %s", source->nodes, kd_device_error(c->exe->device));
+    status = load_code(c, source, kd_compiled_desc(compiled), bytes, n_bytes, out);
     kd_compiled_destroy(compiled);
+    return status;
+}
+
+static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_kernel **out)
+{
+    const char *body = kd_arena_printf(c->exe->arena, "%s\n%s", source->signature, source->body);
+    void **known = kd_map_at(&c->kernels, kd_str_of(body));
+    kd_status status = *known ? KD_OK : load_ready_kernel(c, source, out);
+    if (!*known && status == KD_ERR_NOT_FOUND)
+        status = compile_kernel(c, source, out);
     if (status)
         return status;
-    kd_vec_push(arena, &c->exe->kernels, *out);
+    *out = *known ? *known : *out;
     *known = *out;
     return KD_OK;
 }
@@ -85,12 +132,20 @@ static kd_status make_primitive(kd_executable *exe, const kd_gnode *node, kd_ste
     return status;
 }
 
+static kd_status open_onednn(compilation *c)
+{
+    kd_status status = kd_onednn_open(&c->exe->onednn, c->why);
+    if (status == KD_OK && c->ready && c->ready->n_packed)
+        kd_onednn_offer(c->exe->onednn, c->ready->packed, c->ready->n_packed);
+    return status;
+}
+
 static kd_status add_primitive(compilation *c, const kd_gnode *node)
 {
     kd_executable *exe = c->exe;
     kd_operand operands[KD_MAX_OPERANDS];
     kd_step step = {0};
-    kd_status status = exe->onednn ? KD_OK : kd_onednn_open(&exe->onednn, c->why);
+    kd_status status = exe->onednn ? KD_OK : open_onednn(c);
     if (status == KD_OK)
         status = make_primitive(exe, node, &step, operands);
     if (status)
@@ -152,6 +207,20 @@ static kd_status open_tools(compilation *c)
     return status ? kd_fail(c->why, status, "out of memory") : KD_OK;
 }
 
+/* The graph to plan. One from a file is rewritten already, and nobody else's. */
+static kd_status rewrite(compilation *c)
+{
+    kd_plan *plan = c->exe->plan;
+    if (c->ready && c->ready->is_prepared) {
+        plan->graph = (kd_graph *)(uintptr_t)c->graph;
+        return KD_OK;
+    }
+    kd_status status = kd_graph_decompose(c->graph, c->exe->arena, &plan->graph, c->why);
+    if (status == KD_OK)
+        kd_graph_prepare(plan->graph);
+    return status;
+}
+
 static void compile(void *user)
 {
     compilation *c = user;
@@ -162,9 +231,7 @@ static void compile(void *user)
     c->kernels = kd_map_in(exe->arena);
     c->status = open_tools(c);
     if (c->status == KD_OK)
-        c->status = kd_graph_decompose(c->graph, exe->arena, &exe->plan->graph, c->why);
-    if (c->status == KD_OK)
-        kd_graph_prepare(exe->plan->graph);
+        c->status = rewrite(c);
     if (c->status == KD_OK)
         c->status = kd_plan_schedule(exe->plan);
     if (c->status == KD_OK)
@@ -192,16 +259,25 @@ static void tell_the_line(const compilation *c)
 kd_status kd_graph_compile(const kd_graph *graph, const kd_graph_options *options, kd_executable **out_executable,
                            kd_failure *out_why)
 {
+    return kd_graph_compile_ready(graph, options, NULL, out_executable, out_why);
+}
+
+kd_status kd_graph_compile_ready(const kd_graph *graph, const kd_graph_options *options, const kd_ready *ready,
+                                 kd_executable **out_executable, kd_failure *out_why)
+{
     if (!graph || !out_executable)
         return kd_fail(out_why, KD_ERR_ARGUMENT, "graph and out_executable must not be NULL");
-    compilation c = {.graph = graph, .why = out_why};
+    compilation c = {.graph = graph, .ready = ready, .why = out_why};
     if (options)
         c.options = *options;
+    if (ready && !c.options.n_threads)
+        c.options.n_threads = ready->n_threads;
     c.exe = calloc(1, sizeof *c.exe);
     if (!c.exe)
         return kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
     c.exe->budget.limit_bytes = MEMORY_LIMIT;
     c.exe->graph = graph;
+    c.exe->no_fusion = c.options.no_fusion;
     if (!kd_budget_catch(&c.exe->budget, compile, &c))
         c.status = kd_fail(out_why, KD_ERR_MEMORY, "out of memory while compiling a graph");
     kd_compiler_destroy(c.compiler);
@@ -229,6 +305,8 @@ void kd_executable_destroy(kd_executable *executable)
         kd_device_close(executable->device);
     if (executable->arena)
         kd_arena_destroy(executable->arena);
+    kd_graph_destroy(executable->own_graph);
+    kd_file_unmap(&executable->file);
     free(executable);
 }
 

@@ -15,6 +15,15 @@ typedef struct kd_step {
     kd_step_info info;
 } kd_step;
 
+/* The code of a kernel, to be kept. */
+typedef struct kd_ready_kernel {
+    kd_hash key; /* of its signature and body */
+    const void *desc; /* as kd_kernel_desc_encode writes it */
+    size_t n_desc_bytes;
+    const void *code;
+    size_t n_code_bytes;
+} kd_ready_kernel;
+
 struct kd_executable {
     kd_budget budget;
     kd_arena *arena;
@@ -27,6 +36,10 @@ struct kd_executable {
     kd_onednn *onednn;           /* NULL: no step needs it */
     size_t scratch_bytes;        /* of the primitive that needs most */
     KD_VEC(kd_tensor_info) inputs, outputs;
+    KD_VEC(kd_ready_kernel) code; /* of kernels */
+    kd_graph *own_graph; /* that no caller knows of; NULL: none */
+    kd_mapping file;     /* a .kx file */
+    bool no_fusion;
 };
 
 #endif

@@ -92,6 +92,28 @@ kd_status kd_graph_compile(const kd_graph *graph, const kd_graph_options *option
                            kd_failure *out_why);
 void kd_executable_destroy(kd_executable *executable);
 
+/* ---- executables in files ---- */
+
+typedef struct kd_save_options {
+    bool embed_weights; /* the file needs no other; otherwise it names the model's file, which stays where it is and as it is */
+} kd_save_options;
+
+/* Writes an executable to a .kx file. options may be NULL. KD_ERR_ARGUMENT: weights are not embedded, but the graph came from no file.
+ * KD_ERR_IO, KD_ERR_MEMORY: nothing is written. */
+kd_status kd_executable_save(const kd_executable *executable, const char *path, const kd_save_options *options, kd_failure *out_why);
+/* Reads one: nothing is compiled. options may be NULL; fusion is as it was. The file is mapped as long as the executable exists. It holds machine
+ * code: like a library, load what you trust.
+ * KD_ERR_DAMAGED: it is no such file, or not whole, or the model's file has changed.  KD_ERR_UNSUPPORTED: it was made by another version, for
+ * another processor or another oneDNN.  KD_ERR_NOT_FOUND, KD_ERR_IO, KD_ERR_MEMORY. */
+kd_status kd_executable_load(const char *path, const kd_graph_options *options, kd_executable **out_executable, kd_failure *out_why);
+/* From any file that kd_graph_read or kd_executable_load reads. What is compiled is kept in the cache, unless options says no_cache: the next
+ * process maps it. */
+kd_status kd_executable_open(const char *path, const kd_graph_options *options, kd_executable **out_executable, kd_failure *out_why);
+/* Whether kd_executable_open found it in the cache, or in a .kx file. */
+bool kd_executable_is_loaded(const kd_executable *executable);
+
+/* ---- what is in an executable ---- */
+
 typedef struct kd_tensor_info {
     const char *name;
     kd_tensor_type type;

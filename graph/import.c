@@ -518,6 +518,8 @@ static void import_graph(void *user)
     import *in = user;
     in->graph->arena = in->arena = kd_arena_create(&in->graph->budget);
     in->graph->name = kd_arena_strdup(in->arena, in->name);
+    in->graph->has_callers_memory = in->weights.n_memory != 0;
+    kd_hash_add(&in->graph->content, in->text, in->n_bytes);
     in->values = kd_map_in(in->arena);
     in->files = kd_map_in(in->arena);
     in->memory = kd_map_in(in->arena);

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "graph/graph.h"
@@ -70,12 +71,14 @@ struct kd_graph {
     kd_arena *arena;
     kd_budget budget;
     const char *name; /* of the file, for messages */
+    kd_hash content;  /* of the graph's text */
     KD_VEC(kd_gvalue *) values;
     KD_VEC(kd_gvalue *) inputs;
     KD_VEC(kd_gnode *) nodes;
     KD_VEC(kd_gvalue *) outputs;
     KD_VEC(kd_mapping) files; /* weights */
     kd_mapping archive; /* a .pt2 file, with weights */
+    bool has_callers_memory; /* for weights */
     void *copies; /* of weights that the archive has at odd addresses; for free() */
 };
 

@@ -468,6 +468,7 @@ kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, kd_graph **
         return j.status;
     }
     j.graph->archive = *mapping;
+    j.graph->has_callers_memory = false;
     j.graph->copies = j.copies;
     *mapping = (kd_mapping){0};
     *out_graph = j.graph;

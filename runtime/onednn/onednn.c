@@ -13,6 +13,9 @@ struct kd_primitive {
     dnnl_primitive_desc_t desc;
     dnnl_memory_desc_t args[MAX_ARGS]; /* by kd_primitive_arg; NULL: the primitive has no such argument */
     void *packed;                      /* weights in oneDNN's own order, or NULL */
+    bool is_offered;                   /* they are somebody else's memory */
+    size_t n_packed_bytes;
+    kd_hash packed_key;
     dnnl_primitive_t reorder;          /* of weights that are bound, into that order, at each run; NULL: they are in it */
     size_t scratch_bytes;
     char name[64];
@@ -48,6 +51,20 @@ void kd_onednn_close(kd_onednn *onednn)
     if (onednn)
         onednn->dnnl.dnnl_engine_destroy(onednn->engine);
     free(onednn);
+}
+
+const char *kd_onednn_version(kd_onednn *onednn)
+{
+    const dnnl_version_t *v = onednn->dnnl.dnnl_version();
+    snprintf(onednn->version, sizeof onednn->version, "%d.%d.%d", v->major, v->minor, v->patch);
+    return onednn->version;
+}
+
+void kd_onednn_offer(kd_onednn *onednn, const kd_packed_weights *weights, unsigned n)
+{
+    onednn->offered = weights;
+    onednn->n_offered = n;
+    onednn->n_taken = 0;
 }
 
 static kd_status failed(dnnl_status_t status, const char *what, kd_failure *out_why)
@@ -181,7 +198,8 @@ void kd_primitive_destroy(kd_primitive *primitive)
         dnnl->dnnl_primitive_destroy(primitive->reorder);
     if (primitive->desc)
         dnnl->dnnl_primitive_desc_destroy(primitive->desc);
-    free(primitive->packed);
+    if (!primitive->is_offered)
+        free(primitive->packed);
     free(primitive);
 }
 
@@ -219,15 +237,53 @@ static dnnl_status_t reorder(const kd_onednn *o, dnnl_memory_desc_t from, const 
     return status;
 }
 
+/* What an order of elements in memory is made of. */
+static kd_hash order_key(const kd_onednn *o, const kd_strided *weights, const_dnnl_memory_desc_t wanted)
+{
+    static const dnnl_query_t PARTS[] = {dnnl_query_padded_dims, dnnl_query_padded_offsets, dnnl_query_strides};
+    static const dnnl_query_t BLOCKS[] = {dnnl_query_inner_blks, dnnl_query_inner_idxs};
+    kd_hash key = {0};
+    dnnl_dims_t *dims = NULL;
+    int n_blocks = 0;
+    kd_hash_add(&key, weights->shape, weights->n_dims * sizeof weights->shape[0]);
+    kd_hash_add_u64(&key, weights->type);
+    for (unsigned i = 0; i < 3; i++)
+        if (o->dnnl.dnnl_memory_desc_query(wanted, PARTS[i], &dims) == dnnl_success)
+            kd_hash_add(&key, *dims, weights->n_dims * sizeof(dnnl_dim_t));
+    if (o->dnnl.dnnl_memory_desc_query(wanted, dnnl_query_inner_nblks_s32, &n_blocks) == dnnl_success)
+        kd_hash_add_u64(&key, (uint64_t)n_blocks);
+    for (unsigned i = 0; i < 2; i++)
+        if (o->dnnl.dnnl_memory_desc_query(wanted, BLOCKS[i], &dims) == dnnl_success)
+            kd_hash_add(&key, *dims, (unsigned)n_blocks * sizeof(dnnl_dim_t));
+    kd_hash_add_u64(&key, o->dnnl.dnnl_memory_desc_get_size(wanted));
+    return key;
+}
+
+/* Those that were packed before, where there are any. */
+static dnnl_status_t take_offered(kd_primitive *p)
+{
+    kd_onednn *o = p->onednn;
+    const kd_packed_weights *next = o->n_taken < o->n_offered ? &o->offered[o->n_taken] : NULL;
+    if (!next || !kd_hash_equal(next->key, p->packed_key) || next->n_bytes != p->n_packed_bytes)
+        return dnnl_unimplemented;
+    p->packed = (void *)(uintptr_t)next->data;
+    p->is_offered = true;
+    o->n_taken++;
+    return dnnl_success;
+}
+
 /* Weights in the order that the primitive asked for, once. */
 static dnnl_status_t pack(kd_primitive *p, const kd_strided *weights, const void *data)
 {
     const kd_dnnl_calls *dnnl = &p->onednn->dnnl;
     const_dnnl_memory_desc_t wanted = dnnl->dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 0);
     dnnl_memory_desc_t given = NULL;
+    p->n_packed_bytes = dnnl->dnnl_memory_desc_get_size(wanted);
+    p->packed_key = order_key(p->onednn, weights, wanted);
+    if (p->onednn->offered)
+        return take_offered(p);
     dnnl_status_t status = describe(p->onednn, weights, false, &given);
-    size_t n_bytes = dnnl->dnnl_memory_desc_get_size(wanted);
-    p->packed = aligned_alloc(64, (n_bytes + 64) / 64 * 64);
+    p->packed = aligned_alloc(64, (p->n_packed_bytes + 64) / 64 * 64);
     if (!p->packed)
         status = dnnl_out_of_memory;
     if (status == dnnl_success)
@@ -413,6 +469,12 @@ const char *kd_primitive_name(const kd_primitive *primitive)
 size_t kd_primitive_scratch_bytes(const kd_primitive *primitive)
 {
     return primitive->scratch_bytes;
+}
+
+bool kd_primitive_get_packed(const kd_primitive *primitive, kd_packed_weights *out)
+{
+    *out = (kd_packed_weights){primitive->packed_key, primitive->packed, primitive->n_packed_bytes};
+    return primitive->packed;
 }
 
 /* ---- calls ---- */

@@ -13,6 +13,7 @@
 #define KD_RUNTIME_ONEDNN_ONEDNN_H
 
 #include "base/failure.h"
+#include "base/hash.h"
 #include "base/kernel_desc.h"
 #include "runtime/cpu/thread_pool.h"
 
@@ -28,6 +29,20 @@ void kd_onednn_close(kd_onednn *onednn);
 kd_status kd_onednn_team_create(kd_onednn *onednn, unsigned n_threads, kd_team **out_team);
 /* How many threads take part in what this thread runs, and in primitives that it makes; returns how many did. 0: as it is. */
 unsigned kd_onednn_set_threads(const kd_onednn *onednn, unsigned n_threads);
+
+/* "3.7.2". */
+const char *kd_onednn_version(kd_onednn *onednn);
+
+/* Constant weights in the order that oneDNN chose for a primitive. */
+typedef struct kd_packed_weights {
+    kd_hash key; /* of their shape and that order */
+    const void *data; /* aligned to 64 */
+    size_t n_bytes;
+} kd_packed_weights;
+
+/* Weights that were packed before, in the order in which the primitives to come will ask for them; they stay where they are. Primitives whose
+ * weights are not the next in the list fail: those that were packed are all that there is. */
+void kd_onednn_offer(kd_onednn *onednn, const kd_packed_weights *weights, unsigned n);
 
 enum { KD_ONEDNN_MAX_DIMS = 8, KD_ONEDNN_MAX_POSTS = 8 };
 
@@ -100,6 +115,8 @@ typedef struct kd_pooling_args {
 kd_status kd_pooling_create(kd_onednn *onednn, const kd_pooling_args *args, kd_primitive **out_primitive, kd_failure *out_why);
 
 void kd_primitive_destroy(kd_primitive *primitive);
+/* Its packed weights; false: it has none. */
+bool kd_primitive_get_packed(const kd_primitive *primitive, kd_packed_weights *out);
 /* oneDNN's name of the implementation: "brgconv:avx512_core". */
 const char *kd_primitive_name(const kd_primitive *primitive);
 /* Memory that a call needs while it runs, aligned to 64. */

@@ -8,6 +8,9 @@
 struct kd_onednn {
     kd_dnnl_calls dnnl;
     dnnl_engine_t engine;
+    const kd_packed_weights *offered; /* NULL: weights are packed */
+    unsigned n_offered, n_taken;
+    char version[32];
 };
 
 #endif

@@ -1,0 +1,179 @@
+/* kx_cache.c - executables from any file, and those of former processes from the cache.
+ *
+ *     graphs/KEY.kx       in kd_cache_dir(): an executable with its weights. The key is made of the model's file (its place, size and times: what
+ *                         is written to it changes them), of the options, of the processor, and of this build of kdsl.
+ *
+ * Files are written at once, by several processes too; one that is damaged, or of another oneDNN, is replaced. What was not used for longest
+ * goes where they take more than the cache may have. */
+#include "graph/kx.h"
+
+#include "base/zip.h"
+#include "dsl/key.h"
+#include "runtime/cache.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_CACHED = 4096 };
+
+/* ---- the folder ---- */
+
+/* False: there is no cache, or it is not to be used. */
+static bool cache_folder(char out[PATH_MAX], uint64_t *out_limit_bytes)
+{
+    kd_cache *kernels; /* knows whether a cache is wanted, where, and how large it may be */
+    char *parent = kd_cache_dir();
+    bool good = parent && kd_cache_open(NULL, &kernels, NULL) == KD_OK;
+    if (good) {
+        *out_limit_bytes = kd_cache_limit_bytes(kernels);
+        kd_cache_close(kernels);
+        int n = snprintf(out, PATH_MAX, "%s/graphs", parent);
+        good = n > 0 && n < PATH_MAX - 64;
+    }
+    free(parent);
+    return good;
+}
+
+/* Others cannot have put code there. */
+static bool is_ours(const char *path, bool folder)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)) && st.st_uid == geteuid() &&
+           !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+static bool entry_path(const char *model, const kd_graph_options *options, const char *folder, char out[PATH_MAX])
+{
+    struct stat st;
+    char *absolute = kd_absolute_path(model), digits[33];
+    kd_hash key = {0};
+    bool good = absolute && stat(model, &st) == 0 && S_ISREG(st.st_mode);
+    if (good) {
+        const uint64_t numbers[] = {st.st_dev,
+                                    st.st_ino,
+                                    (uint64_t)st.st_size,
+                                    (uint64_t)st.st_mtim.tv_sec,
+                                    (uint64_t)st.st_mtim.tv_nsec,
+                                    (uint64_t)st.st_ctim.tv_sec,
+                                    (uint64_t)st.st_ctim.tv_nsec,
+                                    options->no_fusion,
+                                    options->n_threads};
+        kd_hash_add_text(&key, absolute);
+        kd_hash_add_text(&key, options->device);
+        kd_hash_add(&key, numbers, sizeof numbers);
+        kd_hash_add_text(&key, getenv("KDSL_NUM_THREADS"));
+        kd_hash_add_processor(&key);
+        kd_hash_add_compiler(&key);
+        kd_hash_print(key, digits);
+        int n = snprintf(out, PATH_MAX, "%s/%s.kx", folder, digits);
+        good = n > 0 && n < PATH_MAX;
+    }
+    free(absolute);
+    return good;
+}
+
+typedef struct entry {
+    char name[48];
+    struct timespec used_at;
+    uint64_t n_bytes;
+} entry;
+
+static int by_last_use(const void *a, const void *b)
+{
+    const entry *x = a, *y = b;
+    if (x->used_at.tv_sec != y->used_at.tv_sec)
+        return x->used_at.tv_sec < y->used_at.tv_sec ? -1 : 1;
+    return x->used_at.tv_nsec < y->used_at.tv_nsec ? -1 : x->used_at.tv_nsec > y->used_at.tv_nsec;
+}
+
+/* Removes what was not used for longest, until so many bytes are left at most. */
+static void trim(const char *folder, uint64_t limit_bytes)
+{
+    DIR *dir = opendir(folder);
+    entry *entries = dir ? calloc(MAX_CACHED, sizeof *entries) : NULL;
+    uint64_t sum = 0;
+    unsigned n = 0;
+    for (struct dirent *d; entries && n < MAX_CACHED && (d = readdir(dir));) {
+        struct stat st;
+        if (strlen(d->d_name) >= sizeof entries->name || d->d_name[0] == '.' ||
+            fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+            continue;
+        strcpy(entries[n].name, d->d_name);
+        entries[n].used_at = st.st_mtim;
+        entries[n].n_bytes = (uint64_t)st.st_size;
+        sum += entries[n++].n_bytes;
+    }
+    if (entries)
+        qsort(entries, n, sizeof *entries, by_last_use);
+    for (unsigned i = 0; i < n && sum > limit_bytes; i++)
+        if (unlinkat(dirfd(dir), entries[i].name, 0) == 0)
+            sum -= entries[i].n_bytes;
+    free(entries);
+    if (dir)
+        closedir(dir);
+}
+
+/* What cannot be kept is compiled anew next time. */
+static void keep(const kd_executable *exe, const char *folder, const char *path, uint64_t limit_bytes)
+{
+    kd_save_options options = {.embed_weights = true};
+    struct stat st;
+    if (kd_dir_make(folder, 0700, NULL) || !is_ours(folder, true) || kd_executable_save(exe, path, &options, NULL))
+        return;
+    if (stat(path, &st) == 0 && (uint64_t)st.st_size > limit_bytes / 2)
+        unlink(path); /* it would drive all others out */
+    trim(folder, limit_bytes);
+}
+
+/* ---- opening ---- */
+
+static kd_status open_cached(const char *folder, const char *path, const kd_graph_options *options, kd_executable **out)
+{
+    if (!is_ours(folder, true) || !is_ours(path, false))
+        return KD_ERR_NOT_FOUND;
+    kd_status status = kd_executable_load(path, options, out, NULL);
+    if (status == KD_OK)
+        utimensat(AT_FDCWD, path, (const struct timespec[2]){{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}}, 0);
+    return status;
+}
+
+static kd_status compile_file(const char *path, const kd_graph_options *options, kd_executable **out, kd_failure *out_why)
+{
+    kd_graph *graph = NULL;
+    kd_status status = kd_graph_read(path, &graph, out_why);
+    if (status == KD_OK)
+        status = kd_graph_compile(graph, options, out, out_why);
+    if (status)
+        kd_graph_destroy(graph);
+    else
+        (*out)->own_graph = graph;
+    return status;
+}
+
+kd_status kd_executable_open(const char *path, const kd_graph_options *options, kd_executable **out_executable, kd_failure *out_why)
+{
+    if (!path || !out_executable)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "path and out_executable must not be NULL");
+    kd_graph_options chosen = options ? *options : (kd_graph_options){0};
+    kd_mapping mapping = {0};
+    (void)kd_file_map(path, &mapping, NULL); /* a pipe cannot be mapped, but read */
+    bool is_ready = kd_kx_is(mapping.data, mapping.n_bytes), is_archive = kd_zip_is(mapping.data, mapping.n_bytes);
+    kd_file_unmap(&mapping);
+    if (is_ready)
+        return kd_executable_load(path, &chosen, out_executable, out_why);
+    char folder[PATH_MAX], cached[PATH_MAX];
+    uint64_t limit_bytes;
+    /* A graph as text names files that would have to be looked at too; with its kernels in the cache it is compiled fast enough. */
+    bool caches = is_archive && !chosen.no_cache && cache_folder(folder, &limit_bytes) && entry_path(path, &chosen, folder, cached);
+    if (caches && open_cached(folder, cached, &chosen, out_executable) == KD_OK)
+        return KD_OK;
+    kd_status status = compile_file(path, &chosen, out_executable, out_why);
+    if (status == KD_OK && caches)
+        keep(*out_executable, folder, cached, limit_bytes);
+    return status;
+}
