@@ -50,15 +50,18 @@ const kd_command kd_commands[] = {
      "example:\n"
      "  kdsl compile examples/vector_add.py --signature '*fp32, *fp32, *fp32, i32, 1024' --emit kd | kdsl opt - --passes=canonicalize,cse\n",
      kd_cli_opt},
-    {"graph", "run|explain|source|text FILE [--in NAME=VALUE ...]", "compile and run an operator graph",
-     "Takes a graph of PyTorch's operators from a file in the kg format (docs/kg.md), with the weights that it names.\n"
+    {"graph", "run|compile|explain|source|text FILE [--in NAME=VALUE ...]", "compile and run an operator graph",
+     "FILE is a program of torch.export.save (.pt2), a graph in the kg format (docs/kg.md), or what 'kdsl graph compile' wrote (.kx).\n"
      "  run      compile it and run it on arrays; its pointwise and reduction work becomes fused kernels in our own language\n"
+     "  compile  write an executable (-o FILE.kx) that starts at once; --embed-weights: it needs no other file\n"
      "  explain  show the steps: which nodes each covers, and what it reads and writes; with --in also how long each takes\n"
      "  source   show the kernels that were written for it, or write them to a folder (-o), for 'kdsl run' and for people\n"
      "  text     show the graph\n"
+     "Inputs and outputs have the names that 'text' shows; x and y stand for the only one, x0, x1 ... and y0, y1 ... for one by number.\n"
      "\n"
-     "example:\n"
-     "  kdsl graph run mlp.json --in x=randn:f32[32,64] --print y --time\n",
+     "examples:\n"
+     "  kdsl graph run resnet50.pt2 --in x=@x.npy --save y=y.npy --time\n"
+     "  kdsl graph compile resnet50.pt2 -o resnet50.kx --embed-weights\n",
      kd_cli_graph},
     {"devices", "", "show the devices that kernels can run on",
      "Shows the devices of this machine that --device may name.\n"
