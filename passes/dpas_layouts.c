@@ -54,6 +54,44 @@ bool kd_dpas_takes(const kd_op *dot, const kd_gpu_device *device)
     return e.n >= log2_of(device->dpas_sub_group_size) && e.k >= depth_bits(dot) && (elem->scalar != KD_F32 || e.m >= MAX_ROW_BITS);
 }
 
+/* ---- what it reads ---- */
+
+/* What a tile may go through between memory and a dot. */
+static bool is_way_to_dot(const kd_op *op)
+{
+    if (op->code == KD_OP_reshape) { /* leading extents of 1 */
+        const kd_type *from = kd_reshape_tile(op)->type, *to = op->results[0].type;
+        return from->rank >= 2 && to->rank >= 2 && from->shape[from->rank - 1] == to->shape[to->rank - 1] &&
+               from->shape[from->rank - 2] == to->shape[to->rank - 2];
+    }
+    return (kd_op_has(op, KD_ELEMENTWISE | KD_PURE) && op->n_operands == 1) || op->code == KD_OP_permute;
+}
+
+static bool reaches_dpas(const kd_value *value, const kd_gpu_device *device, unsigned *left)
+{
+    for (const kd_use *use = value->uses; use && *left; use = use->next) {
+        --*left;
+        const kd_op *user = use->user;
+        if (user->code == KD_OP_dot && use != &user->operands[2] && kd_dpas_takes(user, device))
+            return true;
+        if (is_way_to_dot(user) && reaches_dpas(&user->results[0], device, left))
+            return true;
+    }
+    return false;
+}
+
+bool kd_dpas_reads(const kd_value *tile, const kd_gpu_device *device)
+{
+    unsigned left = MAX_FOLLOWED;
+    return reaches_dpas(tile, device, &left);
+}
+
+bool kd_gpu_has_rectangles(const kd_gpu_config *config)
+{
+    return config && config->device->has_block2d && config->sub_group_size == config->device->dpas_sub_group_size &&
+           config->sub_group_size == 16;
+}
+
 /* ---- tiling of the sub-groups ---- */
 
 /* What passes a tile on, element by element. */

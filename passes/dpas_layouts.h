@@ -17,6 +17,11 @@
 /* Whether the device's systolic array multiplies such tiles, in sub-groups of its size. */
 bool kd_dpas_takes(const kd_op *dot, const kd_gpu_device *device);
 
+/* Whether such a dot reads a tile as a or b, perhaps through casts and permutations. */
+bool kd_dpas_reads(const kd_value *tile, const kd_gpu_device *device);
+/* Whether messages for rectangles of memory can bring the operands of dots; config may be NULL. */
+bool kd_gpu_has_rectangles(const kd_gpu_config *config);
+
 /* Bits of the extents: of one operation, and how often it repeats in a sub-group. */
 typedef struct kd_dpas_tiling {
     const char *elem; /* as gpu.dpas says it: "bf16" */

@@ -20,7 +20,8 @@ const kd_pass_info kd_pass_infos[] = {
 const unsigned kd_n_passes = sizeof kd_pass_infos / sizeof *kd_pass_infos;
 
 const char kd_default_pipeline[] = "inline,canonicalize,unroll,canonicalize,cse,licm,dce";
-const char kd_gpu_pipeline[] = "select-rectangles,lower-block-access,canonicalize,cse,licm,fold-add-into-dot,dce,assign-layouts,remove-layout-conversions,"
+const char kd_gpu_pipeline[] = "recognize-rectangles,canonicalize,cse,dce,select-rectangles,lower-block-access,canonicalize,cse,licm,"
+                               "fold-add-into-dot,dce,assign-layouts,remove-layout-conversions,"
                                "prefetch-rectangles,cse,licm,dce,sink-loads";
 
 /* ---- names ---- */

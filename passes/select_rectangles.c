@@ -7,18 +7,20 @@
  *     pitch       a multiple of 16 bytes, below 2^24          x       a multiple of 4 bytes
  *     one unit stride; elements of 8, 16 or 32 bits
  *
+ * A base between two multiples of 64 is moved down to one, and the surface begins as much further to the right.
+ *
  * What is not known when the kernel is compiled and does not change in a loop is checked once before it: the loop is there twice, and the one
  * without rectangles runs where a check fails. Loads outside of loops are chosen one by one.
  *
- * Effect:  marks block loads (is_rectangle); lower-block-access leaves those.
- * Needs:   num_stages etc. play no role; layouts come later. */
+ * Effect:  marks block loads (is_rectangle); lower-block-access makes pointers of those that are left.
+ * Needs:   recognize-rectangles before it, for loads through pointers. Layouts come later.
+ */
 #include "ir/builder.h"
 #include "passes/axis_info.h"
 #include "passes/dpas_layouts.h"
 #include "passes/pass.h"
 
 enum {
-    MAX_FOLLOWED = 32,
     MAX_CHECKS = 32,
     MIN_WIDTH_BYTES = 64,
     MAX_PITCH_BYTES = 1 << 24,
@@ -35,30 +37,13 @@ typedef struct selector {
 
 /* ---- which loads ---- */
 
-/* What a tile may go through between memory and a dot. */
-static bool is_link(const kd_op *op)
-{
-    return (kd_op_has(op, KD_ELEMENTWISE | KD_PURE) && op->n_operands == 1) || op->code == KD_OP_permute;
-}
-
-static bool feeds_dpas(const kd_value *value, const kd_gpu_device *device, unsigned *left)
-{
-    for (const kd_use *use = value->uses; use && *left; use = use->next) {
-        --*left;
-        const kd_op *user = use->user;
-        if (user->code == KD_OP_dot && use != &user->operands[2] && kd_dpas_takes(user, device))
-            return true;
-        if (is_link(user) && feeds_dpas(&user->results[0], device, left))
-            return true;
-    }
-    return false;
-}
-
 /* The surface of a load whose block has rank 2. */
 typedef struct surface {
     kd_value *base, *width, *height, *pitch, *x; /* width, pitch, x: in elements */
     int64_t elem_bytes;
     int64_t x_extent, y_extent; /* of the block */
+    unsigned x_axis;
+    kd_value *moved, *wide; /* elements by which base was moved down, and the width from there; NULL: it was not */
 } surface;
 
 static bool surface_of(const kd_op *load, surface *out)
@@ -83,7 +68,8 @@ static bool surface_of(const kd_op *load, surface *out)
                              .x = kd_block_load_coords(load, 4 + x),
                              .elem_bytes = bits / 8,
                              .x_extent = type->shape[x],
-                             .y_extent = type->shape[1 - x]};
+                             .y_extent = type->shape[1 - x],
+                             .x_axis = x};
             return true;
         }
     return false;
@@ -92,9 +78,8 @@ static bool surface_of(const kd_op *load, surface *out)
 /* Whether it can be a rectangle, if what is checked before the loop holds. */
 static bool is_candidate(const selector *s, const kd_op *load, surface *out)
 {
-    unsigned left = MAX_FOLLOWED;
     return load->code == KD_OP_block_load && !kd_block_load_is_rectangle(load) && surface_of(load, out) &&
-           feeds_dpas(&load->results[0], s->px->gpu->device, &left) && out->x_extent * out->elem_bytes >= 32 &&
+           kd_dpas_reads(&load->results[0], s->px->gpu->device) && out->x_extent * out->elem_bytes >= 32 &&
            out->y_extent >= 8 && kd_axis_info_divisor(s->info, out->x) * out->elem_bytes % X_BYTES == 0;
 }
 
@@ -123,6 +108,12 @@ static void require_compare(checks *c, kd_value *a, kd_pred pred, kd_value *b)
     require(c, kd_result(kd_build_cmp(&c->b, (kd_cmp_args){.loc = c->loc, .a = a, .b = b, .pred = pred})));
 }
 
+static kd_value *address_of(checks *c, kd_value *ptr)
+{
+    const kd_type *i64 = kd_type_scalar(c->s->px->module->ctx, KD_I64);
+    return kd_result(kd_build_bitcast(&c->b, (kd_bitcast_args){.loc = c->loc, .value = ptr, .type = i64}));
+}
+
 /* v * unit is a multiple of n. v: an integer or, with unit 1, an address. */
 static void require_multiple(checks *c, kd_value *v, int64_t unit, int64_t n)
 {
@@ -133,9 +124,8 @@ static void require_multiple(checks *c, kd_value *v, int64_t unit, int64_t n)
         c->fails |= constant * unit % n != 0;
         return;
     }
-    const kd_type *i64 = kd_type_scalar(c->s->px->module->ctx, KD_I64);
     if (v->type->kind == KD_TYPE_PTR)
-        v = kd_result(kd_build_bitcast(&c->b, (kd_bitcast_args){.loc = c->loc, .value = v, .type = i64}));
+        v = address_of(c, v);
     kd_value *rest = kd_result(kd_build_and(&c->b, (kd_and_args){.loc = c->loc, .a = v, .b = number(c, v->type, n / unit - 1)}));
     require_compare(c, rest, KD_PRED_EQ, number(c, rest->type, 0));
 }
@@ -152,16 +142,36 @@ static void require_between(checks *c, kd_value *v, int64_t least, int64_t most)
     require_compare(c, v, KD_PRED_LE, number(c, v->type, most));
 }
 
-static void check_surface(checks *c, const surface *f)
+/* Moves the base down to a multiple of BASE_BYTES, where it is one of 4 bytes for sure and x does not lie to the left of it. */
+static void align_base(checks *c, surface *f)
+{
+    int64_t known = kd_axis_info_divisor(c->s->info, f->base), bytes = f->elem_bytes;
+    if (known % BASE_BYTES == 0 || known % X_BYTES || known % bytes || !kd_axis_info_is_non_negative(c->s->info, f->x))
+        return;
+    kd_value *address = address_of(c, f->base);
+    kd_value *over = kd_result(kd_build_and(&c->b, (kd_and_args){.loc = c->loc, .a = address, .b = number(c, address->type, BASE_BYTES - 1)}));
+    f->moved = kd_result(kd_build_div(&c->b, (kd_div_args){.loc = c->loc, .a = over, .b = number(c, over->type, bytes)}));
+    kd_value *back = kd_result(kd_build_sub(&c->b, (kd_sub_args){.loc = c->loc, .a = number(c, over->type, 0), .b = f->moved}));
+    f->base = kd_result(kd_build_addptr(&c->b, (kd_addptr_args){.loc = c->loc, .ptr = f->base, .offset = back}));
+    f->wide = kd_result(kd_build_add(&c->b, (kd_add_args){.loc = c->loc, .a = f->width, .b = f->moved}));
+}
+
+static void check_surface(checks *c, surface *f)
 {
     int64_t bytes = f->elem_bytes, width, pitch;
-    require_multiple(c, f->base, 1, BASE_BYTES);
     require_multiple(c, f->width, bytes, X_BYTES);
     require_multiple(c, f->pitch, bytes, PITCH_BYTES);
     require_between(c, f->width, MIN_WIDTH_BYTES / bytes, MAX_PITCH_BYTES / bytes - 1);
     require_between(c, f->pitch, MIN_WIDTH_BYTES / bytes, MAX_PITCH_BYTES / bytes - 1);
     require_between(c, f->height, 1, MAX_PITCH_BYTES);
-    if (f->width == f->pitch)
+    if (c->fails)
+        return;
+    align_base(c, f);
+    if (f->moved)
+        require_compare(c, f->wide, KD_PRED_LE, f->pitch);
+    else
+        require_multiple(c, f->base, 1, BASE_BYTES);
+    if (f->moved || f->width == f->pitch)
         return;
     if (kd_value_constant_int(f->width, &width) && kd_value_constant_int(f->pitch, &pitch))
         c->fails |= width > pitch;
@@ -196,9 +206,19 @@ static void collect(kd_op *op, void *user)
     }
 }
 
-static void mark(kd_op *load)
+static void make_rectangle(selector *s, kd_op *load, const surface *f)
 {
     kd_block_load_set_is_rectangle(load, true);
+    if (!f->moved)
+        return;
+    unsigned first = 1 + f->x_axis; /* the operands are base, sizes, strides, offsets */
+    kd_builder b = kd_builder_before(s->px->module, load);
+    kd_value *moved = f->moved;
+    if (f->x->type != moved->type)
+        moved = kd_result(kd_build_cast(&b, (kd_cast_args){.loc = load->loc, .value = moved, .type = f->x->type}));
+    kd_op_set_operand(load, 0, f->base);
+    kd_op_set_operand(load, first, f->wide);
+    kd_op_set_operand(load, first + 4, kd_result(kd_build_add(&b, (kd_add_args){.loc = load->loc, .a = f->x, .b = moved})));
 }
 
 /* if (all) { the op } else { a copy of it }: the results go through the ifs. */
@@ -228,40 +248,40 @@ static void make_two(selector *s, kd_op *op, kd_value *condition)
     kd_build_op(&in, KD_OP_yield, op->loc, values, op->n_results, NULL, 0, NULL);
 }
 
-/* Rectangles in a loop, or a load by itself. */
-static void select_in(selector *s, kd_op *op)
+/* Rectangles in a loop, or a load by itself. False: there are none. */
+static bool select_in(selector *s, kd_op *op)
 {
     candidates all = {.s = s, .root = op};
     collect(op, &all);
     kd_op_walk(op, collect, &all);
     checks c = {.s = s, .b = kd_builder_before(s->px->module, op), .loc = op->loc};
-    kd_op *chosen[MAX_CHECKS];
     unsigned n = 0;
     for (unsigned i = 0; i < all.n; i++) {
-        kd_value *before = c.all;
+        checks before = c;
         check_surface(&c, &all.surfaces[i]);
-        if (c.fails)
-            c.all = before; /* what was made for it is dead */
-        else
-            chosen[n++] = all.loads[i];
-        c.fails = false;
+        if (c.fails) {
+            c = before; /* what was made for it is dead */
+            continue;
+        }
+        all.loads[n] = all.loads[i];
+        all.surfaces[n++] = all.surfaces[i];
     }
     if (!n)
-        return;
+        return false;
     s->changed = true;
     if (c.all)
         make_two(s, op, c.all); /* the copy is made before anything is marked */
     for (unsigned i = 0; i < n; i++)
-        mark(chosen[i]);
+        make_rectangle(s, all.loads[i], &all.surfaces[i]);
+    return true;
 }
 
 static void select_in_block(selector *s, kd_block *block)
 {
     KD_FOREACH_OP_SAFE (op, block) {
-        if (op->code == KD_OP_for || op->code == KD_OP_while || op->code == KD_OP_block_load) {
-            select_in(s, op);
+        bool is_root = op->code == KD_OP_for || op->code == KD_OP_while || op->code == KD_OP_block_load;
+        if (is_root && select_in(s, op))
             continue;
-        }
         for (unsigned r = 0; r < op->n_regions; r++)
             select_in_block(s, op->regions[r]);
     }
@@ -269,8 +289,7 @@ static void select_in_block(selector *s, kd_block *block)
 
 kd_pass_result kd_pass_select_rectangles(kd_pass_ctx *px, kd_op *func)
 {
-    const kd_gpu_config *gpu = px->gpu;
-    if (!gpu || !gpu->device->has_block2d || gpu->sub_group_size != gpu->device->dpas_sub_group_size || gpu->sub_group_size != 16)
+    if (!kd_gpu_has_rectangles(px->gpu))
         return KD_PASS_UNCHANGED;
     selector s = {.px = px, .info = kd_axis_info_compute(px->scratch, func)};
     select_in_block(&s, kd_op_region(func, 0));
