@@ -76,7 +76,7 @@ class Engine:
 
 def measure(model, args, python):
     folder = CACHE / model
-    if not (folder / "model.onnx").exists():
+    if not (folder / "model-bf16.pt2").exists():
         print(f"exporting {model} ...", file=sys.stderr)
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run([python, HERE / "engines.py", "export", model, folder, "0"], check=True, cwd=HERE, stdout=subprocess.DEVNULL,
@@ -106,7 +106,7 @@ def main():
     parser.add_argument("--engines", type=lambda s: s.split(","), default=list(ENGINES), metavar="A,B", help=", ".join(ENGINES))
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--bf16", action="store_true", help="under autocast to bf16")
+    parser.add_argument("--bf16", action="store_true", help="weights and inputs in bf16 (onnxruntime stays in f32)")
     args = parser.parse_args()
     unknown = [m for m in args.models if m not in MODELS] + [e for e in args.engines if e not in ENGINES]
     if unknown:

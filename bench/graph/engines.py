@@ -3,7 +3,6 @@
 usage: engines.py ENGINE MODEL FOLDER THREADS [bf16]      lines on standard input: how often to run; answers are JSON, a line each
 
 ENGINE is a name of ENGINES below; FOLDER has what `engines.py export` made of the model."""
-import contextlib
 import ctypes
 import json
 import os
@@ -37,13 +36,15 @@ def kdsl(model, folder, threads, bf16):
             sys.exit(why.value.decode())
 
     inputs = load_inputs(folder)
+    if bf16:
+        inputs = [to_bf16(a) if a.dtype == np.float32 else a for a in inputs]
     begin = time.perf_counter()
     graph, executable, session = (ctypes.c_void_p() for _ in range(3))
-    call(lib.kd_graph_read, str(folder / f"graph{bf16}.json").encode(), ctypes.byref(graph))
+    call(lib.kd_graph_read, str(folder / f"model{bf16}.pt2").encode(), ctypes.byref(graph))
     call(lib.kd_graph_compile, graph, ctypes.byref(Options(b"cpu", threads, False, False)), ctypes.byref(executable))
     call(lib.kd_session_create, executable, ctypes.byref(session))
     out = lib.kd_executable_output(executable, 0).contents.type
-    result = np.empty(out.shape[:out.n_dims], np.float32)
+    result = np.empty(out.shape[:out.n_dims], np.uint16 if bf16 else np.float32)
     ins = (ctypes.c_void_p * len(inputs))(*[a.ctypes.data for a in inputs])
     outs = (ctypes.c_void_p * 1)(result.ctypes.data)
     run = lib.kd_session_run
@@ -52,10 +53,16 @@ def kdsl(model, folder, threads, bf16):
     def once(inputs=inputs):    # whose memory ins points to
         if run(session, ins, outs, why):
             sys.exit(why.value.decode())
-        return result
+        return (result.astype(np.uint32) << 16).view(np.float32) if bf16 else result
 
     once()
     return once, time.perf_counter() - begin
+
+
+def to_bf16(array):
+    import numpy as np
+    bits = array.view(np.uint32)
+    return ((bits + 0x7fff + (bits >> 16 & 1)) >> 16).astype(np.uint16)
 
 
 def load_inputs(folder):
@@ -71,17 +78,17 @@ def torch_engine(prepare):
         import models
         torch.set_num_threads(threads)
         module, inputs = models.make(model)
-        autocast = torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext()
+        if bf16:
+            module, inputs = module.bfloat16(), models.in_bf16(inputs)
         begin = time.perf_counter()
         module = prepare(torch, module)
 
         def once():
-            with torch.no_grad(), autocast:
-                return module(*inputs)
+            with torch.no_grad():
+                return module(*inputs).float().numpy()
 
-        result = once()
-        first = time.perf_counter() - begin
-        return lambda: once() if result is None else once().float().numpy(), first
+        once()
+        return once, time.perf_counter() - begin
     return make
 
 

@@ -37,7 +37,7 @@ class Bert(nn.Module):
     def forward(self, words, mask):
         places = torch.arange(words.shape[1], device=words.device)
         x = self.norm(self.words(words) + self.places(places) + self.kinds(torch.zeros_like(words)))
-        mask = (1.0 - mask[:, None, None, :].to(x.dtype)) * torch.finfo(torch.float32).min
+        mask = (1.0 - mask[:, None, None, :].to(x.dtype)) * torch.finfo(x.dtype).min
         for layer in self.layers:
             x = layer(x, mask)
         return self.classes(torch.tanh(self.pool(x[:, 0])))
@@ -104,3 +104,7 @@ def make(name):
     torch.manual_seed(0)
     model, inputs = MODELS[name]()
     return model.eval(), inputs
+
+
+def in_bf16(inputs):
+    return tuple(t.bfloat16() if t.is_floating_point() else t for t in inputs)
