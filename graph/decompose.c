@@ -226,6 +226,18 @@ static kd_garg map_arg(kd_decomposer *d, kd_garg arg)
     return arg;
 }
 
+/* Autocast converts weights in the graph. */
+static bool fold_conversion(kd_decomposer *d)
+{
+    if (d->of->op->code != KD_GOP_to_copy)
+        return false;
+    const kd_gvalue *result = d->of->results[0], *operand = d->map[kd_gnode_tensor(d->of, 0)->id];
+    kd_gvalue *folded = kd_fold_conversion(d->to, operand, result);
+    if (folded)
+        d->map[result->id] = folded;
+    return folded;
+}
+
 static void copy_node(kd_decomposer *d)
 {
     kd_gnode *node = kd_arena_new(d->arena, kd_gnode);
@@ -288,7 +300,7 @@ kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, kd_graph **
             d.of->op->decompose(&d);
         else if (d.of->op->code == KD_GOP_addmm && !is_plain_addmm(d.of))
             kd_decompose_addmm(&d);
-        else
+        else if (!fold_conversion(&d))
             copy_node(&d);
     }
     for (unsigned i = 0; i < graph->outputs.n && d.status == KD_OK; i++) {

@@ -159,8 +159,10 @@ kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, 
 
 /* ---- fold.c ---- */
 
-/* Puts a batch norm (weight, bias, mean and variance) into the convolution before it. False, and nothing changed: they are no f32 constants. */
+/* Puts a batch norm (weight, bias, mean and variance) into the convolution before it. False, and nothing changed: they are no constants. */
 bool kd_fold_batch_norm(kd_graph *graph, kd_gnode *convolution, const kd_gvalue *const params[4], double eps);
+/* A constant in the type of the result of its conversion. NULL: it is none, or of no type that is folded. */
+kd_gvalue *kd_fold_conversion(kd_graph *graph, const kd_gvalue *constant, const kd_gvalue *result);
 
 /* ---- decompose.c ---- */
 

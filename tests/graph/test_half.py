@@ -2,7 +2,9 @@
 import json
 
 import numpy as np
+import pytest
 from kg import Graph
+from test_primitives import conv2d
 
 f32 = np.float32
 
@@ -36,3 +38,22 @@ def test_bf16(kdsl, tmp_path):
     kdsl("graph", "run", path, "--in", f"x=@{tmp_path}/x.npy:bf16", "--save", f"y={tmp_path}/y.npy")
     y = (np.load(tmp_path / "y.npy").view(np.uint16).astype(np.uint32) << 16).view(f32)
     np.testing.assert_allclose(y, x * x / (1 + np.exp(-x)), rtol=8e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("half", ["bf16"])
+def test_convolution_under_autocast(kdsl, tmp_path, half):
+    """Weights are converted and batch norm is folded when the graph is compiled: what is left converts the input and the output."""
+    rng = np.random.default_rng(42)
+    g = Graph()
+    x, w = g.input("x", rng.standard_normal((1, 16, 12, 12)).astype(f32)), g.weight("w", (rng.standard_normal((32, 16, 3, 3)) / 12).astype(f32))
+    params = [g.weight(n, (rng.random(32) + 0.5).astype(f32)) for n in ("gamma", "beta", "mean", "variance")]
+    exact = conv2d(x.array, w.array, padding=(1, 1))
+    gamma, beta, mean, variance = (p.array.reshape(1, -1, 1, 1) for p in params)
+    exact = np.maximum((exact - mean) / np.sqrt(variance + 1e-5) * gamma + beta, 0)
+    half_x, half_w = (g.op("aten._to_copy.default", t, is_=lambda t: None, dtype=half) for t in (x, w))
+    c = g.op("aten.convolution.default", half_x, half_w, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1, is_=lambda *a: None)
+    b = g.op("aten._native_batch_norm_legit_no_training.default", c, *params, 0.1, 1e-5, is_=lambda *a: (None, None, None))[0]
+    r = g.op("aten.relu.default", b, is_=lambda b: None)
+    y = g.op("aten._to_copy.default", r, is_=lambda r: exact.astype(f32), dtype="f32")
+    g.check(kdsl, tmp_path, y, rtol=5e-2, atol=5e-2, kernels=2)
+    assert "ref" not in kdsl("graph", "explain", tmp_path / "graph.json").stdout     # oneDNN's slowest way
