@@ -77,8 +77,6 @@ bool kd_pt2_arg_is(const kd_pt2 *p, const char *name, const char *text);
 kd_pt2_value *kd_pt2_arg_tensor(const kd_pt2 *p, const char *name);
 /* How many numbers a list has, at most capacity; a number stands for a list of one. */
 unsigned kd_pt2_arg_ints(const kd_pt2 *p, const char *name, int64_t *out, unsigned capacity);
-/* The same for tensors. */
-unsigned kd_pt2_arg_tensors(const kd_pt2 *p, const char *name, kd_pt2_value **out, unsigned capacity);
 
 const char *kd_pt2_type_text(kd_pt2 *p, kd_scalar type); /* "f32", quoted */
 /* Of the current node. NULL: there is none. */
@@ -86,8 +84,6 @@ kd_pt2_value *kd_pt2_result(const kd_pt2 *p, unsigned i);
 unsigned kd_pt2_n_results(const kd_pt2 *p);
 /* "[2, 3]" */
 const char *kd_pt2_list(kd_pt2 *p, const int64_t *numbers, unsigned n);
-/* "0.125" */
-const char *kd_pt2_number(kd_pt2 *p, double number);
 /* A value as an argument: "%x", quoted. */
 const char *kd_pt2_ref(kd_pt2 *p, const kd_pt2_value *value);
 
@@ -98,9 +94,7 @@ void kd_pt2_put_type(kd_pt2 *p, const kd_tensor_type *type, kd_strbuf *out);
 /* Calls fn with the name of each result, NULL where there is none; until it fails. */
 kd_status kd_pt2_each_result(kd_pt2 *p, kd_status (*fn)(kd_pt2 *p, const char *name));
 
-/* A node on the way to the current one's result; args is the text of a JSON list without its brackets. Returns the value as an argument. */
-const char *kd_pt2_emit(kd_pt2 *p, const char *op, const char *args, ...) __attribute__((format(printf, 3, 4)));
-/* The node that computes result i. */
+/* The node that computes result i; args is the text of a JSON list without its brackets. */
 void kd_pt2_emit_result(kd_pt2 *p, unsigned i, const char *op, const char *args, ...) __attribute__((format(printf, 4, 5)));
 /* The node that computes the first result, with so many others behind it that nobody reads. */
 void kd_pt2_emit_first(kd_pt2 *p, unsigned n_others, const char *op, const char *args, ...) __attribute__((format(printf, 4, 5)));

@@ -115,11 +115,10 @@ static kd_status read_payloads(reading *r, kd_str model, const char *kind)
         return status;
     yyjson_doc *doc = yyjson_read(file->data, file->n_bytes, 0);
     yyjson_val *config = yyjson_obj_get(yyjson_doc_get_root(doc), "config"), *name, *meta;
-    size_t i, max;
     if (!yyjson_is_obj(config))
         status = kd_fail(r->why, KD_ERR_DAMAGED, "%s: '%s' is no list of tensors", r->name, listing);
-    yyjson_obj_foreach(config, i, max, name, meta)
-    {
+    for (yyjson_obj_iter members = yyjson_obj_iter_with(config); (name = yyjson_obj_iter_next(&members));) {
+        meta = yyjson_obj_iter_get_val(name);
         if (status == KD_OK)
             status = read_payload(r, folder, kd_arena_strndup(r->arena, yyjson_get_str(name), yyjson_get_len(name)), meta);
     }

@@ -217,10 +217,9 @@ static kd_status translate_nodes(kd_pt2 *p, yyjson_val *nodes)
 static yyjson_val *only_member(yyjson_val *object, const char **out_key)
 {
     yyjson_val *key, *value;
-    size_t i, max;
     *out_key = "";
-    yyjson_obj_foreach(object, i, max, key, value)
-    {
+    for (yyjson_obj_iter members = yyjson_obj_iter_with(object); (key = yyjson_obj_iter_next(&members));) {
+        value = yyjson_obj_iter_get_val(key);
         *out_key = yyjson_get_str(key);
         return value;
     }
@@ -327,8 +326,8 @@ static void note_uses(kd_pt2 *p, yyjson_val *v, unsigned depth, unsigned number)
         if (depth < MAX_USE_DEPTH)
             note_uses(p, inner, depth + 1, number);
     }
-    yyjson_obj_foreach(v, i, max, key, inner)
-    {
+    for (yyjson_obj_iter members = yyjson_obj_iter_with(v); (key = yyjson_obj_iter_next(&members));) {
+        inner = yyjson_obj_iter_get_val(key);
         if (depth < MAX_USE_DEPTH && !yyjson_is_str(inner))
             note_uses(p, inner, depth + 1, number);
     }

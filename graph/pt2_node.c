@@ -63,13 +63,14 @@ void kd_pt2_put_type(kd_pt2 *p, const kd_tensor_type *type, kd_strbuf *out)
 yyjson_val *kd_pt2_arg(const kd_pt2 *p, const char *name, const char **out_tag)
 {
     yyjson_val *inputs = yyjson_obj_get(p->node, "inputs"), *input, *tag, *value;
-    size_t i, max, k, n;
+    size_t i, max;
     yyjson_arr_foreach(inputs, i, max, input)
     {
         if (!yyjson_equals_str(yyjson_obj_get(input, "name"), name))
             continue;
-        yyjson_obj_foreach(yyjson_obj_get(input, "arg"), k, n, tag, value)
-        {
+        for (yyjson_obj_iter members = yyjson_obj_iter_with(yyjson_obj_get(input, "arg"));
+             (tag = yyjson_obj_iter_next(&members));) {
+            value = yyjson_obj_iter_get_val(tag);
             *out_tag = yyjson_get_str(tag);
             return strcmp(*out_tag, "as_none") == 0 ? NULL : value;
         }
@@ -88,21 +89,6 @@ kd_pt2_value *kd_pt2_arg_tensor(const kd_pt2 *p, const char *name)
     const char *tag;
     yyjson_val *v = kd_pt2_arg(p, name, &tag);
     return v && strcmp(tag, "as_tensor") == 0 ? tensor_named(p, v) : NULL;
-}
-
-unsigned kd_pt2_arg_tensors(const kd_pt2 *p, const char *name, kd_pt2_value **out, unsigned capacity)
-{
-    const char *tag;
-    yyjson_val *list = kd_pt2_arg(p, name, &tag), *v;
-    size_t i, max;
-    unsigned n = 0;
-    yyjson_arr_foreach(list, i, max, v)
-    {
-        kd_pt2_value *value = tensor_named(p, v);
-        if (value && n < capacity)
-            out[n++] = value;
-    }
-    return n;
 }
 
 /* A number, or {"as_int": number}. */
@@ -160,13 +146,6 @@ static void put_number(kd_strbuf *out, double f)
     kd_strbuf_printf(out, strpbrk(text, ".e") ? "%s" : "%s.0", text);
 }
 
-const char *kd_pt2_number(kd_pt2 *p, double number)
-{
-    kd_strbuf out = kd_strbuf_in(p->arena);
-    put_number(&out, number);
-    return kd_strbuf_text(&out);
-}
-
 static void put_argument(kd_pt2 *p, yyjson_val *v, unsigned depth, kd_strbuf *out);
 
 static void put_object(kd_pt2 *p, yyjson_val *v, unsigned depth, kd_strbuf *out)
@@ -174,13 +153,12 @@ static void put_object(kd_pt2 *p, yyjson_val *v, unsigned depth, kd_strbuf *out)
     const kd_pt2_value *value = tensor_named(p, v);
     const char *name = yyjson_get_str(yyjson_obj_get(v, "name"));
     yyjson_val *tag, *inner;
-    size_t i, max;
     if (value || name) {
         kd_pt2_put_text(out, "%", value ? value->now : name);
         return;
     }
-    yyjson_obj_foreach(v, i, max, tag, inner)
-    {
+    for (yyjson_obj_iter members = yyjson_obj_iter_with(v); (tag = yyjson_obj_iter_next(&members));) {
+        inner = yyjson_obj_iter_get_val(tag);
         if (!yyjson_equals_str(tag, "as_none")) {
             put_argument(p, inner, depth + 1, out);
             return;
@@ -336,23 +314,10 @@ void kd_pt2_emit_all(kd_pt2 *p, const char *op, const char *args, ...)
     va_end(list);
 }
 
-const char *kd_pt2_emit(kd_pt2 *p, const char *op, const char *args, ...)
-{
-    va_list list;
-    va_start(list, args);
-    const char *ref = kd_arena_printf(p->arena, "\"%%.t%u\"", p->n_temporaries++);
-    kd_strbuf_printf(&p->nodes, "%s{\"o\": %s, \"op\": \"%s\", %s", p->nodes.len ? ",\n" : "", ref, op, listed(p, args, list));
-    va_end(list);
-    if (p->at)
-        kd_strbuf_printf(&p->nodes, ", \"at\": %s", quoted(p, "", p->at));
-    kd_strbuf_puts(&p->nodes, "}");
-    return ref;
-}
-
 kd_status kd_pt2_emit_same(kd_pt2 *p, const char *op)
 {
     yyjson_val *inputs = yyjson_obj_get(p->node, "inputs"), *input, *tag, *value;
-    size_t i, max, k, n;
+    size_t i, max;
     kd_strbuf args = kd_strbuf_in(p->arena);
     kd_strbuf_puts(&args, "\"in\": [], \"kw\": {");
     yyjson_arr_foreach(inputs, i, max, input)
@@ -364,8 +329,9 @@ kd_status kd_pt2_emit_same(kd_pt2 *p, const char *op)
         kd_pt2_put_text(&args, "", name);
         kd_strbuf_puts(&args, ": ");
         size_t before = args.len;
-        yyjson_obj_foreach(yyjson_obj_get(input, "arg"), k, n, tag, value)
-        {
+        for (yyjson_obj_iter members = yyjson_obj_iter_with(yyjson_obj_get(input, "arg"));
+             (tag = yyjson_obj_iter_next(&members));) {
+            value = yyjson_obj_iter_get_val(tag);
             if (args.len == before)
                 put_tagged(p, yyjson_get_str(tag), value, &args);
         }
