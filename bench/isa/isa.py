@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles kernels with Intel's offline compiler and shows what became of them: `./dev isa`.
 
-usage: isa.py [--json FILE] [--devices bmg,pvc,dg2] [--filter TEXT] [--list FILE] [--bookworm] [--update] [-j N]
+usage: isa.py [--json FILE] [--devices bmg,pvc,dg2] [--filter TEXT] [--list FILE] [--bookworm] [--update] [--peer] [-j N]
 
 No GPU is needed: ocloc makes the machine code of a named device. A row is ok where everything compiled, nothing is called (a builtin that
 Intel's compiler does not know becomes a call of nothing, without a word) and no message is used that the device lacks.
@@ -9,6 +9,7 @@ Intel's compiler does not know becomes a call of nothing, without a word) and no
 --list FILE  kernels from FILE in place of the examples: a JSON object a line with name, file, kernel, signature, options
 --bookworm   Debian 12's compiler for the devices it knows (pvc, dg2, tgl); it does not know the names of 2D block messages
 --update     writes reference.json, with which the rows are compared elsewhere (of the same version of ocloc only)
+--peer       also what PyPI's triton-xpu makes of the kernels that are marked so, for pvc, through the same ocloc: a second table, with both
 
 `./dev isa` says where ocloc is: KDSL_OCLOC_SID and KDSL_OCLOC_BOOKWORM are the roots of Debian packages, or a reason why there is none.
 """
@@ -21,6 +22,8 @@ import re
 import subprocess
 import sys
 import tempfile
+
+import peer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXAMPLES = os.path.join(HERE, "..", "..", "examples")
@@ -145,29 +148,25 @@ def make_row(kernel, device, ocloc):
     return row
 
 
+def differences(row, old):
+    """What of a row is worse than in the reference. Other versions of the compiler make other code."""
+    name = "%s, %s: " % (row.kernel, row.device)
+    if not row.ok:
+        return [name + "was ok"] if old["ok"] else []
+    if not old["ok"] or old["compiler"] != row.compiler:
+        return []
+    most = {c: old[c] * 1.05 + 2 for c in ("instructions", "sends")} | {c: old[c] for c in ("spills", "barriers", "slm")}
+    out = [c for c in most if row.figures[c] > most[c]] + [c for c in ("dpas", "block2d") if row.figures[c] < old[c]]
+    return [name + "%s %d, were %d" % (c, row.figures[c], old[c]) for c in out]
+
+
 def compare(rows):
-    """Differences from the reference table, of the same compiler's rows."""
+    """Differences from the reference table."""
     if not os.path.exists(REFERENCE):
         return []
     with open(REFERENCE, encoding="utf-8") as file:
         known = {(r["kernel"], r["device"]): r for r in json.load(file)["rows"]}
-    out = []
-    for row in rows:
-        old = known.get((row.kernel, row.device))
-        if not old or not old["ok"]:
-            continue
-        if not row.ok:
-            out.append("%s, %s: was ok" % (row.kernel, row.device))
-            continue
-        if old["compiler"] != row.compiler:
-            continue
-        for column in ("instructions", "sends", "spills", "barriers"):
-            if row.figures[column] > old[column] * 1.05 + 2:
-                out.append("%s, %s: %s %d, were %d" % (row.kernel, row.device, column, row.figures[column], old[column]))
-        for column in ("dpas", "block2d"):
-            if row.figures[column] < old[column]:
-                out.append("%s, %s: %s %d, were %d" % (row.kernel, row.device, column, row.figures[column], old[column]))
-    return out
+    return [text for row in rows if (row.kernel, row.device) in known for text in differences(row, known[row.kernel, row.device])]
 
 
 def the_kernels(options):
@@ -178,11 +177,47 @@ def the_kernels(options):
         sys.path.insert(0, HERE)
         import kernels
         found = [{"name": k.name, "file": os.path.join(EXAMPLES, k.kernel.split(":")[0]), "kernel": k.kernel.split(":")[1],
-                  "signature": k.signature, "options": list(k.options)} for k in kernels.KERNELS]
+                  "signature": k.signature, "options": list(k.options), "peer": k.peer} for k in kernels.KERNELS]
     return [k for k in found if options.filter in k["name"]]
 
 
-def main():
+def peer_rows(folder, oclocs, rows, pool):
+    """Our rows beside those of triton-xpu, whose answers are in the folder."""
+    with open(os.path.join(folder, "answers.json"), encoding="utf-8") as file:
+        answers = {answer["name"]: answer for answer in json.load(file)}
+
+    def one(row):
+        if not row.ok or isinstance(oclocs["sid"], str):
+            return row.kernel, row.figures, row.why or oclocs["sid"], []
+        try:
+            theirs = peer.compile_answer(answers[row.kernel], folder, oclocs["sid"], measure)
+        except (RuntimeError, subprocess.TimeoutExpired, OSError) as error:
+            return row.kernel, row.figures, str(error)[:200], []
+        return row.kernel, row.figures, theirs, peer.losses(row.figures, theirs)
+
+    return list(pool.map(one, [row for row in rows if row.device == peer.DEVICE and row.kernel in answers]))
+
+
+def print_row(row):
+    figures = "".join((" %12s" if c == "instructions" else " %8s") % row.figures.get(c, "") for c in COLUMNS)
+    print("%-40s %-5s%s  %s" % (row.kernel[:40], row.device, figures, "yes" if row.ok else "NO: " + row.why), flush=True)
+
+
+def write_tables(options, rows, beside):
+    table = ['{"rows": [\n' + ",\n".join(json.dumps(row.as_json()) for row in rows) + "\n]"]
+    if options.update:
+        with open(REFERENCE, "w", encoding="utf-8") as file:
+            file.write(table[0] + "}\n")
+    if beside:
+        table.append('"peer": [\n' + ",\n".join(json.dumps(
+            {"kernel": kernel, "kdsl": ours, **({"why": theirs} if isinstance(theirs, str) else {"triton-xpu": theirs, "worse": worse})})
+            for kernel, ours, theirs, worse in beside) + "\n]")
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            file.write(",\n".join(table) + "}\n")
+
+
+def parse_options():
     parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n")[0])
     parser.add_argument("--json")
     parser.add_argument("--devices", default="pvc,bmg,dg2")
@@ -190,13 +225,20 @@ def main():
     parser.add_argument("--list")
     parser.add_argument("--bookworm", action="store_true")
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--peer", action="store_true")
+    parser.add_argument("--peer-requests", metavar="FILE", help="only write what triton_xpu.py is to be asked")
     parser.add_argument("-j", type=int, default=os.cpu_count())
     options = parser.parse_args()
-    oclocs = find_oclocs()
-    work, skipped = [], []
     for device in options.devices.split(","):
         if device not in DEVICES:
             parser.error("there is no device '%s': expected some of %s" % (device, ", ".join(DEVICES)))
+    return options
+
+
+def the_work(options, oclocs):
+    """What to compile, as make_row() takes it, and why some devices are left out."""
+    work, skipped = [], []
+    for device in options.devices.split(","):
         ocloc = oclocs["bookworm" if options.bookworm else "sid"]
         if device in OLD_DEVICES and isinstance(ocloc, str):
             ocloc = oclocs["bookworm"]
@@ -205,18 +247,30 @@ def main():
             skipped.append("%s: %s" % (device, ocloc))
             continue
         work += [(k, device, ocloc) for k in the_kernels(options)]
+    return work, skipped
+
+
+def main():
+    options = parse_options()
+    if options.peer_requests:
+        peer.write_requests([k for k in the_kernels(options) if k["peer"]], options.peer_requests)
+        return 0
+    oclocs = find_oclocs()
+    work, skipped = the_work(options, oclocs)
+    answers, beside = os.environ.get("KDSL_TRITON_XPU", "not set up: run ./dev isa --peer"), []
     with concurrent.futures.ThreadPoolExecutor(options.j) as pool:
         rows = []
         print("%-40s %-5s" % ("kernel", "dev") + "".join(" %12s" % c if c == "instructions" else " %8s" % c for c in COLUMNS) + "  ok")
         for row in pool.map(lambda w: make_row(*w), work):
             rows.append(row)
-            figures = "".join((" %12s" if c == "instructions" else " %8s") % row.figures.get(c, "") for c in COLUMNS)
-            print("%-40s %-5s%s  %s" % (row.kernel[:40], row.device, figures, "yes" if row.ok else "NO: " + row.why), flush=True)
-    if options.json or options.update:
-        table = {"rows": [row.as_json() for row in rows]}
-        for path in filter(None, (options.json, REFERENCE if options.update else None)):
-            with open(path, "w", encoding="utf-8") as file:
-                file.write('{"rows": [\n' + ",\n".join(json.dumps(r) for r in table["rows"]) + "\n]}\n")
+            print_row(row)
+        if options.peer and os.path.isdir(answers):
+            beside = peer_rows(answers, oclocs, rows, pool)
+        elif options.peer:
+            skipped.append("triton-xpu: " + answers)
+    write_tables(options, rows, beside)
+    if beside:
+        peer.print_table(beside)
     for text in skipped:
         print("skipped: " + text)
     bad = [row for row in rows if not row.ok]

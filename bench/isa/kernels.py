@@ -8,6 +8,7 @@ class Kernel:
     kernel: str         # FILE:KERNEL, in examples/
     signature: str
     options: tuple = ()  # of kdsl compile
+    peer: bool = False   # triton-xpu compiles it too
 
 
 def strides(*names):
@@ -29,19 +30,20 @@ ATTENTION = ("Q=*{0}:16, K=*{0}:16, V=*{0}:16, Out=*{0}:16, L=*fp32:16, sm_scale
 def row_kernels():
     for type_ in ("fp32", "bf16"):
         yield Kernel("vector add " + type_, "vector_add.py:add_kernel",
-                     "x_ptr=*{0}:16, y_ptr=*{0}:16, out_ptr=*{0}:16, n_elements=i32:16, BLOCK_SIZE=1024".format(type_))
+                     "x_ptr=*{0}:16, y_ptr=*{0}:16, out_ptr=*{0}:16, n_elements=i32:16, BLOCK_SIZE=1024".format(type_), peer=True)
         yield Kernel("gelu " + type_, "gelu.py:bias_gelu_residual_kernel",
                      "x_ptr=*{0}:16, bias_ptr=*{0}:16, residual_ptr=*{0}:16, out_ptr=*{0}:16, n_elements=i32:16, n_columns=i32:16, "
                      "APPROXIMATE='tanh', BLOCK=1024".format(type_))
         for n, warps in ((1024, 4), (4096, 8), (16384, 16)):
             yield Kernel("softmax %d %s" % (n, type_), "softmax.py:softmax_kernel",
-                         "x=*{0}:16, out=*{0}:16, n=i32:16, sx=i32:16, so=i32:16, BLOCK={1}".format(type_, n), ("--num-warps", str(warps)))
+                         "x=*{0}:16, out=*{0}:16, n=i32:16, sx=i32:16, so=i32:16, BLOCK={1}".format(type_, n), ("--num-warps", str(warps)),
+                         peer=True)
             yield Kernel("rms norm %d %s" % (n, type_), "rms_norm.py:rms_norm_fwd_kernel",
                          "Y=*{0}:16, X=*{0}:16, W=*{0}:16, Rstd=*fp32:16, stride=i32:16, n_cols=i32:16, eps=fp32, offset=fp32, "
                          "BLOCK_SIZE={1}".format(type_, n), ("--num-warps", str(warps)))
         yield Kernel("layer norm 1024 " + type_, "layer_norm.py:layer_norm_fwd_kernel",
                      "X=*{0}:16, Y=*{0}:16, W=*{0}:16, B=*{0}:16, Mean=*fp32:16, Rstd=*fp32:16, stride=i32:16, N=i32:16, eps=fp32, "
-                     "BLOCK_SIZE=1024".format(type_))
+                     "BLOCK_SIZE=1024".format(type_), peer=True)
     yield Kernel("gelu erf fp32", "gelu.py:bias_gelu_residual_kernel",
                  "x_ptr=*fp32:16, bias_ptr=*fp32:16, residual_ptr=*fp32:16, out_ptr=*fp32:16, n_elements=i32:16, n_columns=i32:16, "
                  "APPROXIMATE='none', BLOCK=1024")
@@ -59,11 +61,12 @@ def row_kernels():
 
 def dot_kernels():
     for type_ in ("fp32", "fp16", "bf16"):
-        yield Kernel("matmul 64x64x32 " + type_, "matmul.py:matmul_kernel", MATMUL.format(type_, type_, PLAIN, 64, 64, 32))
+        yield Kernel("matmul 64x64x32 " + type_, "matmul.py:matmul_kernel", MATMUL.format(type_, type_, PLAIN, 64, 64, 32), peer=True)
     for what, how in (("", PLAIN), (", A transposed", A_TURNED), (", B transposed", B_TURNED), (", both transposed", BOTH_TURNED)):
         yield Kernel("matmul 256x256x32 bf16" + what, "matmul.py:matmul_kernel", MATMUL.format("bf16", "bf16", how, 256, 256, 32),
-                     ("--num-warps", "32"))
-    yield Kernel("matmul 256x256x32 fp16", "matmul.py:matmul_kernel", MATMUL.format("fp16", "fp16", PLAIN, 256, 256, 32), ("--num-warps", "32"))
+                     ("--num-warps", "32"), peer=True)
+    yield Kernel("matmul 256x256x32 fp16", "matmul.py:matmul_kernel", MATMUL.format("fp16", "fp16", PLAIN, 256, 256, 32), ("--num-warps", "32"),
+                 peer=True)
     yield Kernel("batched matmul, block pointers", "batched_matmul.py:bmm_block_ptr_kernel",
                  "a_ptr=*fp32:16, b_ptr=*fp32:16, c_ptr=*fp32:16, M=i32, N=i32, K=i32, sab=i32, sam=i32, sak=1, sbb=i32, sbk=i32, sbn=1, scb=i32, "
                  "scm=i32, scn=1, BLOCK_M=32, BLOCK_N=32, BLOCK_K=16")
@@ -72,7 +75,7 @@ def dot_kernels():
     for dim, block_m, block_n in ((64, 128, 64), (128, 128, 64)):
         for causal in (False, True):
             yield Kernel("flash attention %d bf16%s" % (dim, ", causal" if causal else ""), "flash_attention.py:attention_fwd_kernel",
-                         ATTENTION.format("bf16", dim, causal, block_m, block_n), ("--num-warps", "8"))
+                         ATTENTION.format("bf16", dim, causal, block_m, block_n), ("--num-warps", "8"), peer=True)
     yield Kernel("flash attention 32 fp32", "flash_attention.py:attention_fwd_kernel", ATTENTION.format("fp32", 32, False, 64, 32))
     yield Kernel("convolution 3x3", "conv2d.py:conv2d_kernel",
                  "x_ptr=*fp16:16, w_ptr=*fp16:16, bias_ptr=*fp16:16, out_ptr=*fp16:16, batch=i32, height=i32, width=i32, c_in=i32:16, c_out=i32:16, "

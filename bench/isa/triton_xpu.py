@@ -28,7 +28,8 @@ PVC = {"name": "pvc", "platform_name": "Level-Zero", "vendor": "Intel", "version
 # The backend builds a C extension that names the device's architecture (only used to ask ocloc about it), and one that launches.
 module = backends["intel"].compiler.__init__.__globals__        # Triton loads its backends by path: not the module of that name
 module["compile_module_from_src"] = lambda text, name: types.SimpleNamespace(parse_device_arch=lambda number: "")
-triton.runtime.driver.set_active(types.SimpleNamespace(launcher_cls=lambda *args: None, get_current_target=lambda: GPUTarget("xpu", PVC, 32)))
+triton.runtime.driver.set_active(types.SimpleNamespace(launcher_cls=lambda *args: None, get_current_target=lambda: GPUTarget("xpu", PVC, 32),
+                                                       get_benchmarker=lambda: None))
 
 
 def load(path, cache={}):
@@ -43,10 +44,12 @@ def load(path, cache={}):
 
 def compile_one(request):
     kernel = getattr(load(request["file"]), request["kernel"])
+    while hasattr(kernel, "fn") and not isinstance(kernel, triton.JITFunction):    # autotuners and heuristics around it
+        kernel = kernel.fn
     names = kernel.arg_names
     signature, constants, attributes = {}, {}, {}
     for i, name in enumerate(names):
-        given = request["args"][name]
+        given = request["args"].get(name, {"value": kernel.params[i].default})
         if isinstance(given, dict):
             signature[name] = "constexpr"
             constants[(i,)] = given["value"]
@@ -56,7 +59,6 @@ def compile_one(request):
                 attributes[(i,)] = [["tt.divisibility", 16]]
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=attributes)
     options = {"num_warps": request.get("num_warps", 4), "num_stages": request.get("num_stages", 2)}
-    options["grf_mode"] = "large" if request.get("large_registers") else "default"
     began = time.perf_counter()
     done = triton.compile(source, target=GPUTarget("xpu", PVC, 32), options=options)
     seconds = time.perf_counter() - began
