@@ -17,6 +17,7 @@ typedef struct kd_lanes {
 typedef struct kd_math_maker {
     void *user;
     const kd_type *i1, *wide; /* wide: where f32 would lose digits; f64, or f32 where the target lacks it */
+    bool has_bessel;               /* a library has j0, j1, y0, y1 */
     kd_lanes (*number)(void *user, const kd_type *elem, double value);
     kd_lanes (*apply)(void *user, kd_opcode code, const kd_type *elem, const kd_attr *attrs, const kd_lanes *operands,
                       unsigned n_operands);

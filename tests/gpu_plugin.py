@@ -2,7 +2,7 @@
 (ze_pocl/bin/kdsl), which tests/ze_pocl plays on the CPU.
 
 Each test runs with one kind of device, sub-group size and number of sub-groups, chosen by its name; together they cover all of them. PoCL takes
-a second or more for a kernel that it has not seen, so a file's tests run for KDSL_GPU_TEST_SECONDS (60) at most, in an order that is spread over
+a second or more for a kernel that it has not seen, so a file's tests run for KDSL_GPU_TEST_SECONDS (600) at most, in an order that is spread over
 the file; what PoCL has compiled it keeps, and the next run gets further.
 """
 import os
@@ -28,7 +28,7 @@ class OnGpu:
     def __init__(self):
         self.began = time.monotonic()
         os.environ["KDSL_GPU_LATE"] = os.path.join(tempfile.gettempdir(), "kdsl-gpu-late-%d" % os.getpid())
-        self.seconds = float(os.environ.get("KDSL_GPU_TEST_SECONDS", "60"))
+        self.seconds = float(os.environ.get("KDSL_GPU_TEST_SECONDS", "600"))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config, items):

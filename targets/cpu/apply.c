@@ -171,7 +171,7 @@ static bool expand_math(kd_nest *n, kd_math fn, const kd_type *elem, const kd_la
         *out = kd_lower_exp(n, operands[0], fn == KD_MATH_exp2);
         return true;
     }
-    kd_math_maker maker = {n, n->l->i1, n->l->f64, math_number, math_apply};
+    kd_math_maker maker = {n, n->l->i1, n->l->f64, true, math_number, math_apply};
     return kd_expand_math(&maker, fn, elem, operands[0], out);
 }
 

@@ -51,7 +51,7 @@ static kd_lanes math_apply(void *user, kd_opcode code, const kd_type *elem, cons
 /* Functions that OpenCL lacks. */
 static kd_value *expand_math(kd_simt *s, kd_math fn, const kd_type *elem, kd_value *operand)
 {
-    kd_math_maker maker = {s, s->i1, s->config->device->has_f64 ? s->f64 : s->f32, math_number, math_apply};
+    kd_math_maker maker = {s, s->i1, s->config->device->has_f64 ? s->f64 : s->f32, false, math_number, math_apply};
     kd_lanes out;
     if (fn == KD_MATH_rsqrt || fn == KD_MATH_sinpi || fn == KD_MATH_cospi ||
         !kd_expand_math(&maker, fn, elem, (kd_lanes){.v = operand}, &out))

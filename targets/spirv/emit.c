@@ -8,14 +8,6 @@
 
 /* ---- builtins ---- */
 
-void kd_spirv_lacks(kd_emitter *e, const kd_op *op, const char *what)
-{
-    kd_spirv *s = kd_spirv_of(e);
-    const kd_gpu_device *device = s->config->device;
-    kd_error(s->diags, op->loc, "'%s' has no form on the GPU yet (%s, %s)", what, device->name, device->description);
-    s->failed = true;
-}
-
 LLVMValueRef kd_spirv_call(kd_emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args, unsigned n_args, kd_emit_effect effect)
 {
     return kd_emit_call(e, name, result, args, n_args, effect);
@@ -247,7 +239,7 @@ static bool emit(kd_spirv *s, const kd_codegen_job *job, const kd_op *func, kd_s
     kd_emitter *e = &s->e;
     open_module(e);
     emit_kernel(s, func, job->options->assume_disjoint);
-    if (s->failed || !kd_emit_verify(e, why) || !kd_emit_optimize(e, pipeline(job->options->opt_level), why))
+    if (!kd_emit_verify(e, why) || !kd_emit_optimize(e, pipeline(job->options->opt_level), why))
         return false;
     if (!kd_spirv_widen(e)) { /* again, without the pass that makes them */
         kd_emit_release(e);
@@ -268,12 +260,11 @@ kd_status kd_spirv_emit(kd_codegen_job *job, const kd_op *func, const kd_gpu_con
 {
     kd_spirv *s = kd_arena_new(job->scratch, kd_spirv);
     *s = (kd_spirv){.e = {.dialect = &s->dialect, .arena = job->scratch, .values = kd_map_in(job->scratch), .diags = job->diags},
-                    .dialect = dialect_of(config->device), .config = config, .diags = job->diags};
+                    .dialect = dialect_of(config->device), .config = config};
     job->emitter = &s->e;
     kd_strbuf why = kd_strbuf_in(job->scratch);
     if (emit(s, job, func, &why))
         return KD_OK;
-    if (!s->failed)
-        kd_error(job->diags, func->loc, "code generation failed: %s", kd_strbuf_text(&why));
+    kd_error(job->diags, func->loc, "code generation failed: %s", kd_strbuf_text(&why));
     return KD_ERR_REPORTED;
 }

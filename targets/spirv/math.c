@@ -1,4 +1,5 @@
-/* math.c - mathematical functions by their OpenCL names, and arithmetic that the translator or Intel's compiler would get wrong.
+/* math.c - mathematical functions by their OpenCL names, and arithmetic that the translator or Intel's compiler would get wrong. What OpenCL
+ * lacks was made of others before (targets/gpu/scalar.c).
  *
  * OpenCL bounds the errors of f32 in units of the last place: 3 of exp, log and their kin, 4 of sin and cos, 5 of tan and tanh, 16 of pow,
  * erf and tgamma (OpenCL C 3.0, section 7.4); Intel's library does better. Division and square root are exact by a build flag. */
@@ -7,27 +8,6 @@
 #include "base/bug.h"
 
 #include <stdio.h>
-
-static bool opencl_has(kd_math fn)
-{
-    switch (fn) {
-    case KD_MATH_rcbrt:
-    case KD_MATH_erfinv:
-    case KD_MATH_erfcinv:
-    case KD_MATH_erfcx:
-    case KD_MATH_normcdf:
-    case KD_MATH_normcdfinv:
-    case KD_MATH_j0:
-    case KD_MATH_j1:
-    case KD_MATH_y0:
-    case KD_MATH_y1:
-    case KD_MATH_cyl_bessel_i0:
-    case KD_MATH_cyl_bessel_i1:
-        return false;
-    default:
-        return true;
-    }
-}
 
 /* A function of one or two numbers of one type; the name's length is part of the mangled name. */
 static LLVMValueRef call(kd_emitter *e, const char *function, LLVMValueRef *args, unsigned n_args, bool uns)
@@ -91,11 +71,6 @@ void kd_spirv_math(kd_emitter *e, const kd_op *op)
     LLVMValueRef x = kd_emit_get(e, kd_op_operand(op, 0));
     if (kd_math_fn(op) == KD_MATH_tanh && kd_type_elem(kd_op_result(op, 0)->type)->scalar == KD_F32) {
         kd_emit_set(e, kd_op_result(op, 0), kd_emit_each_lane(e, &x, 1, tanh_f32, NULL));
-        return;
-    }
-    if (!opencl_has(kd_math_fn(op))) {
-        kd_spirv_lacks(e, op, kd_math_text(kd_math_fn(op)));
-        kd_emit_set(e, kd_op_result(op, 0), x);
         return;
     }
     kd_emit_set(e, kd_op_result(op, 0), each(e, op, kd_math_text(kd_math_fn(op)), false));

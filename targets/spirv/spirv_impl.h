@@ -23,9 +23,7 @@ typedef struct kd_spirv {
     kd_emitter e; /* first: an emitter of ours is one of these */
     kd_emit_dialect dialect;
     const kd_gpu_config *config;
-    kd_diags *diags;
     LLVMValueRef slm; /* all of it; NULL: the kernel has none */
-    bool failed;      /* and reported */
 } kd_spirv;
 
 static inline kd_spirv *kd_spirv_of(kd_emitter *e)
@@ -34,8 +32,6 @@ static inline kd_spirv *kd_spirv_of(kd_emitter *e)
 }
 
 /* ---- emit.c ---- */
-/* Reports that the device lacks something; emission goes on, its result is dropped. */
-void kd_spirv_lacks(kd_emitter *e, const kd_op *op, const char *what);
 /* Calls of builtins that take or give one type: name is a printf format that gets the type's letters, "_Z3exp%s". */
 LLVMValueRef kd_spirv_call(kd_emitter *e, const char *name, LLVMTypeRef result, LLVMValueRef *args, unsigned n_args, kd_emit_effect effect);
 const char *kd_spirv_letter(const kd_emitter *e, LLVMTypeRef type, bool uns); /* "i", "f", "d" ... of a scalar, in mangled names */
