@@ -177,7 +177,7 @@ def the_kernels(options):
         sys.path.insert(0, HERE)
         import kernels
         found = [{"name": k.name, "file": os.path.join(EXAMPLES, k.kernel.split(":")[0]), "kernel": k.kernel.split(":")[1],
-                  "signature": k.signature, "options": list(k.options), "peer": k.peer} for k in kernels.KERNELS]
+                  "signature": k.signature, "options": list(k.options), "peer": k.peer, "only": k.only} for k in kernels.KERNELS]
     return [k for k in found if options.filter in k["name"]]
 
 
@@ -246,7 +246,7 @@ def the_work(options, oclocs):
             ocloc = ocloc if isinstance(ocloc, str) else "not known to Debian 12's ocloc"
             skipped.append("%s: %s" % (device, ocloc))
             continue
-        work += [(k, device, ocloc) for k in the_kernels(options)]
+        work += [(k, device, ocloc) for k in the_kernels(options) if device in k.get("only", ()) or not k.get("only")]
     return work, skipped
 
 

@@ -9,6 +9,7 @@ class Kernel:
     signature: str
     options: tuple = ()  # of kdsl compile
     peer: bool = False   # triton-xpu compiles it too
+    only: tuple = ()     # devices; (): all. Others lack the SLM for its tiles
 
 
 def strides(*names):
@@ -16,6 +17,7 @@ def strides(*names):
     return ", ".join("%s=%s" % (name, kind) for name, kind in names)
 
 
+LARGE_SLM = ("pvc", "bmg", "lnl", "ptl")
 MATMUL = ("a_ptr=*{0}:16, b_ptr=*{0}:16, c_ptr=*{1}:16, bias_ptr=None, M=i32:16, N=i32:16, K=i32:16, {2}, stride_cm=i32:16, "
           "stride_cn=1, ACTIVATION=None, BLOCK_M={3}, BLOCK_N={4}, BLOCK_K={5}, GROUP_M=8")
 PLAIN = "stride_am=i32:16, stride_ak=1, stride_bk=i32:16, stride_bn=1"
@@ -64,9 +66,9 @@ def dot_kernels():
         yield Kernel("matmul 64x64x32 " + type_, "matmul.py:matmul_kernel", MATMUL.format(type_, type_, PLAIN, 64, 64, 32), peer=True)
     for what, how in (("", PLAIN), (", A transposed", A_TURNED), (", B transposed", B_TURNED), (", both transposed", BOTH_TURNED)):
         yield Kernel("matmul 256x256x32 bf16" + what, "matmul.py:matmul_kernel", MATMUL.format("bf16", "bf16", how, 256, 256, 32),
-                     ("--num-warps", "32"), peer=True)
+                     ("--num-warps", "32"), peer=True, only=LARGE_SLM)
     yield Kernel("matmul 256x256x32 fp16", "matmul.py:matmul_kernel", MATMUL.format("fp16", "fp16", PLAIN, 256, 256, 32), ("--num-warps", "32"),
-                 peer=True)
+                 peer=True, only=LARGE_SLM)
     yield Kernel("batched matmul, block pointers", "batched_matmul.py:bmm_block_ptr_kernel",
                  "a_ptr=*fp32:16, b_ptr=*fp32:16, c_ptr=*fp32:16, M=i32, N=i32, K=i32, sab=i32, sam=i32, sak=1, sbb=i32, sbk=i32, sbn=1, scb=i32, "
                  "scm=i32, scn=1, BLOCK_M=32, BLOCK_N=32, BLOCK_K=16")
