@@ -9,22 +9,9 @@
  * but over nothing that writes. Vectors of computed 16-bit values move up to their last part. Only in blocks in which all this would fill most
  * registers: early loads hide latency.
  * Cost: linear, but for the search for first readers, which goes as far as ops move, MAX_DISTANCE at most. */
-#include "ir/layout.h"
-#include "passes/gpu_config.h"
-#include "passes/pass.h"
+#include "passes/register_use.h"
 
 enum { MAX_DISTANCE = 2048 }; /* ops over which one moves */
-
-static bool is_load(const kd_op *op)
-{
-    switch (op->code) {
-    case KD_OP_load: return !kd_load_is_volatile(op);
-    case KD_OP_block_load:
-    case KD_OP_gpu_slm_read:
-    case KD_OP_gpu_block2d_load: return true;
-    default: return false;
-    }
-}
 
 static bool may_sink(const kd_op *op);
 
@@ -35,41 +22,16 @@ static bool comes_from_sinking(const kd_op *op)
     return def && def->block == op->block && may_sink(def);
 }
 
+/* Flags are even fewer than registers. */
+static bool makes_mask(const kd_op *op)
+{
+    return op->n_results == 1 && kd_type_is_scalar(op->results[0].type, KD_I1) && kd_op_has(op, KD_ELEMENTWISE | KD_PURE);
+}
+
 static bool may_sink(const kd_op *op)
 {
-    return is_load(op) || op->code == KD_OP_gpu_convert_layout ||
+    return kd_is_plain_load(op) || makes_mask(op) || op->code == KD_OP_gpu_convert_layout ||
            ((op->code == KD_OP_gpu_pack || op->code == KD_OP_gpu_unpack) && comes_from_sinking(op));
-}
-
-/* Dwords of one work-item. */
-static uint64_t size_of(const kd_type *type)
-{
-    uint64_t n = !kd_type_is_tile(type) ? 1 : type->layout ? kd_layout_n_registers(type->layout) : (uint64_t)type->n_elems;
-    unsigned bits = kd_type_elem_bits(type);
-    return (n * (bits < 8 ? 8 : bits) + 31) / 32;
-}
-
-/* A product that does not take the registers of what it is added to. */
-static bool is_fresh_product(const kd_op *op)
-{
-    if (op->code != KD_OP_dot && op->code != KD_OP_gpu_dpas)
-        return false;
-    const kd_value *acc = kd_op_operand(op, 2);
-    return acc->def && acc->def->code != op->code;
-}
-
-/* What the loads of a block and what it carries take, at worst. Pointers are uniform for the most part (split-addresses). */
-static uint64_t pressure_of(const kd_block *block)
-{
-    uint64_t n = 0;
-    for (unsigned i = 0; i < block->n_args; i++)
-        n +=
-            kd_type_is_tile(block->args[i]->type) && !kd_type_is_ptr_like(block->args[i]->type) ? size_of(block->args[i]->type) : 0;
-    KD_FOREACH_OP (op, block)
-        if (is_load(op) || op->code == KD_OP_gpu_convert_layout || is_fresh_product(op))
-            for (unsigned i = 0; i < op->n_results; i++)
-                n += size_of(op->results[i].type);
-    return n;
 }
 
 /* The op of the block that is, or has inside, a reader. NULL: in none of it. */
@@ -80,10 +42,11 @@ static kd_op *in_block(kd_op *user, const kd_block *block)
     return user;
 }
 
+/* Prefetches do not count: they change no memory. */
 static bool writes(const kd_op *op)
 {
     if (kd_op_get_info(op)->traits & KD_WRITES)
-        return true;
+        return op->code != KD_OP_gpu_prefetch && op->code != KD_OP_gpu_block2d_prefetch;
     for (unsigned r = 0; r < op->n_regions; r++)
         KD_FOREACH_OP (inner, op->regions[r])
             if (writes(inner))
@@ -103,7 +66,7 @@ static kd_op *latest_place(const kd_op *op)
             any = true;
         }
     kd_op *at = op->next;
-    for (unsigned n = 0; n < MAX_DISTANCE && any && at && !at->mark && !(is_load(op) && writes(at)); n++)
+    for (unsigned n = 0; n < MAX_DISTANCE && any && at && !at->mark && !(kd_is_plain_load(op) && writes(at)); n++)
         at = at->next;
     for (unsigned i = 0; i < op->n_results; i++)
         for (const kd_use *use = op->results[i].uses; use; use = use->next) {
@@ -138,13 +101,13 @@ static bool rise(kd_op *pack)
     return true;
 }
 
-static bool visit_block(kd_block *block, uint64_t capacity)
+static bool visit_block(const kd_pass_ctx *px, kd_block *block)
 {
     bool changed = false;
     KD_FOREACH_OP (op, block)
         for (unsigned r = 0; r < op->n_regions; r++)
-            changed |= visit_block(op->regions[r], capacity);
-    if (pressure_of(block) <= capacity)
+            changed |= visit_block(px, op->regions[r]);
+    if (!kd_block_fills_registers(px, block))
         return changed;
     KD_FOREACH_OP (op, block)
         op->mark = 0;
@@ -165,9 +128,5 @@ static bool visit_block(kd_block *block, uint64_t capacity)
 
 kd_pass_result kd_pass_sink_loads(kd_pass_ctx *px, kd_op *func)
 {
-    if (!px->gpu)
-        return KD_PASS_UNCHANGED;
-    uint64_t bytes = (uint64_t)px->gpu->device->registers_bytes * (px->gpu->device->has_large_registers ? 2 : 1);
-    uint64_t dwords = bytes / 4 / px->gpu->sub_group_size;
-    return visit_block(func->regions[0], dwords * 3 / 4) ? KD_PASS_CHANGED : KD_PASS_UNCHANGED;
+    return px->gpu && visit_block(px, func->regions[0]) ? KD_PASS_CHANGED : KD_PASS_UNCHANGED;
 }

@@ -74,10 +74,10 @@ def dot_kernels():
                  "scm=i32, scn=1, BLOCK_M=32, BLOCK_N=32, BLOCK_K=16")
     yield Kernel("batched matmul, descriptors", "batched_matmul.py:bmm_descriptor_kernel",
                  "a_ptr=*fp16:16, b_ptr=*fp16:16, c_ptr=*fp16:16, B=i32, M=i32:16, N=i32:16, K=i32:16, BLOCK_M=64, BLOCK_N=64, BLOCK_K=32")
-    for dim, block_m, block_n in ((64, 128, 64), (128, 128, 64)):
+    for dim, block_m, block_n, warps in ((64, 128, 64, 8), (128, 128, 64, 16)):  # a sub-group holds q and the sum
         for causal in (False, True):
             yield Kernel("flash attention %d bf16%s" % (dim, ", causal" if causal else ""), "flash_attention.py:attention_fwd_kernel",
-                         ATTENTION.format("bf16", dim, causal, block_m, block_n), ("--num-warps", "8"), peer=True)
+                         ATTENTION.format("bf16", dim, causal, block_m, block_n), ("--num-warps", str(warps)), peer=True)
     yield Kernel("flash attention 32 fp32", "flash_attention.py:attention_fwd_kernel", ATTENTION.format("fp32", 32, False, 64, 32))
     yield Kernel("convolution 3x3", "conv2d.py:conv2d_kernel",
                  "x_ptr=*fp16:16, w_ptr=*fp16:16, bias_ptr=*fp16:16, out_ptr=*fp16:16, batch=i32, height=i32, width=i32, c_in=i32:16, c_out=i32:16, "

@@ -7,6 +7,7 @@ typedef struct dpas {
     kd_simt *s;
     const kd_dpas_tiling *t;
     unsigned n_m, n_n, n_k; /* operations along the axes, of one batch */
+    unsigned n_together; /* along n, for each k: what one load gives */
     unsigned rows, a_regs, b_regs;
     kd_value **a, **b, **acc; /* operands of single operations: [k][m], [n][k], [n][m] */
 } dpas;
@@ -36,14 +37,22 @@ static void multiply(dpas *d)
 {
     kd_simt *s = d->s;
     kd_text elem = kd_str_of(d->t->elem);
-    for (unsigned n = 0; n < d->n_n; n++)
-        for (unsigned k = 0; k < d->n_k; k++)
-            for (unsigned m = 0; m < d->n_m; m++) {
-                kd_value **acc = &d->acc[n * d->n_m + m];
-                *acc = kd_result(kd_build_gpu_dpas(
-                    &s->b, (kd_gpu_dpas_args){
-                               .loc = s->loc, .a = d->a[k * d->n_m + m], .b = d->b[n * d->n_k + k], .acc = *acc, .elem = elem}));
-            }
+    for (unsigned i = 0; i < d->n_n * d->n_k * d->n_m; i++) {
+        unsigned m = i % d->n_m, rest = i / d->n_m, at_n = rest % d->n_together, k = rest / d->n_together % d->n_k;
+        unsigned n = rest / d->n_together / d->n_k * d->n_together + at_n;
+        kd_value **acc = &d->acc[n * d->n_m + m];
+        *acc = kd_result(kd_build_gpu_dpas(
+            &s->b,
+            (kd_gpu_dpas_args){.loc = s->loc, .a = d->a[k * d->n_m + m], .b = d->b[n * d->n_k + k], .acc = *acc, .elem = elem}));
+    }
+}
+
+/* Rectangles of two operands side by side are loaded at once (block2d.c). */
+static bool comes_as_rectangle(const kd_value *b)
+{
+    while (b->def && b->def->n_operands == 1)
+        b = kd_op_operand(b->def, 0);
+    return b->def && b->def->code == KD_OP_block_load && kd_block_load_is_rectangle(b->def);
 }
 
 bool kd_simt_dpas(kd_simt *s, const kd_op *op)
@@ -53,6 +62,7 @@ bool kd_simt_dpas(kd_simt *s, const kd_op *op)
         return false;
     dpas d = {
         .s = s, .t = &t, .n_m = 1u << t.n_m, .n_n = 1u << t.n_n, .n_k = 1u << t.n_k, .rows = 1u << t.rows, .b_regs = 1u << t.depth};
+    d.n_together = d.n_n > 1 && comes_as_rectangle(kd_dot_b(op)) ? 2 : 1;
     d.a_regs = kd_layout_n_registers(t.layouts.a) >> (t.n_m + t.n_k + t.n_batch);
     kd_value **a = kd_simt_regs_as(s, kd_dot_a(op), t.layouts.a), **b = kd_simt_regs_as(s, kd_dot_b(op), t.layouts.b);
     kd_value **acc = kd_simt_regs_as(s, kd_dot_acc(op), t.layouts.acc);
