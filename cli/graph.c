@@ -1,6 +1,7 @@
 /* graph.c - 'kdsl graph': operator graphs from files: run, explain, show. */
 #include "cli/array.h"
 #include "cli/cli.h"
+#include "cli/graph_report.h"
 #include "graph/graph.h"
 
 #include "base/file.h"
@@ -15,8 +16,8 @@ typedef struct graph_options {
     kd_text_list inputs, saves, expects, prints;
     double rtol, atol;
     long repeat, seed, threads;
-    bool time, no_cache, no_fusion, embed_weights;
-    const char *out, *device;
+    bool time, no_cache, no_fusion, embed_weights, nodes, invents_inputs;
+    const char *out, *device, *html;
 } graph_options;
 
 typedef struct graph_state {
@@ -185,6 +186,21 @@ static kd_exit make_input(graph_state *st, unsigned i, const char *value)
     return KD_EXIT_OK;
 }
 
+/* For timing alone: normal numbers, and zeros for what may be indices. */
+static kd_exit invent_inputs(graph_state *st)
+{
+    for (unsigned i = 0; i < kd_executable_n_inputs(st->exe); i++) {
+        const kd_tensor_info *info = kd_executable_input(st->exe, i);
+        const char *kind = kd_scalar_is_float(info->type.type) ? "randn" : "zeros";
+        kd_exit status = st->inputs[i].data
+                             ? KD_EXIT_OK
+                             : make_input(st, i, kd_arena_printf(st->arena, "%s:%s", kind, type_text(st->arena, &info->type)));
+        if (status)
+            return status;
+    }
+    return KD_EXIT_OK;
+}
+
 static kd_exit make_arrays(graph_state *st)
 {
     unsigned n_in = kd_executable_n_inputs(st->exe), n_out = kd_executable_n_outputs(st->exe);
@@ -199,6 +215,9 @@ static kd_exit make_arrays(graph_state *st)
         if (status)
             return status;
     }
+    kd_exit made = st->options.invents_inputs ? invent_inputs(st) : KD_EXIT_OK;
+    if (made)
+        return made;
     for (unsigned i = 0; i < n_in; i++)
         if (!st->inputs[i].data) {
             const kd_tensor_info *info = kd_executable_input(st->exe, i);
@@ -362,30 +381,43 @@ static kd_exit command_run(graph_state *st)
 
 /* ---- explain, source, text ---- */
 
+static kd_exit write_report(graph_state *st, const kd_graph_report *report)
+{
+    kd_failure why = {{0}};
+    kd_strbuf page = kd_strbuf_in(st->arena);
+    kd_graph_report_html(report, &page);
+    kd_str text = {page.ptr, page.len};
+    if (kd_file_write(&(kd_file_write_args){.path = st->options.html, .parts = &text, .n_parts = 1}, &why)) {
+        kd_cli_error("%s", why.text);
+        return KD_EXIT_WORLD;
+    }
+    printf("%s\n", st->options.html);
+    return KD_EXIT_OK;
+}
+
 static kd_exit command_explain(graph_state *st)
 {
     unsigned n = kd_executable_n_steps(st->exe), n_times;
     uint64_t *step_ns = NULL;
     double unused[3];
-    if (st->options.inputs.n) { /* with inputs the steps are timed */
-        step_ns = kd_arena_array(st->arena, uint64_t, n);
+    if (st->options.inputs.n || st->options.time) { /* with inputs the steps are timed */
+        step_ns = kd_arena_array(st->arena, uint64_t, n + 1);
+        st->options.invents_inputs = st->options.time;
         kd_exit status = make_arrays(st);
         if (status == KD_EXIT_OK)
             status = run_session(st, unused, 3, &n_times, step_ns);
         if (status)
             return status;
     }
-    const char *headings[] = {">step", "kind", "name", ">reads", ">writes", ">programs", ">time", "nodes"};
-    kd_table *table = kd_table_create(st->arena, headings, 8);
-    for (unsigned i = 0; i < n; i++) {
-        const kd_step_info *s = kd_executable_step(st->exe, i);
-        kd_table_row(table, (const char *[]){kd_arena_printf(st->arena, "%u", i), s->kind, s->name,
-                                             kd_cli_bytes_text(st->arena, (double)s->n_read_bytes),
-                                             kd_cli_bytes_text(st->arena, (double)s->n_written_bytes),
-                                             s->source ? kd_arena_printf(st->arena, "%" PRIu64, s->n_programs) : NULL,
-                                             step_ns ? kd_cli_time_text(st->arena, (double)step_ns[i] * 1e-9) : NULL, s->nodes});
-    }
-    kd_table_print(table, stdout);
+    uint64_t *estimate_ns = kd_arena_array(st->arena, uint64_t, n + 1);
+    kd_executable_estimate(st->exe, estimate_ns);
+    kd_graph_report report = {.model = st->model, .exe = st->exe, .estimate_ns = estimate_ns, .step_ns = step_ns};
+    if (st->options.html)
+        return write_report(st, &report);
+    if (st->options.nodes)
+        kd_graph_report_nodes(st->arena, &report);
+    else
+        kd_graph_report_steps(st->arena, &report);
     return KD_EXIT_OK;
 }
 
@@ -508,10 +540,13 @@ int kd_cli_graph(const kd_command *command, int argc, char **argv)
          0},
         {"--rtol", KD_OPTION_REAL, &o->rtol, "R", "for --expect: relative tolerance (1e-5)", 0, 1e300},
         {"--atol", KD_OPTION_REAL, &o->atol, "A", "for --expect: absolute tolerance (1e-8)", 0, 1e300},
-        {"--time", KD_OPTION_FLAG, &o->time, NULL, "measure: compile time, and runs until 0.5 s are over", 0, 0},
+        {"--time", KD_OPTION_FLAG, &o->time, NULL,
+         "measure: compile time, and runs until 0.5 s are over; for explain: each step, inputs may be left out", 0, 0},
         {"--repeat", KD_OPTION_NUMBER, &o->repeat, "N", "run N times", 1, 100000},
         {"-o", KD_OPTION_TEXT, &o->out, "PATH", "for source: a folder for the kernels, a file each; for compile: the .kx file", 0,
          0},
+        {"--html", KD_OPTION_TEXT, &o->html, "FILE", "for explain: a page with steps, nodes and kernels", 0, 0},
+        {"--nodes", KD_OPTION_FLAG, &o->nodes, NULL, "for explain: each node of the graph, and what became of it", 0, 0},
         {"--embed-weights", KD_OPTION_FLAG, &o->embed_weights, NULL, "for compile: the .kx file holds the weights too", 0, 0},
         {"--device", KD_OPTION_TEXT, &o->device, "NAME", "the device: cpu", 0, 0},
         {"--threads", KD_OPTION_NUMBER, &o->threads, "N", "threads to run on (KDSL_NUM_THREADS, or all processors)", 1, 4096},

@@ -157,6 +157,9 @@ static kd_status add_primitive(compilation *c, const kd_gnode *node)
     for (unsigned i = 0; i < step.n_operands; i++)
         *(kept[i].slot == KD_ARG_DST ? &step.info.n_written_bytes : &step.info.n_read_bytes) +=
             kd_tensor_n_bytes(&kept[i].buffer->type);
+    kd_packed_weights packed;
+    if (kd_primitive_get_packed(step.primitive, &packed))
+        step.info.n_read_bytes += packed.n_bytes;
     size_t scratch_bytes = kd_primitive_scratch_bytes(step.primitive);
     exe->scratch_bytes = scratch_bytes > exe->scratch_bytes ? scratch_bytes : exe->scratch_bytes;
     kd_vec_push(exe->arena, &exe->steps, step);
@@ -240,6 +243,8 @@ static void compile(void *user)
         return;
     list_inputs_and_outputs(c);
     c->status = add_steps(c);
+    if (c->status == KD_OK)
+        kd_executable_explain(exe);
 }
 
 /* Sentences begin with the node that they are about, "%y = aten.relu.default: ...": adds the line of the model that it came from. */

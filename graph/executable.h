@@ -36,10 +36,14 @@ struct kd_executable {
     kd_onednn *onednn;           /* NULL: no step needs it */
     size_t scratch_bytes;        /* of the primitive that needs most */
     KD_VEC(kd_tensor_info) inputs, outputs;
+    KD_VEC(kd_node_info) nodes;
     KD_VEC(kd_ready_kernel) code; /* of kernels */
     kd_graph *own_graph; /* that no caller knows of; NULL: none */
     kd_mapping file;     /* a .kx file */
     bool no_fusion;
 };
+
+/* Fills in what queries tell of steps and nodes. */
+void kd_executable_explain(kd_executable *exe);
 
 #endif

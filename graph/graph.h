@@ -133,10 +133,25 @@ typedef struct kd_step_info {
     const char *source; /* a kernel's file in our language; NULL for primitives */
     uint64_t n_read_bytes, n_written_bytes;
     uint64_t n_programs; /* a kernel's */
+    uint64_t n_flops; /* operations on numbers: two for each product that is added up, one for each element of pointwise work */
 } kd_step_info;
 
 unsigned kd_executable_n_steps(const kd_executable *executable);
 const kd_step_info *kd_executable_step(const kd_executable *executable, unsigned index);
+/* Nanoseconds that each step would take if memory or arithmetic, whichever takes longer, were used to the full: kd_executable_n_steps numbers.
+ * Measures this machine for a moment. */
+void kd_executable_estimate(const kd_executable *executable, uint64_t *out_step_ns);
+
+/* What became of a node of the graph. */
+typedef struct kd_node_info {
+    const char *name, *op, *type; /* "%relu", "aten.relu.default", "f32[1, 64]" of the first result */
+    const char *line; /* of the model, "net.py:31: y = relu(x)"; NULL: unknown */
+    const char *became; /* "kernel", "primitive", "view": no work; "constant": computed when the graph was compiled; "nothing": nobody reads it */
+    int step; /* the first that has a part of it; -1: none */
+} kd_node_info;
+
+unsigned kd_executable_n_nodes(const kd_executable *executable);
+const kd_node_info *kd_executable_node(const kd_executable *executable, unsigned index);
 /* Memory that a session needs for values between steps. */
 size_t kd_executable_arena_bytes(const kd_executable *executable);
 

@@ -218,3 +218,13 @@ def test_killed(kdsl, tmp_path, model, cache):
         process.wait()
     _, y = run(kdsl, tmp_path, model, **cache)
     np.testing.assert_array_equal(y, expected)
+
+
+def test_example(tmp_path, model):
+    """The C program in examples/: a model on several threads."""
+    program = os.path.join(os.path.dirname(os.path.realpath(shutil.which("kdsl"))), "examples", "resnet50")
+    result = subprocess.run([program, model], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0 and "3 threads, 4 runs each, 0 results differ" in result.stdout, result
+    assert "input  input: 1 3 12 12" in result.stdout
+    result = subprocess.run([program, tmp_path / "none.pt2"], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1 and "No such file" in result.stderr

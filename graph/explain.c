@@ -1,0 +1,171 @@
+/* explain.c - what became of each node of a graph, how much work each step is, and how long it should take at best. */
+#include "graph/executable.h"
+
+#include "base/map.h"
+#include "graph/ops.h"
+
+#include <time.h>
+
+/* ---- work ---- */
+
+static uint64_t n_elems(const kd_gvalue *value)
+{
+    return value ? (uint64_t)kd_tensor_n_elems(&value->type) : 0;
+}
+
+/* A multiplication and an addition for each pair of elements that meet. */
+static uint64_t product_flops(const kd_gnode *node)
+{
+    const kd_gvalue *first = kd_gnode_tensor(node, node->op->code == KD_GOP_addmm);
+    return first && first->type.n_dims ? 2 * n_elems(node->results[0]) * (uint64_t)first->type.shape[first->type.n_dims - 1] : 0;
+}
+
+static uint64_t convolution_flops(const kd_gnode *node)
+{
+    const kd_gvalue *weight = kd_gnode_tensor(node, 1);
+    uint64_t n_channels = weight ? (uint64_t)weight->type.shape[0] : 0;
+    return n_channels ? 2 * n_elems(node->results[0]) * (n_elems(weight) / n_channels) : 0;
+}
+
+static uint64_t node_flops(const kd_gnode *node)
+{
+    uint64_t posts = node->n_posts * n_elems(node->results[0]);
+    switch (node->op->code) {
+    case KD_GOP_convolution: return convolution_flops(node) + posts;
+    case KD_GOP_mm:
+    case KD_GOP_bmm:
+    case KD_GOP_addmm: return product_flops(node) + posts;
+    default: break;
+    }
+    if (node->op->lowering == KD_LOWER_POINTWISE)
+        return n_elems(node->results[0]);
+    return node->op->lowering == KD_LOWER_VIEW ? 0 : n_elems(kd_gnode_tensor(node, 0)) + posts;
+}
+
+static uint64_t step_flops(const kd_step_plan *step)
+{
+    uint64_t n = 0;
+    if (step->primitive)
+        return node_flops(step->primitive);
+    for (unsigned i = 0; i < step->group->nodes.n; i++)
+        n += node_flops(step->group->nodes.data[i]);
+    return n;
+}
+
+/* ---- nodes ---- */
+
+/* Calls fn with each name in "%add, %relu". */
+static void each_name(const char *nodes, void (*fn)(void *user, kd_str name), void *user)
+{
+    for (const char *at = nodes; at && *at;) {
+        size_t n = strcspn(at, ",");
+        fn(user, (kd_str){at, n});
+        at += n;
+        at += strspn(at, ", ");
+    }
+}
+
+typedef struct places {
+    kd_map *steps; /* the first step + 1 of a node, by "%name" */
+    uintptr_t step;
+} places;
+
+static void note_step(void *user, kd_str name)
+{
+    places *p = user;
+    void **place = kd_map_at(p->steps, name);
+    *place = *place ? *place : (void *)(p->step + 1);
+}
+
+static void note_view(void *user, kd_str name)
+{
+    *kd_map_at(user, name) = user;
+}
+
+static const char *fate_of(const kd_gnode *node, const kd_step *step, bool is_view)
+{
+    if (step)
+        return step->info.kind;
+    if (is_view || node->op->lowering == KD_LOWER_VIEW)
+        return "view";
+    for (unsigned i = 0; i < node->n_results; i++)
+        if (node->results[i]->n_uses)
+            return "constant";
+    return "nothing";
+}
+
+void kd_executable_explain(kd_executable *exe)
+{
+    kd_arena *arena = exe->arena;
+    kd_map steps = kd_map_in(arena), views = kd_map_in(arena);
+    for (unsigned i = 0; i < exe->steps.n; i++) {
+        kd_step *step = &exe->steps.data[i];
+        step->info.n_flops = step_flops(&exe->plan->steps.data[i]);
+        each_name(step->info.nodes, note_step, &(places){&steps, i});
+    }
+    for (unsigned i = 0; i < exe->plan->graph->nodes.n; i++)
+        if (exe->plan->graph->nodes.data[i]->op->lowering == KD_LOWER_VIEW)
+            each_name(exe->plan->graph->nodes.data[i]->origin, note_view, &views);
+    for (unsigned i = 0; i < exe->graph->nodes.n; i++) {
+        const kd_gnode *node = exe->graph->nodes.data[i];
+        kd_str name = kd_str_of(node->origin);
+        uintptr_t place = (uintptr_t)kd_map_get(&steps, name);
+        const kd_step *step = place ? &exe->steps.data[place - 1] : NULL;
+        kd_node_info info = {.name = node->origin,
+                             .op = node->op->name,
+                             .type = kd_tensor_type_text(arena, &node->results[0]->type),
+                             .line = node->at,
+                             .became = fate_of(node, step, kd_map_get(&views, name)),
+                             .step = step ? (int)(place - 1) : -1};
+        kd_vec_push(arena, &exe->nodes, info);
+    }
+}
+
+unsigned kd_executable_n_nodes(const kd_executable *executable)
+{
+    return executable->nodes.n;
+}
+
+const kd_node_info *kd_executable_node(const kd_executable *executable, unsigned index)
+{
+    return index < executable->nodes.n ? &executable->nodes.data[index] : NULL;
+}
+
+/* ---- estimates ---- */
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Cycles a second: additions that wait for one another take one cycle each. */
+static double measure_frequency(void)
+{
+    enum { N = 200000, N_TRIES = 5 };
+    double best = 1;
+    for (unsigned k = 0; k < N_TRIES; k++) {
+        double start = now_s();
+        unsigned long sum = 0;
+        for (unsigned i = 0; i < N; i++)
+            __asm__ volatile("add $1, %0" : "+r"(sum));
+        double seconds = now_s() - start;
+        best = seconds < best ? seconds : best;
+    }
+    return N / best;
+}
+
+void kd_executable_estimate(const kd_executable *executable, uint64_t *out_step_ns)
+{
+    static const double BYTES_PER_CYCLE = 4, START_NS = 2000; /* of memory, for one core; to wake the threads */
+    double n_threads = executable->n_threads ? executable->n_threads : 1, frequency = measure_frequency();
+    /* Two multiply-adds of whole vectors in a cycle. */
+    double lanes = __builtin_cpu_supports("avx512f") ? 16 : __builtin_cpu_supports("avx2") ? 8 : 4;
+    for (unsigned i = 0; i < executable->steps.n; i++) {
+        const kd_step_info *s = &executable->steps.data[i].info;
+        double work = (double)s->n_flops / (4 * lanes), memory = (double)(s->n_read_bytes + s->n_written_bytes) / BYTES_PER_CYCLE;
+        double cycles = (work > memory ? work : memory) / n_threads;
+        out_step_ns[i] = (uint64_t)(cycles / frequency * 1e9 + START_NS);
+    }
+}
