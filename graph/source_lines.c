@@ -21,6 +21,8 @@ const char *kd_number_text(kd_arena *arena, const kd_garg *number, kd_scalar typ
 {
     char text[KD_MAX_DOUBLE_TEXT];
     double value = number->kind == KD_GARG_FLOAT ? number->f : (double)number->i;
+    if (type == KD_I1) /* with a truth value, 0 would make a number of it */
+        return value != 0 ? "True" : "False";
     if (!kd_scalar_is_float(type))
         return kd_arena_printf(arena, "%" PRId64, number->kind == KD_GARG_FLOAT ? (int64_t)number->f : number->i);
     if (isnan(value) || isinf(value))

@@ -52,15 +52,19 @@ def is_symbolic(x):
 
 
 class Specializer:
-    """A graph whose shapes vary: compiled for each combination of shapes when it is first called with it."""
+    """A graph whose shapes vary: compiled for each combination of shapes and numbers when it is first called with it."""
 
     def __init__(self, gm, places, options, report):
         self.gm, self.places, self.options, self.report = gm, places, options, report
         self.known, self.bound, self.eager = {}, options.max_specializations, None
-        self.varying = [i for i in range(len(gm.graph.find_nodes(op="placeholder"))) if i not in places]
+        placeholders = gm.graph.find_nodes(op="placeholder")
+        # Numbers with a fraction come as tensors of one element.
+        self.numbers = [i for i, node in enumerate(placeholders) if node.users and all(is_item(user) for user in node.users)]
+        self.varying = [i for i in range(len(placeholders)) if i not in places and i not in self.numbers]
 
     def __call__(self, *args):
-        key = tuple([(x.shape, x.stride(), x.dtype) if isinstance(x, torch.Tensor) else x for x in [args[i] for i in self.varying]])
+        key = tuple([(x.shape, x.stride(), x.dtype) if isinstance(x, torch.Tensor) else x for x in [args[i] for i in self.varying]] +
+                    [args[i].item() for i in self.numbers])
         run = self.known.get(key)
         if run is None:
             run = self.known[key] = self.make(args)
@@ -74,7 +78,26 @@ class Specializer:
             return self.eager
         counters.specializations += 1
         with torch.no_grad():
-            return specialize(self.gm, args, self.places, self.options, self.report)
+            return specialize(self.with_numbers(args), args, self.places, self.options, self.report)
+
+    def with_numbers(self, args):
+        """The graph with numbers written out."""
+        if not self.numbers:
+            return self.gm
+        graph = torch.fx.Graph()
+        graph.output(graph.graph_copy(self.gm.graph, {}))
+        placeholders = graph.find_nodes(op="placeholder")
+        for i in self.numbers:
+            number = args[i].item()
+            for item in list(placeholders[i].users):
+                for user in list(item.users):
+                    user.args, user.kwargs = torch.fx.map_arg((user.args, user.kwargs), lambda n, item=item, number=number: number if n is item else n)
+                graph.erase_node(item)
+        return torch.fx.GraphModule(self.gm, graph)
+
+
+def is_item(node):
+    return node.op == "call_method" and node.target == "item"
 
 
 def specialize(gm, example_inputs, places, options, report):

@@ -22,6 +22,18 @@ def describe(value):
     return {"t": TYPES[value.dtype], "s": shape, "st": strides}
 
 
+def is_dense(value):
+    """Whether a tensor's elements lie next to one another, each once. True for what is no tensor."""
+    if not isinstance(value, torch.Tensor) or value.numel() == 0:
+        return True
+    expected = 1
+    for stride, extent in sorted((s, n) for n, s in zip(value.shape, value.stride()) if n != 1):
+        if stride != expected:
+            return False
+        expected *= extent
+    return True
+
+
 def op_name(node):
     """"aten.add.Tensor"; None for what is no op."""
     if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):

@@ -37,7 +37,7 @@ def relayout(tensor, dtype, shape, stride):
     if all(n == 1 or have == want for n, have, want in zip(shape, tensor.stride(), stride)) or tensor.numel() == 0:
         return tensor
     copy = torch.empty_strided(shape, stride, dtype=dtype)
-    if not torch._prims_common.is_non_overlapping_and_dense(copy):
+    if not kg.is_dense(copy):
         raise Error(f"a value has the strides {list(tensor.stride())}, but the graph was compiled for {list(stride)}")
     return copy.copy_(tensor)
 

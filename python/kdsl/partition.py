@@ -47,8 +47,6 @@ def is_view(node):
                                    (node.target.is_view or node.target is torch.ops.aten._unsafe_view.default))
 
 
-def is_dense(value):
-    return not isinstance(value, torch.Tensor) or torch._prims_common.is_non_overlapping_and_dense(value)
 
 
 def is_random(node):
@@ -65,7 +63,7 @@ def choose_kinds(nodes, refused):
         if kinds[node] != KDSL or kg.is_getitem(node) or not is_view(node) or any(kinds.get(user) == KDSL for user in node.users):
             continue
         base = node.args[0]
-        if not is_dense(node.meta.get("val")) or is_input(base) or any(kinds.get(user, HOST) == HOST for user in base.users if user is not node):
+        if not kg.is_dense(node.meta.get("val")) or is_input(base) or any(kinds.get(user, HOST) == HOST for user in base.users if user is not node):
             kinds[node] = HOST
     return kinds
 

@@ -87,6 +87,10 @@ def test_autocast(check):
     assert kdsl.counters.graphs == 2
 
 
+def test_truth_values(check):
+    check(lambda x: ~torch.ones(4, 4, dtype=torch.bool).tril() & (x > 0), torch.randn(4, 4))
+
+
 # ---- memory ----
 
 @pytest.mark.parametrize("change", [lambda x: x.t(), lambda x: x[::2, ::3], lambda x: x[1:, 1:], lambda x: x[:1].expand(6, -1)],
