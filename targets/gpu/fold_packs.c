@@ -3,7 +3,7 @@
  *     %e... = gpu.unpack %v            parts that stand side by side in %v
  *     %p = gpu.pack %e4, ..., %e7      ==>   %_, %p = gpu.unpack %v : tile<4x..>, tile<4x..>   (or %v itself)
  *
- * A loop that carries the elements of a vector (accumulators of the systolic array) carries the vector.
+ * A loop that carries the elements of a vector (accumulators of the systolic array) carries the vector; an if gives it.
  * Leaves:  unpacks and packs without readers, for dce. */
 #include "targets/gpu/lower.h"
 
@@ -74,7 +74,7 @@ static void fold_block(folder *f, kd_block *block)
     }
 }
 
-/* ---- loops ---- */
+/* ---- loops and ifs ---- */
 
 /* Carried values first .. first + n - 1 as a vector of that type; n 1: the value as it is. */
 typedef struct group {
@@ -84,17 +84,17 @@ typedef struct group {
 
 typedef KD_VEC(group) groups;
 
-/* The vector that a pack in the loop makes of carried values from `at` on. */
-static group group_at(const kd_block *body, unsigned at)
+/* The vector that a pack makes of these n values from `at` on. */
+static group group_at(kd_value *const *values, unsigned n, unsigned at)
 {
-    const kd_value *first = body->args[at + 1];
+    const kd_value *first = values[at];
     group alone = {at, 1, first->type};
     for (const kd_use *use = first->uses; use; use = use->next) {
         const kd_op *pack = use->user;
-        if (pack->code != KD_OP_gpu_pack || use != &pack->operands[0] || at + 1 + pack->n_operands > body->n_args)
+        if (pack->code != KD_OP_gpu_pack || use != &pack->operands[0] || at + pack->n_operands > n)
             continue;
         unsigned i = 1;
-        while (i < pack->n_operands && kd_op_operand(pack, i) == body->args[at + 1 + i])
+        while (i < pack->n_operands && kd_op_operand(pack, i) == values[at + i])
             i++;
         if (i == pack->n_operands)
             return (group){at, i, kd_op_result(pack, 0)->type};
@@ -123,6 +123,38 @@ static void unpack_group(folder *f, kd_builder *b, kd_loc loc, const group *g, k
         kd_value_replace_uses(old[g->first + i], kd_op_result(unpack, i));
 }
 
+/* The block's end gives vectors. */
+static void yield_vectors(folder *f, kd_block *block, const groups *all)
+{
+    kd_op *yield = kd_block_terminator(block);
+    kd_value **old = kd_arena_array(f->arena, kd_value *, yield->n_operands + 1), **operands = kd_arena_array(f->arena, kd_value *, all->n + 1);
+    for (unsigned i = 0; i < yield->n_operands; i++)
+        old[i] = kd_op_operand(yield, i);
+    kd_builder end = kd_builder_before(f->module, yield);
+    for (unsigned i = 0; i < all->n; i++)
+        operands[i] = pack_group(&end, yield->loc, &all->data[i], old);
+    kd_build_op(&end, KD_OP_yield, yield->loc, operands, all->n, NULL, 0, NULL);
+    kd_op_erase(yield);
+}
+
+static void give_vectors(folder *f, kd_op *choice, const groups *all, kd_value *const *old)
+{
+    const kd_type **types = kd_arena_array(f->arena, const kd_type *, all->n + 1);
+    for (unsigned i = 0; i < all->n; i++)
+        types[i] = all->data[i].type;
+    kd_builder b = kd_builder_before(f->module, choice);
+    kd_value *condition = kd_op_operand(choice, 0);
+    kd_op *fresh = kd_build_op(&b, KD_OP_if, choice->loc, &condition, 1, types, all->n, choice->attrs);
+    for (unsigned r = 0; r < choice->n_regions; r++) {
+        KD_FOREACH_OP_SAFE (op, kd_op_region(choice, r))
+            kd_op_move_to_end(op, kd_op_region(fresh, r));
+        yield_vectors(f, kd_op_region(fresh, r), all);
+    }
+    for (unsigned i = 0; i < all->n; i++)
+        unpack_group(f, &b, choice->loc, &all->data[i], kd_op_result(fresh, i), old);
+    kd_op_erase(choice);
+}
+
 static void carry_vectors(folder *f, kd_op *loop, const groups *all)
 {
     kd_block *body = kd_op_region(loop, 0);
@@ -149,15 +181,7 @@ static void carry_vectors(folder *f, kd_op *loop, const groups *all)
     KD_FOREACH_OP_SAFE (op, body)
         kd_op_move_to_end(op, into);
 
-    kd_op *yield = kd_block_terminator(into);
-    for (unsigned i = 0; i < n_old; i++)
-        old[i] = kd_op_operand(yield, i);
-    kd_builder end = kd_builder_before(f->module, yield);
-    for (unsigned i = 0; i < n; i++)
-        operands[i] = pack_group(&end, yield->loc, &all->data[i], old);
-    kd_build_op(&end, KD_OP_yield, yield->loc, operands, n, NULL, 0, NULL);
-    kd_op_erase(yield);
-
+    yield_vectors(f, into, all);
     for (unsigned i = 0; i < n_old; i++)
         old[i] = kd_op_result(loop, i);
     for (unsigned i = 0; i < n; i++)
@@ -165,23 +189,34 @@ static void carry_vectors(folder *f, kd_op *loop, const groups *all)
     kd_op_erase(loop);
 }
 
+/* What the op carries or gives, in groups; false: all of it alone. */
+static bool find_groups(folder *f, kd_value *const *values, unsigned n, groups *out)
+{
+    bool any = false;
+    for (unsigned at = 0; at < n;) {
+        group g = group_at(values, n, at);
+        any |= g.n > 1;
+        at += g.n;
+        kd_vec_push(f->arena, out, g);
+    }
+    return any;
+}
+
 static void carry_in_block(folder *f, kd_block *block)
 {
     KD_FOREACH_OP_SAFE (op, block) {
         for (unsigned r = 0; r < op->n_regions; r++)
             carry_in_block(f, op->regions[r]);
-        if (op->code != KD_OP_for)
-            continue;
         groups all = {0};
-        bool any = false;
-        for (unsigned at = 0; at < kd_for_n_inits(op);) {
-            group g = group_at(kd_op_region(op, 0), at);
-            any |= g.n > 1;
-            at += g.n;
-            kd_vec_push(f->arena, &all, g);
-        }
-        if (any)
+        if (op->code == KD_OP_for && find_groups(f, kd_op_region(op, 0)->args + 1, kd_for_n_inits(op), &all))
             carry_vectors(f, op, &all);
+        if (op->code != KD_OP_if)
+            continue;
+        kd_value **results = kd_arena_array(f->arena, kd_value *, op->n_results + 1);
+        for (unsigned i = 0; i < op->n_results; i++)
+            results[i] = kd_op_result(op, i);
+        if (find_groups(f, results, op->n_results, &all))
+            give_vectors(f, op, &all, results);
     }
 }
 
