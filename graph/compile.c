@@ -104,12 +104,18 @@ static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_
     return KD_OK;
 }
 
-static kd_status add_kernel(compilation *c, const kd_group *group)
+static kd_status add_kernel(compilation *c, const kd_step_plan *from)
 {
     kd_kernel_source source;
-    kd_status status = kd_group_write(c->exe->plan, group, c->exe->steps.n, &source);
+    kd_status status = KD_OK;
+    if (from->group)
+        status = kd_group_write(c->exe->plan, from->group, c->exe->steps.n, &source);
+    else
+        kd_attention_write(c->exe->plan, from->primitive, c->exe->steps.n, &source);
+    if (status)
+        return status;
     kd_step step = {.grid = {source.grid[0], source.grid[1], 1}, .n_operands = source.n_buffers};
-    if (status == KD_OK && source.n_programs)
+    if (source.n_programs)
         status = load_kernel(c, &source, &step.kernel);
     if (status)
         return status;
@@ -171,7 +177,8 @@ static kd_status add_steps(compilation *c)
     const kd_plan *plan = c->exe->plan;
     for (unsigned i = 0; i < plan->steps.n; i++) {
         const kd_step_plan *step = &plan->steps.data[i];
-        kd_status status = step->group ? add_kernel(c, step->group) : add_primitive(c, step->primitive);
+        bool is_kernel = step->group || step->primitive->op->lowering == KD_LOWER_ATTENTION;
+        kd_status status = is_kernel ? add_kernel(c, step) : add_primitive(c, step->primitive);
         if (status)
             return status;
     }
@@ -186,7 +193,7 @@ static void list_inputs_and_outputs(compilation *c)
         if (!g->inputs.data[i]->data)
             kd_vec_push(exe->arena, &exe->inputs, (kd_tensor_info){g->inputs.data[i]->name, g->inputs.data[i]->type});
     for (unsigned i = 0; i < g->outputs.n; i++)
-        kd_vec_push(exe->arena, &exe->outputs, (kd_tensor_info){c->graph->outputs.data[i]->name, g->outputs.data[i]->type});
+        kd_vec_push(exe->arena, &exe->outputs, (kd_tensor_info){c->graph->outputs.data[i]->name, c->graph->outputs.data[i]->type});
 }
 
 static kd_status open_tools(compilation *c)

@@ -3,6 +3,7 @@
  * What is computed in half types inside of a composition is f32 there, and rounded once, at its end. */
 #include "graph/decompose_impl.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 
 /* ---- building ---- */
@@ -27,6 +28,38 @@ kd_garg values_arg(kd_arena *arena, unsigned n, kd_gvalue *const *values)
     return arg;
 }
 
+static void add_to_key(kd_strbuf *key, const kd_garg *arg)
+{
+    switch (arg->kind) {
+    case KD_GARG_NONE: kd_strbuf_puts(key, ","); break;
+    case KD_GARG_VALUE: kd_strbuf_printf(key, ",%%%u", arg->value->id); break;
+    case KD_GARG_INT: kd_strbuf_printf(key, ",%" PRId64, arg->i); break;
+    case KD_GARG_BOOL: kd_strbuf_printf(key, ",b%" PRId64, arg->i); break;
+    case KD_GARG_FLOAT: kd_strbuf_printf(key, ",%a", arg->f); break;
+    case KD_GARG_TEXT: kd_strbuf_printf(key, ",'%s'", arg->text); break;
+    case KD_GARG_LIST:
+        kd_strbuf_puts(key, ",[");
+        for (unsigned i = 0; i < arg->list.n; i++)
+            add_to_key(key, &arg->list.items[i]);
+        kd_strbuf_puts(key, "]");
+        break;
+    }
+}
+
+/* Where the value is kept that a node with the same op and arguments has; NULL: it is not looked for. */
+static kd_gvalue **known_value(kd_decomposer *d, const kd_gnode *node)
+{
+    bool is_simple = node->n_results == 1 && (node->op->lowering == KD_LOWER_POINTWISE || node->op->lowering == KD_LOWER_REDUCTION ||
+                                              node->op->lowering == KD_LOWER_VIEW);
+    if (!is_simple)
+        return NULL;
+    kd_strbuf key = kd_strbuf_in(d->arena);
+    kd_strbuf_printf(&key, "%d", node->op->code);
+    for (unsigned i = 0; i < node->n_args; i++)
+        add_to_key(&key, &node->args[i]);
+    return (kd_gvalue **)kd_map_at(&d->known, kd_str_of(kd_strbuf_text(&key)));
+}
+
 kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_results, const kd_garg *args)
 {
     kd_gparam params[KD_GOP_MAX_PARAMS];
@@ -34,6 +67,7 @@ kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_result
     kd_garg *kept = kd_arena_array(d->arena, kd_garg, KD_GOP_MAX_PARAMS);
     memcpy(kept, args, KD_GOP_MAX_PARAMS * sizeof *args);
     kd_tensor_type *types = kd_arena_array(d->arena, kd_tensor_type, n_results);
+    kd_gvalue **known = NULL;
     *node = (kd_gnode){.op = &kd_gops[code], .args = kept, .n_results = n_results, .origin = d->of->origin};
     node->n_args = kd_gop_params(node->op, params);
     kd_infer cx = {d->arena, d->why, types, n_results};
@@ -42,6 +76,9 @@ kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_result
         d->status = status;
         memset(types, 0, n_results * sizeof *types);
     }
+    known = d->status ? NULL : known_value(d, node);
+    if (known && *known)
+        return *known;
     const char *op = strchr(node->op->name, '.') + 1;
     node->results = kd_arena_array(d->arena, kd_gvalue *, n_results);
     for (unsigned i = 0; i < n_results; i++) {
@@ -52,6 +89,8 @@ kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_result
         node->results[i]->result = i;
     }
     kd_vec_push(d->arena, &d->to->nodes, node);
+    if (known)
+        *known = node->results[0];
     return node->results[0];
 }
 
@@ -125,10 +164,22 @@ kd_gvalue *decompose_wide_operand(kd_decomposer *d, unsigned i)
     return is_half ? build_convert(d, value, KD_F32) : value;
 }
 
+static bool same_strides(const kd_tensor_type *a, const kd_tensor_type *b)
+{
+    for (unsigned i = 0; i < a->n_dims; i++)
+        if (a->shape[i] > 1 && a->strides[i] != b->strides[i])
+            return false;
+    return true;
+}
+
 void decompose_finish(kd_decomposer *d, unsigned result, kd_gvalue *value)
 {
     const kd_gvalue *old = d->of->results[result];
     bool is_pointwise = value->def && (value->def->op->lowering == KD_LOWER_POINTWISE || value->def->op->lowering == KD_LOWER_REDUCTION);
+    if (value->type.type == old->type.type && is_pointwise && same_strides(&value->type, &old->type) && value->def->origin != d->of->origin) {
+        d->map[old->id] = value; /* another node's, which computes the same */
+        return;
+    }
     if (value->type.type != old->type.type || !is_pointwise || value->def->origin != d->of->origin)
         value = BUILD(d, to_copy, kd_garg_value(value), text_arg(kd_scalar_name(old->type.type)));
     value->name = old->name;
@@ -238,14 +289,36 @@ static bool fold_conversion(kd_decomposer *d)
     return folded;
 }
 
+/* A copy is the same value; where its elements lie, its readers say. */
+static bool is_same_value(const kd_gnode *node)
+{
+    switch (node->op->code) {
+    case KD_GOP_clone:
+    case KD_GOP_contiguous:
+    case KD_GOP_lift_fresh_copy: return true;
+    case KD_GOP_to_copy:
+    case KD_GOP_to_dtype: return node->results[0]->type.type == kd_gnode_tensor(node, 0)->type.type;
+    default: return false;
+    }
+}
+
 static void copy_node(kd_decomposer *d)
 {
+    if (is_same_value(d->of)) {
+        d->map[d->of->results[0]->id] = decompose_operand(d, 0);
+        return;
+    }
     kd_gnode *node = kd_arena_new(d->arena, kd_gnode);
     kd_garg *args = kd_arena_array(d->arena, kd_garg, d->of->n_args);
     *node = *d->of;
     for (unsigned i = 0; i < node->n_args; i++)
         args[i] = map_arg(d, d->of->args[i]);
     node->args = args;
+    kd_gvalue **known = known_value(d, node);
+    if (known && *known) {
+        d->map[d->of->results[0]->id] = *known;
+        return;
+    }
     node->results = kd_arena_array(d->arena, kd_gvalue *, node->n_results);
     for (unsigned i = 0; i < node->n_results; i++) {
         const kd_gvalue *old = d->of->results[i];
@@ -255,14 +328,26 @@ static void copy_node(kd_decomposer *d)
         node->results[i] = value;
     }
     kd_vec_push(d->arena, &d->to->nodes, node);
+    if (known)
+        *known = node->results[0];
 }
 
-/* An output is a value that a step makes, and that no other output is. */
-static void add_output(kd_decomposer *d, kd_gvalue *value)
+static bool is_reshape_of_made(const kd_gvalue *value)
 {
-    bool is_made = value->def && value->def->op->lowering != KD_LOWER_VIEW;
+    const kd_gvalue *of = value->def && value->def->op->view == kd_view_reshape ? kd_gnode_tensor(value->def, 0) : NULL;
+    return of && of->def && of->def->op->lowering != KD_LOWER_VIEW && of->def->n_results == 1 && kd_tensor_is_contiguous(&of->type);
+}
+
+/* An output is a value that a step makes, in the strides that the caller expects, and that no other output is. */
+static void add_output(kd_decomposer *d, kd_gvalue *value, kd_tensor_type type)
+{
+    bool is_made = value->def && value->def->op->lowering != KD_LOWER_VIEW && same_strides(&value->type, &type);
     if (is_made && (value->def->op->code == KD_GOP_convolution || value->def->op->code == KD_GOP_max_pool2d))
         is_made = kd_tensor_is_channels_last(&value->type); /* oneDNN is slow where it has to write another order */
+    if (!is_made && is_reshape_of_made(value) && kd_tensor_is_contiguous(&type)) { /* the caller sees its own shape of it */
+        value = kd_gnode_tensor(value->def, 0);
+        is_made = true;
+    }
     for (unsigned i = 0; i < d->to->outputs.n; i++)
         is_made &= d->to->outputs.data[i] != value;
     if (!is_made) {
@@ -270,8 +355,8 @@ static void add_output(kd_decomposer *d, kd_gvalue *value)
                        .results = &value,
                        .n_results = 1,
                        .origin = kd_arena_printf(d->arena, "%%%s", value->name)};
-        kd_tensor_type type = value->type;
         d->of = &at;
+        d->known = kd_map_in(d->arena); /* a copy of its own */
         value = BUILD(d, clone, kd_garg_value(value), no_arg());
         value->type = type;
     }
@@ -283,6 +368,7 @@ kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, kd_graph **
     kd_decomposer d = {.to = kd_arena_new(arena, kd_graph), .arena = arena, .why = out_why};
     d.to->arena = arena;
     d.to->name = graph->name;
+    d.known = kd_map_in(arena);
     d.map = kd_arena_array(arena, kd_gvalue *, graph->values.n);
     for (unsigned i = 0; i < graph->inputs.n; i++) {
         const kd_gvalue *old = graph->inputs.data[i];
@@ -308,7 +394,7 @@ kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, kd_graph **
         if (!value)
             return kd_fail(out_why, KD_ERR_UNSUPPORTED, "the output '%%%s', which its op has in training only, is not supported",
                            graph->outputs.data[i]->name);
-        add_output(&d, value);
+        add_output(&d, value, graph->outputs.data[i]->type);
     }
     *out = d.to;
     return d.status;

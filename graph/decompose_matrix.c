@@ -234,9 +234,44 @@ static void finish_sums(kd_decomposer *d, kd_gvalue *scores)
     decompose_finish(d, 1, build_view(d, build_two(d, KD_GOP_add, build_one(d, KD_GOP_log, sum), peak), t->n_dims, t->shape));
 }
 
+enum { MAX_WIDTH = 256 };
+
+/* With a 1 for each dimension that is missing in front. */
+static kd_gvalue *four_dims(kd_decomposer *d, kd_gvalue *x)
+{
+    int64_t shape[4] = {1, 1, 1, 1};
+    unsigned n = x->type.n_dims;
+    memcpy(shape + 4 - n, x->type.shape, n * sizeof *shape);
+    return n == 4 ? x : build_view(d, x, 4, shape);
+}
+
+/* As one kernel. False, and nothing done: it cannot be. */
+static bool attend_at_once(kd_decomposer *d, const attention *a)
+{
+    const kd_tensor_type *q = &a->query->type, *v = &a->value->type;
+    unsigned n = q->n_dims;
+    bool wants_sums = d->of->n_results > 1 && d->of->results[1]->n_uses, is_small = q->shape[n - 1] <= MAX_WIDTH && v->shape[n - 1] <= MAX_WIDTH;
+    if (wants_sums || !is_small || !kd_scalar_is_float(q->type) || q->type == KD_F64 || !kd_tensor_n_elems(q) || !kd_tensor_n_elems(v))
+        return false;
+    kd_gvalue *query = four_dims(d, a->query), *key = four_dims(d, a->key), *value = four_dims(d, a->value);
+    kd_garg mask = no_arg();
+    if (a->mask) {
+        int64_t shape[4] = {query->type.shape[0], query->type.shape[1], query->type.shape[2], key->type.shape[2]};
+        mask = kd_garg_value(build_expand(d, a->mask, 4, shape));
+    }
+    finish_as(d, BUILD(d, flash_attention, kd_garg_value(query), kd_garg_value(key), kd_garg_value(value), mask, bool_arg(a->is_causal),
+                       kd_garg_float(a->scale)));
+    kd_gvalue *result = d->map[d->of->results[0]->id];
+    if (result->def->op->code == KD_GOP_flash_attention)
+        memcpy(result->type.strides, d->of->results[0]->type.strides, sizeof result->type.strides);
+    return true;
+}
+
 void kd_decompose_attention(kd_decomposer *d)
 {
     attention a = read_attention(d);
+    if (attend_at_once(d, &a))
+        return;
     const kd_tensor_type *q = &a.query->type;
     unsigned n = q->n_dims, n_batch = n - 2;
     kd_gvalue *key = with_heads(d, a.key, a.query), *value = with_heads(d, a.value, a.query), *product;

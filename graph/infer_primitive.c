@@ -98,6 +98,12 @@ kd_status kd_infer_attention(kd_infer *cx, const kd_gnode *node)
     if (!fits)
         return infer_bad(cx, "query %s, key %s and value %s do not fit", kd_tensor_type_text(cx->arena, q), kd_tensor_type_text(cx->arena, k),
                          kd_tensor_type_text(cx->arena, v));
+    if (node->op->code == KD_GOP_flash_attention) {
+        cx->types[0] = *q;
+        cx->types[0].shape[n - 1] = v->shape[n - 1];
+        kd_tensor_set_contiguous(&cx->types[0]);
+        return KD_OK;
+    }
     unsigned dropout = node->op->code == KD_GOP_attention || node->op->code == KD_GOP_attention_fused ? 4
                        : node->op->code == KD_GOP_attention_efficient                                 ? 5
                                                                                                       : 3;

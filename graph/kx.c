@@ -126,8 +126,10 @@ static void put_embedded(saving *s)
     const uint64_t *places = place_constants(s);
     kd_kx_put_graph(&s->front, exe->plan->graph, places);
     kd_kx_put_u64(&s->front, exe->outputs.n);
-    for (unsigned i = 0; i < exe->outputs.n; i++)
+    for (unsigned i = 0; i < exe->outputs.n; i++) {
         kd_kx_put_text(&s->front, exe->outputs.data[i].name);
+        kd_kx_put_type(&s->front, &exe->outputs.data[i].type);
+    }
     put_packed(s);
 }
 
@@ -234,7 +236,7 @@ typedef struct loading {
     kd_graph *graph;
     const char *model; /* its path, where weights are not embedded */
     kd_hash model_hash;
-    const char **output_names;
+    kd_tensor_info *outputs; /* as the caller knows them */
     kd_ready ready;
     kd_executable *exe;
     kd_failure *why;
@@ -353,6 +355,12 @@ static void take_graph(void *user)
     (void)kd_kx_take_graph(&l->front, l->graph, l->data, l->n_data_bytes);
 }
 
+/* The same memory, seen in another shape. */
+static bool is_another_shape(const kd_tensor_type *a, const kd_tensor_type *b)
+{
+    return a->type == b->type && kd_tensor_n_elems(a) == kd_tensor_n_elems(b) && kd_tensor_n_bytes(a) == kd_tensor_n_bytes(b);
+}
+
 static void take_embedded(loading *l)
 {
     l->graph = kd_graph_create(l->name);
@@ -363,10 +371,13 @@ static void take_embedded(loading *l)
     l->front.arena = l->arena;
     unsigned n = kd_kx_take_count(&l->front, LEAST_BYTES);
     l->front.is_bad = l->front.is_bad || n != l->graph->outputs.n;
-    l->output_names = kd_arena_array(l->arena, const char *, n);
+    l->outputs = kd_arena_array(l->arena, kd_tensor_info, n);
     for (unsigned i = 0; i < n; i++) {
-        l->output_names[i] = kd_kx_take_text(&l->front);
-        l->front.is_bad = l->front.is_bad || !l->output_names[i];
+        kd_tensor_info *info = &l->outputs[i];
+        info->name = kd_kx_take_text(&l->front);
+        kd_kx_take_type(&l->front, &info->type);
+        if (!l->front.is_bad)
+            l->front.is_bad = !info->name || !is_another_shape(&info->type, &l->graph->outputs.data[i]->type);
     }
     take_packed(l);
     l->ready.is_prepared = true;
@@ -462,8 +473,8 @@ kd_status kd_kx_load(const char *name, kd_mapping *mapping, const kd_graph_optio
     if (status == KD_OK)
         status = compile_loaded(&l);
     if (status == KD_OK) {
-        for (unsigned i = 0; l.output_names && i < l.exe->outputs.n; i++)
-            l.exe->outputs.data[i].name = kd_arena_strdup(l.exe->arena, l.output_names[i]);
+        for (unsigned i = 0; l.outputs && i < l.exe->outputs.n; i++)
+            l.exe->outputs.data[i] = (kd_tensor_info){kd_arena_strdup(l.exe->arena, l.outputs[i].name), l.outputs[i].type};
         l.exe->own_graph = l.graph;
         l.exe->file = *mapping;
         *mapping = (kd_mapping){0};

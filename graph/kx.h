@@ -41,6 +41,8 @@ uint64_t kd_kx_take_u64(kd_kx_reader *r);
 unsigned kd_kx_take_count(kd_kx_reader *r, size_t least_bytes);
 const void *kd_kx_take_bytes(kd_kx_reader *r, size_t *out_n_bytes);
 const char *kd_kx_take_text(kd_kx_reader *r);
+void kd_kx_put_type(kd_strbuf *out, const kd_tensor_type *t);
+void kd_kx_take_type(kd_kx_reader *r, kd_tensor_type *t);
 
 /* ---- kx_graph.c: a rewritten graph ---- */
 

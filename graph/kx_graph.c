@@ -8,7 +8,7 @@ enum { MAX_LIST_DEPTH = 3, LEAST_BYTES = 8 };
 
 /* ---- writing ---- */
 
-static void put_type(kd_strbuf *out, const kd_tensor_type *t)
+void kd_kx_put_type(kd_strbuf *out, const kd_tensor_type *t)
 {
     kd_kx_put_u64(out, t->type);
     kd_kx_put_u64(out, t->n_dims);
@@ -57,7 +57,7 @@ void kd_kx_put_graph(kd_strbuf *out, const kd_graph *graph, const uint64_t *plac
     kd_kx_put_u64(out, graph->values.n);
     for (unsigned i = 0; i < graph->values.n; i++) {
         kd_kx_put_text(out, graph->values.data[i]->name);
-        put_type(out, &graph->values.data[i]->type);
+        kd_kx_put_type(out, &graph->values.data[i]->type);
         kd_kx_put_u64(out, places[i]);
     }
     kd_kx_put_u64(out, graph->inputs.n);
@@ -73,7 +73,7 @@ void kd_kx_put_graph(kd_strbuf *out, const kd_graph *graph, const uint64_t *plac
 
 /* ---- reading ---- */
 
-static void take_type(kd_kx_reader *r, kd_tensor_type *t)
+void kd_kx_take_type(kd_kx_reader *r, kd_tensor_type *t)
 {
     uint64_t type = kd_kx_take_u64(r), n_dims = kd_kx_take_u64(r);
     if (type >= KD_N_SCALARS || n_dims > KD_TENSOR_MAX_DIMS) {
@@ -181,7 +181,7 @@ static void take_values(kd_kx_reader *r, kd_graph *graph, const unsigned char *d
     for (unsigned i = 0; i < n && !r->is_bad; i++) {
         kd_tensor_type type = {0};
         const char *name = kd_kx_take_text(r);
-        take_type(r, &type);
+        kd_kx_take_type(r, &type);
         uint64_t place = kd_kx_take_u64(r);
         bool is_there = place && place != KD_KX_PACKED;
         if (!name || r->is_bad ||

@@ -3,12 +3,13 @@
 
 #include "base/scalar.h"
 
-enum { MAX_BLOCK = 1024, MIN_COLS = 16, MAX_ROW = 1 << 20 };
+enum { MAX_BLOCK = 1024, MAX_TILE = 8192, MAX_ROW = 32768, MIN_COLS = 16, WIDE_ROWS = 64, SQUARE = 64, MAX_SCAN = 1 << 20 };
 
 typedef struct accesses {
     const kd_plan *plan;
     const kd_group *group;
     KD_VEC(kd_index) all;
+    KD_VEC(int64_t) sizes; /* of them, twice the number of elements */
     kd_index reference; /* the largest one, a store if there is one that fills the space: its strides give the order */
     int64_t reference_elems;
 } accesses;
@@ -18,6 +19,7 @@ static void add_access(accesses *a, const kd_buffer *b, const kd_index *at, bool
     kd_index place = kd_buffer_index(a->plan->arena, b, at);
     int64_t n = kd_tensor_n_elems(&b->type) * 2 + is_store;
     kd_vec_push(a->plan->arena, &a->all, place);
+    kd_vec_push(a->plan->arena, &a->sizes, n);
     if (n > a->reference_elems) {
         a->reference_elems = n;
         a->reference = place;
@@ -51,6 +53,14 @@ static void collect(accesses *a)
     }
 }
 
+static bool has_scan(const kd_group *g)
+{
+    for (unsigned i = 0; i < g->nodes.n; i++)
+        if (g->nodes.data[i]->op->lowering == KD_LOWER_SCAN)
+            return true;
+    return false;
+}
+
 /* Dimensions of one kind from the slowest to the fastest, as the reference has them in memory. */
 static unsigned order_dims(const accesses *a, bool reduced, unsigned *out)
 {
@@ -61,7 +71,9 @@ static unsigned order_dims(const accesses *a, bool reduced, unsigned *out)
         int64_t stride;
         if (g->reduced[d] != reduced || g->dims[d] == 1)
             continue;
-        if (!kd_index_factor(a->reference, d, &stride)) /* through a quotient: no order is better than the logical one */
+        if (reduced && has_scan(g)) /* their order is what the scan is about */
+            stride = INT64_MAX - d;
+        else if (!kd_index_factor(a->reference, d, &stride)) /* through a quotient: no order is better than the logical one */
             stride = n ? strides[n - 1] : INT64_MAX;
         unsigned at = n++;
         for (; at > 0 && strides[at - 1] < stride; at--) {
@@ -111,42 +123,100 @@ static int64_t power_of_two(int64_t n)
     return p;
 }
 
+/* Which of the dimensions an access walks over with stride 1; n: none. */
+static unsigned fastest(const accesses *a, kd_index place, const unsigned *dims, unsigned n)
+{
+    unsigned i = 0;
+    int64_t stride;
+    while (i < n && (!kd_index_factor(place, dims[i], &stride) || stride != 1 || a->group->dims[dims[i]] < MIN_COLS))
+        i++;
+    return i;
+}
+
+/* Rows of a reduction. Where neighbours in memory are in different rows, these lie along the tile's last dimension, and the columns follow
+ * block by block; short rows share a tile; long ones are gone over in turns. */
+static void shape_reduction(const accesses *a, const unsigned *rows, unsigned n_rows, kd_loops *l)
+{
+    l->block = power_of_two(l->n_cols);
+    if (fastest(a, a->reference, rows, n_rows) < n_rows && l->n_cols > 1) {
+        l->rows_last = true;
+        l->rows = power_of_two(l->n_rows) < WIDE_ROWS ? power_of_two(l->n_rows) : WIDE_ROWS;
+        l->block = l->block * l->rows > MAX_TILE && !has_scan(a->group) ? MAX_TILE / l->rows : l->block;
+    } else if (l->block < MAX_BLOCK) {
+        l->rows = power_of_two(l->n_rows) < MAX_BLOCK / l->block ? power_of_two(l->n_rows) : MAX_BLOCK / l->block;
+    } else if (l->block > MAX_ROW && !has_scan(a->group)) {
+        l->block = MAX_BLOCK;
+    }
+    l->in_turns = l->block < l->n_cols;
+}
+
+/* A dimension of the rows along which a large access has its neighbours: a square tile serves both. n: none. */
+static unsigned crossing(const accesses *a, const unsigned *rows, unsigned n)
+{
+    for (unsigned i = 0; i < a->all.n; i++) {
+        unsigned d = fastest(a, a->all.data[i], rows, n);
+        if (d < n && a->sizes.data[i] * 2 > a->reference_elems)
+            return d;
+    }
+    return n;
+}
+
+static void shape_pointwise(const accesses *a, unsigned *rows, unsigned n_rows, kd_loops *l)
+{
+    unsigned d = l->n_cols >= MIN_COLS ? crossing(a, rows, n_rows) : n_rows;
+    l->block = power_of_two(l->n_cols) < MAX_BLOCK ? power_of_two(l->n_cols) : MAX_BLOCK;
+    if (d < n_rows) {
+        unsigned dim = rows[d];
+        memmove(rows + d, rows + d + 1, (n_rows - d - 1) * sizeof *rows);
+        rows[n_rows - 1] = dim;
+        l->block = l->block < SQUARE ? l->block : SQUARE;
+        l->rows = SQUARE;
+    } else {
+        int64_t n = power_of_two(l->n_rows);
+        l->rows = n < MAX_BLOCK / l->block ? n : MAX_BLOCK / l->block;
+    }
+}
+
+/* The order of the dimensions, rows first; how many are rows. */
+static unsigned order_all(const accesses *a, unsigned dims[KD_GROUP_MAX_DIMS], unsigned *out_n)
+{
+    const kd_group *group = a->group;
+    unsigned n = order_dims(a, false, dims), n_inner;
+    if (group->has_reduction) {
+        *out_n = n + order_dims(a, true, dims + n);
+        return n;
+    }
+    *out_n = n;
+    for (n_inner = n ? 1 : 0; n_inner < n && can_merge(a, dims[n - n_inner - 1], dims[n - n_inner]); n_inner++)
+        continue;
+    return extent_of(group, dims + n - n_inner, n_inner) < MIN_COLS ? 0 : n - n_inner; /* too short for a tile of their own: all as one row */
+}
+
 kd_status kd_group_choose_loops(const kd_plan *plan, const kd_group *group, kd_loops *out)
 {
     accesses a = {.plan = plan, .group = group};
     collect(&a);
-    unsigned dims[KD_GROUP_MAX_DIMS], *inner = dims;
-    unsigned n = order_dims(&a, false, dims), n_inner, n_outer = n;
-    kd_loops l = {0};
-    if (group->has_reduction) {
-        inner = dims + n;
-        n_inner = order_dims(&a, true, inner);
-    } else {
-        for (n_inner = n ? 1 : 0; n_inner < n && can_merge(&a, dims[n - n_inner - 1], dims[n - n_inner]); n_inner++)
-            continue;
-        if (extent_of(group, dims + n - n_inner, n_inner) < MIN_COLS) /* rows too short for a tile of their own */
-            n_inner = n;
-        n_outer = n - n_inner;
-        inner = dims + n_outer;
-    }
+    unsigned dims[KD_GROUP_MAX_DIMS], n, n_rows = order_all(&a, dims, &n);
+    kd_loops l = {.rows = 1};
     int64_t n_points = 1;
     for (unsigned d = 0; d < group->n_dims; d++)
         n_points *= group->dims[d];
-    l.n_rows = n_points || group->has_reduction ? extent_of(group, dims, n_outer) : 0;
-    l.n_cols = extent_of(group, inner, n_inner);
-    if (group->has_reduction && l.n_cols > MAX_ROW)
-        return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: a reduction of %lld elements at once is not supported yet",
+    l.n_rows = n_points || group->has_reduction ? extent_of(group, dims, n_rows) : 0;
+    l.n_cols = extent_of(group, dims + n_rows, n - n_rows);
+    if (has_scan(group) && l.n_cols > MAX_SCAN)
+        return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: a scan over %lld elements is not supported yet",
                        group->nodes.data[0]->origin, group->nodes.data[0]->op->name, (long long)l.n_cols);
     if (l.n_rows >> 31 || l.n_cols >> 31)
         return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: more than 2^31 elements are not supported yet",
                        group->nodes.data[0]->origin, group->nodes.data[0]->op->name);
-    l.rows = 1;
-    l.block = power_of_two(l.n_cols);
-    if (!group->has_reduction && l.block > MAX_BLOCK)
-        l.block = MAX_BLOCK;
+    if (group->has_reduction)
+        shape_reduction(&a, dims, n_rows, &l);
+    else
+        shape_pointwise(&a, dims, n_rows, &l);
     l.needs_mask = l.n_cols % l.block != 0 || l.n_cols == 0;
-    decode(plan->arena, group, dims, n_outer, kd_index_var(plan->arena, KD_LOOP_ROW, l.n_rows), l.point);
-    decode(plan->arena, group, inner, n_inner, kd_index_var(plan->arena, KD_LOOP_COL, l.n_cols), l.point);
+    l.rows_need_mask = l.rows > 1 && l.n_rows % l.rows != 0;
+    decode(plan->arena, group, dims, n_rows, kd_index_var(plan->arena, KD_LOOP_ROW, l.n_rows), l.point);
+    decode(plan->arena, group, dims + n_rows, n - n_rows, kd_index_var(plan->arena, KD_LOOP_COL, l.n_cols), l.point);
     *out = l;
     return KD_OK;
 }

@@ -16,6 +16,7 @@
 #define VIEW(map)           .lowering = KD_LOWER_VIEW, .view = kd_view_##map
 #define COMPOSITE(which)    .lowering = KD_LOWER_COMPOSITE, .decompose = kd_decompose_##which
 #define PRIMITIVE           .lowering = KD_LOWER_PRIMITIVE
+#define ATTENTION           .lowering = KD_LOWER_ATTENTION
 
 const kd_gop kd_gops[KD_N_GOPS] = {
 #define KD_GOP(id, name_text, params_text, rule, ...) \

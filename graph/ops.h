@@ -17,7 +17,8 @@ typedef enum kd_lowering {
     KD_LOWER_SCAN,
     KD_LOWER_VIEW,
     KD_LOWER_COMPOSITE,
-    KD_LOWER_PRIMITIVE
+    KD_LOWER_PRIMITIVE,
+    KD_LOWER_ATTENTION
 } kd_lowering;
 /* In which type a pointwise op takes its operands. */
 typedef enum kd_compute { KD_COMPUTE_RESULT, KD_COMPUTE_OPERANDS, KD_COMPUTE_EACH } kd_compute;

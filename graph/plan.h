@@ -41,6 +41,7 @@ typedef struct kd_vinfo {
     const kd_gnode *reader; /* the last of them */
     bool is_output, has_primitive_reader;
     unsigned n_inlined; /* nodes that come along where this one is inlined */
+    unsigned n_light; /* of a node that is cheap to compute anew: how many loads that takes, at least 1; 0: it is not */
     kd_buffer *buffer; /* NULL: none is needed */
 } kd_vinfo;
 
@@ -61,7 +62,7 @@ typedef struct kd_group {
 
 typedef struct kd_step_plan {
     kd_group *group; /* NULL: a primitive */
-    const kd_gnode *primitive;
+    const kd_gnode *primitive; /* or attention */
     unsigned level, order; /* the order in the graph, among steps of one level */
 } kd_step_plan;
 
@@ -106,6 +107,12 @@ static inline bool kd_goes_over_rows(const kd_gnode *node)
     return node->op->lowering == KD_LOWER_REDUCTION || node->op->lowering == KD_LOWER_SCAN;
 }
 
+/* Whether a node is a step of its own, which reads and writes memory. */
+static inline bool kd_is_alone(const kd_gnode *node)
+{
+    return node->op->lowering == KD_LOWER_PRIMITIVE || node->op->lowering == KD_LOWER_ATTENTION;
+}
+
 /* ---- access.c: who reads what, where ---- */
 
 /* Follows views: the value whose elements these are, and where. */
@@ -143,6 +150,9 @@ kd_status kd_plan_memory(kd_plan *plan);
 
 /* ---- source.c ---- */
 
+/* "2.5", "float('inf')", "3": a number in a type that kernels compute in. */
+const char *kd_number_text(kd_arena *arena, const kd_garg *number, kd_scalar type);
+
 typedef struct kd_kernel_source {
     const char *name, *text, *signature;
     const char *body; /* the text without comments and names: kernels with equal bodies are one */
@@ -156,6 +166,19 @@ typedef struct kd_kernel_source {
 
 /* Writes the kernel of a group. */
 kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, kd_kernel_source *out);
+
+/* ---- attention.c ---- */
+
+/* Writes the kernel of an ATTENTION node. */
+void kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out);
+/* Where an operand of attention is in another value's memory. Strides may be 0, and several neighbouring heads may be one. */
+typedef struct kd_attention_strides {
+    const kd_gvalue *base;
+    int64_t strides[KD_TENSOR_MAX_DIMS], offset;
+    int64_t sharing; /* the stride of the heads is for so many */
+} kd_attention_strides;
+/* False: views reorder it beyond that. */
+bool kd_attention_operand(kd_arena *arena, const kd_gvalue *value, kd_attention_strides *out);
 
 /* ---- fold.c ---- */
 

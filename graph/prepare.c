@@ -160,6 +160,16 @@ static kd_garg other_arg(preparation *p, const follower *f)
     return other;
 }
 
+static bool replace_output(kd_graph *g, const kd_gvalue *value, kd_gvalue *by)
+{
+    for (unsigned i = 0; i < g->outputs.n; i++)
+        if (g->outputs.data[i] == value) {
+            g->outputs.data[i] = by;
+            return true;
+        }
+    return false;
+}
+
 /* Adds a node that does what the primitive does, and then the pointwise node; the old ones go. */
 static void merge(preparation *p, follower *f)
 {
@@ -186,6 +196,8 @@ static void merge(preparation *p, follower *f)
         kd_gnode *back = reshape_of(p, rows, &result->type, f->node->origin);
         back->results[0] = result;
         result->def = back;
+        if (replace_output(p->graph, result, rows)) /* the caller sees its own shape of it */
+            rows->n_uses++;
         f->reshape->n_results = 0;
     } else {
         merged->results = f->node->results;
@@ -202,12 +214,13 @@ static bool is_output(const kd_graph *g, const kd_gvalue *value)
     return false;
 }
 
-/* An output stays what the caller gets: in its own shape, and in an order of the elements that a convolution is fast with. */
+/* An output stays what the caller gets: in row-major order where it has another shape here, and in one that a convolution is fast with. */
 static bool may_be_merged(const kd_graph *g, const follower *f)
 {
     const kd_gvalue *result = f->node->results[0];
-    return !is_output(g, result) ||
-           (!f->reshape && (f->primitive->op->code != KD_GOP_convolution || kd_tensor_is_channels_last(&result->type)));
+    if (f->reshape)
+        return !is_output(g, result) || kd_tensor_is_contiguous(&result->type);
+    return !is_output(g, result) || f->primitive->op->code != KD_GOP_convolution || kd_tensor_is_channels_last(&result->type);
 }
 
 static void take_new_nodes(preparation *p)
@@ -315,6 +328,16 @@ static void prepare_primitive(preparation *p, kd_gnode *node)
         kd_tensor_set_channels_last(&node->results[0]->type);
 }
 
+static void prepare_attention(preparation *p, kd_gnode *node)
+{
+    for (unsigned i = 0; i < node->n_args; i++) {
+        kd_gvalue *operand = kd_gnode_tensor(node, i);
+        kd_attention_strides strides;
+        if (operand && !kd_attention_operand(p->arena, operand, &strides))
+            replace_arg(p, node, i, copy_of(p, operand, false));
+    }
+}
+
 void kd_graph_prepare(kd_graph *graph)
 {
     preparation p = {.graph = graph, .arena = graph->arena};
@@ -327,6 +350,8 @@ void kd_graph_prepare(kd_graph *graph)
                 kd_tensor_set_contiguous(&node->results[r]->type);
         if (node->op->lowering == KD_LOWER_PRIMITIVE)
             prepare_primitive(&p, node);
+        else if (node->op->lowering == KD_LOWER_ATTENTION)
+            prepare_attention(&p, node);
         else if (node->op->lowering == KD_LOWER_POINTWISE && !kept && follows_channels_last(node))
             kd_tensor_set_channels_last(&node->results[0]->type);
         kd_vec_push(p.arena, &p.nodes, node);

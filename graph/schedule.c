@@ -26,7 +26,7 @@ static void note_reader(kd_plan *plan, kd_gvalue *operand, const kd_gnode *reade
         info->n_readers++;
     info->reader = reader;
     info->is_output |= !reader;
-    info->has_primitive_reader |= reader && reader->op->lowering == KD_LOWER_PRIMITIVE;
+    info->has_primitive_reader |= reader && kd_is_alone(reader);
 }
 
 typedef struct reading {
@@ -63,6 +63,8 @@ static void find_readers(kd_plan *plan)
 
 /* ---- inlining ---- */
 
+enum { FEW_POINTS = 4096 };
+
 static int64_t n_points(const kd_gnode *node)
 {
     const kd_gvalue *shape = kd_goes_over_rows(node) ? kd_gnode_tensor(node, 0) : node->results[0];
@@ -81,9 +83,39 @@ static bool is_cheap(const kd_gnode *node)
     }
 }
 
+/* As often as an operand's elements are read, each in its own place or anywhere; a piece is read once. */
+static int64_t n_points_read(const kd_gnode *reader)
+{
+    return reader->op->piece ? 0 : n_points(reader);
+}
+
+/* A few instructions on what one load brings. */
+static bool is_light(const kd_gnode *node)
+{
+    switch (node->op->code) {
+    case KD_GOP_add:
+    case KD_GOP_add_scalar:
+    case KD_GOP_sub:
+    case KD_GOP_sub_scalar:
+    case KD_GOP_rsub:
+    case KD_GOP_mul:
+    case KD_GOP_mul_scalar:
+    case KD_GOP_neg:
+    case KD_GOP_relu:
+    case KD_GOP_where:
+    case KD_GOP_eq_scalar:
+    case KD_GOP_lt_scalar:
+    case KD_GOP_ge_scalar:
+    case KD_GOP_to_copy: return true;
+    default: return false;
+    }
+}
+
 typedef struct inlining {
     kd_plan *plan;
-    unsigned n_inside;
+    unsigned n_inside, n_loads;
+    bool is_light;
+    const kd_gvalue *loaded; /* the last one */
 } inlining;
 
 static void count_inside(void *user, kd_gvalue *operand)
@@ -93,14 +125,21 @@ static void count_inside(void *user, kd_gvalue *operand)
     while (value->def && value->def->op->lowering == KD_LOWER_VIEW)
         value = kd_gnode_tensor(value->def, 0);
     const kd_vinfo *info = kd_plan_info(in->plan, value);
-    if (info->fate == KD_FATE_INLINE)
+    if (info->fate == KD_FATE_INLINE) {
         in->n_inside += info->n_inlined;
+        in->is_light &= info->n_light > 0;
+        in->n_loads += info->n_light;
+    } else if (in->loaded != value) {
+        in->loaded = value;
+        in->n_loads++;
+    }
 }
 
 static unsigned nodes_inside(kd_plan *plan, const kd_gnode *node)
 {
-    inlining in = {plan, 1};
+    inlining in = {.plan = plan, .n_inside = 1, .is_light = is_light(node)};
     kd_gnode_each_tensor(node, count_inside, &in);
+    kd_plan_info(plan, node->results[0])->n_light = in.is_light && in.n_loads <= 2 && in.n_inside <= 6 ? (in.n_loads ? in.n_loads : 1) : 0;
     return in.n_inside;
 }
 
@@ -111,8 +150,10 @@ static bool should_inline(kd_plan *plan, const kd_gnode *node)
         return false;
     if (info->n_inlined > KD_GROUP_MAX_NODES / 4)
         return false;
-    bool repeats = info->reader && n_points(info->reader) > n_points(node);
-    return (info->n_readers == 1 && !repeats) || is_cheap(node);
+    bool repeats = info->reader && n_points_read(info->reader) > n_points(node);
+    if ((info->n_readers == 1 && !repeats) || is_cheap(node))
+        return true;
+    return info->n_light && info->n_readers <= 2 && (!repeats || n_points(info->reader) <= FEW_POINTS);
 }
 
 /* ---- spaces ---- */
@@ -409,7 +450,7 @@ kd_status kd_plan_schedule(kd_plan *plan)
                 kd_plan_info(plan, node->results[r])->fate = KD_FATE_VIEW;
         } else if (!is_read(plan, node)) {
             continue;
-        } else if (node->op->lowering == KD_LOWER_PRIMITIVE) {
+        } else if (kd_is_alone(node)) {
             place_primitive(plan, node);
         } else {
             place_loop_node(plan, node);

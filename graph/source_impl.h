@@ -58,8 +58,6 @@ typedef struct kd_writer {
 
 /* ---- source_lines.c ---- */
 
-/* "2.5", "float('inf')", "3": a number in a type that kernels compute in. */
-const char *kd_number_text(kd_arena *arena, const kd_garg *number, kd_scalar type);
 /* The type in which kernels compute with elements of a type: f32 for the half types. */
 kd_scalar kd_compute_type(kd_scalar type);
 /* What a combination starts from. */

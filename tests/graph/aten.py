@@ -6,6 +6,7 @@
 
     check_model(kdsl, tmp_path, model, x)                    # a module, through torch.compile's graph at AOTAutograd's level
 """
+import ast
 import json
 import operator
 import re
@@ -110,20 +111,20 @@ class AtenGraph:
         kdsl("graph", "run", self.write(folder), *words, *options, timeout=600)
         return [load(folder / f"{v.name}.out.npy", v.tensor) for v in self.outputs]
 
-    def check(self, kdsl, folder, tolerance=1.0, options=()):
+    def check(self, kdsl, folder, limit=None, options=()):
         got = self.run(kdsl, folder, options)
-        wrong = [f"{v.name}: {why}" for v, r in zip(self.outputs, got) if (why := difference(r, v.tensor.detach(), tolerance))]
+        wrong = [f"{v.name}: {why}" for v, r in zip(self.outputs, got) if (why := difference(r, v.tensor.detach(), limit))]
         assert not wrong, "\n".join(wrong[:40])
 
 
-def difference(got, expected, tolerance=1.0):
-    """What is wrong with a result; None: nothing."""
+def difference(got, expected, limit=None):
+    """What is wrong with a result; None: nothing. limit: how far it may be, instead of TOLERANCES."""
     if got.dtype != expected.dtype or got.shape != expected.shape:
         return f"{got.dtype}{list(got.shape)}, expected {expected.dtype}{list(expected.shape)}"
     if not expected.dtype.is_floating_point:
         return None if torch.equal(got, expected) else f"{(got != expected).sum()} of {got.numel()} differ: {got.flatten()[:8]} {expected.flatten()[:8]}"
     a, b = got.double(), expected.double()
-    limit = TOLERANCES[expected.dtype] * tolerance
+    limit = limit or TOLERANCES[expected.dtype]
     scale = b[b.isfinite()].abs().mean().item() if b.isfinite().any() else 0.0
     bad = ~(((a - b).abs() <= limit * (b.abs() + scale) + 1e-30) | (a == b) | (a.isnan() & b.isnan()))
     if not bad.any():
@@ -132,9 +133,22 @@ def difference(got, expected, tolerance=1.0):
     return f"{bad.sum()} of {bad.numel()} differ, as element {i}: {a.flatten()[i]}, expected {b.flatten()[i]}"
 
 
+# Names of triton.language and of its libdevice that generated kernels use; all are in Triton 3.3 too.
+TRITON = set("""load store arange program_id full where maximum minimum PropagateNan ALL sum max min reduce cumsum cumprod dot exp exp2 log log2 sqrt
+    rsqrt sin cos abs erf sigmoid floor ceil constexpr float16 bfloat16 float32 float64 int1 int8 int16 int32 int64 uint8 uint16 uint32 uint64
+    to dtype jit language extra trunc rint fmod pow tanh tan sinh cosh asin acos atan atan2 asinh acosh atanh expm1 log1p log10 erfc""".split())
+
+
+def check_source(text):
+    """Kernels are Python, and use Triton's names only."""
+    for node in ast.walk(ast.parse(text)):
+        assert not isinstance(node, ast.Attribute) or node.attr in TRITON, node.attr
+
+
 def kernels(kdsl, folder):
     """The kernels and the primitives of the graph written last."""
     steps = kdsl("graph", "explain", folder / "graph.json", timeout=600).stdout
+    check_source(kdsl("graph", "source", folder / "graph.json", timeout=600).stdout)
     return len(re.findall(r"^ *\d+ +kernel", steps, re.M)), len(re.findall(r"^ *\d+ +primitive", steps, re.M)), steps
 
 
@@ -147,8 +161,10 @@ def trace(model, *inputs):
     found = []
 
     def keep(gm, example):
-        found.append((gm, list(example)))
-        return make_boxed_func(gm.forward)
+        def run(*args):
+            found.append((gm, args))
+            return gm(*args)
+        return make_boxed_func(run)
 
     torch._dynamo.reset()
     with torch.no_grad():
@@ -186,19 +202,19 @@ def from_fx(gm, example, inputs):
     return g
 
 
-def check_model(kdsl, folder, model, *inputs, tolerance=1.0):
+def check_model(kdsl, folder, model, *inputs, limit):
     """Compares with eager; returns how many kernels and primitives there are, and the steps."""
-    torch.manual_seed(0)
-    before = [b.clone() for b in model.buffers()]
+    kept = [*model.buffers(), *inputs]
+    before = [t.clone() for t in kept]
     gm, example = trace(model, *inputs)
-    for b, old in zip(model.buffers(), before):
-        b.copy_(old)
+    for tensor, old in zip(kept, before):       # what the model has written goes back
+        tensor.copy_(old)
     g = from_fx(gm, example, inputs)
     with torch.no_grad():
-        expected = model(*inputs)
+        expected = model(*[t.clone() for t in inputs])
     expected = list(expected) if isinstance(expected, (list, tuple)) else [expected]
     g.outputs = g.outputs[len(g.outputs) - len(expected):]       # what is written back to buffers comes first
     for value, tensor in zip(g.outputs, expected):
         value.tensor = tensor
-    g.check(kdsl, folder, tolerance)
+    g.check(kdsl, folder, limit)
     return kernels(kdsl, folder)

@@ -1,0 +1,46 @@
+"""Models with random weights against eager, in f32, under autocast and in half types, and how many kernels they take."""
+import pytest
+import torch
+from aten import check_model
+from models import MODELS, Llama, llama_inputs
+
+# What TorchInductor launches for the same kind of model, inference on one image or sequence: kernels it generates, calls of libraries
+# (matrix products, convolutions, attention) left out. Ours has attention's softmax among its kernels. torch 2.6, measured by its codegen.
+LIMIT_BF16 = 0.1        # of the mean size: eager rounds between ops too, we round where values are stored
+INDUCTOR = {"resnet50": 68, "mobilenet_v3_small": 71, "vit": 41, "bert": 9, "gpt": 7, "mlp": 4}
+INDUCTOR_BF16 = {"resnet50": 106, "vit": 141, "bert": 38, "gpt": 24}
+
+
+def made(name):
+    torch.manual_seed(1)
+    torch.backends.mha.set_fastpath_enabled(False)
+    model, inputs = MODELS[name]()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return model.eval(), inputs
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_f32(kdsl, tmp_path, name):
+    model, inputs = made(name)
+    n_kernels, n_primitives, steps = check_model(kdsl, tmp_path, model, *inputs, limit=1e-3)
+    print(name, n_kernels, n_primitives, steps)
+    assert n_kernels <= INDUCTOR.get(name, n_kernels), steps
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if n not in ("llama", "densenet121", "shufflenet")])
+def test_autocast(kdsl, tmp_path, name):
+    model, inputs = made(name)
+    with torch.autocast("cpu", torch.bfloat16):
+        n_kernels, n_primitives, steps = check_model(kdsl, tmp_path, model, *inputs, limit=LIMIT_BF16)
+    print(name, n_kernels, n_primitives, steps)
+    assert n_kernels <= INDUCTOR_BF16.get(name, n_kernels), steps
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16], ids=str)
+def test_llama_in_half(kdsl, tmp_path, dtype):
+    torch.manual_seed(1)
+    n_kernels, _, steps = check_model(kdsl, tmp_path, Llama().to(dtype).eval(), *llama_inputs(dtype), limit=LIMIT_BF16)
+    assert n_kernels <= 13, steps
