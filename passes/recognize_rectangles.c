@@ -8,6 +8,8 @@
  * axis without a mask gets the size that the loop reaches. Indices that wrap around at a size, as in (row + axis0) % M, are taken as if a mask
  * cut them off there, where nobody can see the elements beyond (unseen_rows.h).
  *
+ * Block loads of one matrix among many (a batch) become loads of a matrix, so that they can be rectangles too.
+ *
  * Needs:   one axis of consecutive elements, a scalar distance between rows, and offsets that are not negative.
  * Effect:  only loads that a dot of the systolic array reads, on devices whose messages move rectangles; select-rectangles goes on from here. */
 #include "passes/affine.h"
@@ -278,10 +280,85 @@ static void rewrite(match *m)
     m->r->changed = true;
 }
 
+/* ---- leading axes ---- */
+
+/* Whether the leading axes of a block are a place outside of the loop: all extents are 1 there. */
+static bool has_fixed_leading_axes(const kd_affine_scope *scope, const kd_op *load)
+{
+    const kd_type *type = load->results[0].type;
+    unsigned rank = kd_block_load_n_coords(load) / 3;
+    if (rank < 3 || type->rank < 2)
+        return false;
+    for (unsigned i = 0; i + 2 < type->rank; i++)
+        if (type->shape[i] != 1)
+            return false;
+    for (unsigned i = 0; i < kd_block_load_n_coords(load); i++) {
+        kd_affine_term t = {.factors = {kd_block_load_coords(load, i)}, .n_factors = 1};
+        bool is_leading = i % rank < rank - 2;
+        if ((is_leading || i < 2 * rank) && kd_affine_term_varies(scope, &t))
+            return false;
+    }
+    return true;
+}
+
+/* 0 <= at < size, or true where it is not checked. */
+static kd_value *lies_inside(kd_builder *b, kd_loc loc, kd_value *at, kd_value *size)
+{
+    kd_value *from_0 = kd_result(kd_build_cmp(b, (kd_cmp_args){.loc = loc, .a = at, .b = kd_build_int(b, loc, at->type, 0), .pred = KD_PRED_GE}));
+    kd_value *to_size = kd_result(kd_build_cmp(b, (kd_cmp_args){.loc = loc, .a = at, .b = size, .pred = KD_PRED_LT}));
+    return kd_result(kd_build_and(b, (kd_and_args){.loc = loc, .a = from_0, .b = to_size}));
+}
+
+/* One matrix of a tensor of them: its place goes to the base. A place outside of the tensor leaves a matrix without rows. */
+static void drop_leading_axes(recognizer *r, kd_op *load)
+{
+    kd_op *parent = load->block->parent;
+    kd_affine_scope scope = {.loop = parent->code == KD_OP_for ? parent : NULL};
+    if (!has_fixed_leading_axes(&scope, load) || !kd_dpas_reads(&load->results[0], r->px->gpu->device))
+        return;
+    kd_context *ctx = r->px->module->ctx;
+    const kd_type *type = load->results[0].type, *i64 = kd_type_scalar(ctx, KD_I64);
+    kd_builder here = kd_builder_before(r->px->module, load), before = scope.loop ? kd_builder_before(r->px->module, parent) : here;
+    unsigned rank = kd_block_load_n_coords(load) / 3, first = rank - 2;
+    kd_ints check = kd_block_load_check(load);
+    kd_value *base = kd_block_load_base(load), *inside = NULL, *coords[6];
+    kd_loc loc = load->loc;
+    for (unsigned i = 0; i < first; i++) {
+        kd_value *at = kd_block_load_coords(load, 2 * rank + i), *stride = kd_block_load_coords(load, rank + i);
+        if (at->type != i64)
+            at = kd_result(kd_build_cast(&before, (kd_cast_args){.loc = loc, .value = at, .type = i64}));
+        kd_value *way = kd_result(kd_build_mul(&before, (kd_mul_args){.loc = loc, .a = at, .b = stride}));
+        base = kd_result(kd_build_addptr(&before, (kd_addptr_args){.loc = loc, .ptr = base, .offset = way}));
+        if (i >= check.n || !check.data[i])
+            continue;
+        kd_value *good = lies_inside(&before, loc, at, kd_block_load_coords(load, i));
+        inside = inside ? kd_result(kd_build_and(&before, (kd_and_args){.loc = loc, .a = inside, .b = good})) : good;
+    }
+    for (unsigned i = 0; i < 6; i++)
+        coords[i] = kd_block_load_coords(load, i / 2 * rank + first + i % 2);
+    int64_t checks[2] = {(first < check.n && check.data[first]) || inside, first + 1 < check.n && check.data[first + 1]};
+    if (inside)
+        coords[0] = kd_result(kd_build_select(&before, (kd_select_args){.loc = loc, .condition = inside, .a = coords[0],
+                                                                       .b = kd_build_int(&before, loc, i64, 0)}));
+    const kd_type *matrix = kd_type_tile(ctx, kd_type_elem(type), 2, &type->shape[type->rank - 2]);
+    kd_value *value = kd_result(kd_build_block_load(&here, (kd_block_load_args){.loc = loc, .base = base, .coords = coords, .n_coords = 6,
+                                                                               .type = matrix, .check = {checks, 2},
+                                                                               .padding = kd_block_load_padding(load),
+                                                                               .cache = kd_block_load_cache(load),
+                                                                               .evict = kd_block_load_evict(load)}));
+    value->name = load->results[0].name;
+    if (type->rank > 2)
+        value = kd_result(kd_build_reshape(&here, (kd_reshape_args){.loc = loc, .tile = value, .type = type}));
+    kd_op_replace_value(load, value);
+    r->changed = true;
+}
+
 static void visit(kd_op *op, void *user)
 {
     recognizer *r = user;
     match m;
+    if (op->code == KD_OP_block_load)
+        drop_leading_axes(r, op);
     if (op->code != KD_OP_load || kd_load_is_volatile(op))
         return;
     const kd_type *type = op->results[0].type;

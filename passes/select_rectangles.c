@@ -194,6 +194,7 @@ typedef struct candidates {
     kd_op *loads[MAX_CHECKS];
     surface surfaces[MAX_CHECKS];
     unsigned n;
+    unsigned n_operands; /* loads that a dot reads, the chosen ones too */
 } candidates;
 
 static void collect(kd_op *op, void *user)
@@ -248,6 +249,23 @@ static void make_two(selector *s, kd_op *op, kd_value *condition)
     kd_build_op(&in, KD_OP_yield, op->loc, values, op->n_results, NULL, 0, NULL);
 }
 
+static void count_operands(kd_op *op, void *user)
+{
+    candidates *all = user;
+    bool is_load = op->code == KD_OP_load || op->code == KD_OP_block_load;
+    all->n_operands += is_load && kd_type_is_tile(op->results[0].type) && kd_dpas_reads(&op->results[0], all->s->px->gpu->device);
+}
+
+/* A loop is worth two versions where one of them loads all operands as rectangles, or most. In a loop nothing is checked. */
+static bool is_worth_two(candidates *all, unsigned n)
+{
+    for (const kd_op *at = all->root->block->parent; all->root->code == KD_OP_block_load && at; at = at->block ? at->block->parent : NULL)
+        if (at->code == KD_OP_for || at->code == KD_OP_while)
+            return false;
+    kd_op_walk((kd_op *)all->root, count_operands, all);
+    return n > 1 || all->n_operands <= 1;
+}
+
 /* Rectangles in a loop, or a load by itself. False: there are none. */
 static bool select_in(selector *s, kd_op *op)
 {
@@ -268,6 +286,8 @@ static bool select_in(selector *s, kd_op *op)
     }
     if (!n)
         return false;
+    if (c.all && !is_worth_two(&all, n))
+        return true;
     s->changed = true;
     if (c.all)
         make_two(s, op, c.all); /* the copy is made before anything is marked */
