@@ -5,6 +5,9 @@
 
 enum {
     MESSAGE = 4,
+    MANY_MESSAGES = 24, /* of one access; more of them keep their addresses and masks in registers, which spill */
+    TOO_MANY = 4, /* more for each of those */
+    TOO_LARGE = 1 << 24, /* what SLM cannot hold; but not the only way in all cases */
     CACHE_LINE = 2,
     CACHE_LINE_BYTES = 64,
     SMALL_MESSAGE = 8, /* more, for less than 4 bytes a work-item: a message of its own for each */
@@ -245,7 +248,7 @@ int64_t kd_access_cost(const kd_layout_costs *costs, const kd_access *access, co
     int64_t one = MESSAGE + ((int64_t)CACHE_LINE << f.log2_lines);
     if (vector * access->elem_bytes < 4)
         one += SMALL_MESSAGE;
-    return n_messages * one;
+    return n_messages * one + (n_messages > MANY_MESSAGES ? TOO_MANY * (n_messages - MANY_MESSAGES) : 0);
 }
 
 int64_t kd_conversion_cost(const kd_layout_costs *costs, const kd_layout *from, const kd_layout *to, unsigned elem_bits)
@@ -261,6 +264,8 @@ int64_t kd_conversion_cost(const kd_layout_costs *costs, const kd_layout *from, 
     case KD_MOVE_REGISTERS: return 1;
     case KD_MOVE_LANES: return 8 + SHUFFLE * n_to * dwords / (elem_bits == 16 ? 2 : elem_bits < 16 ? 4 : 1);
     case KD_MOVE_SUB_GROUPS:
+        if (((uint64_t)elem_bits / 8) << from->n_out_bits > costs->config->device->slm_bytes)
+            return TOO_LARGE;
         return SLM_TRIP + SLM_REGISTER * (n_from + n_to) * dwords / (elem_bits == 16 ? 2 : elem_bits < 16 ? 4 : 1);
     }
     return INT32_MAX;

@@ -10,7 +10,8 @@
 #include "targets/spirv/spirv.h"
 #include "targets/spirv/translate.h"
 
-enum { KD_MAX_LARGE_SUB_GROUPS = 32 }; /* of a work-group whose threads have twice the registers: half as many threads fit a core */
+/* Threads of twice the registers that a core takes, and so a work-group: 32 of 64 bytes each, 64 of 32 bytes. */
+enum { KD_LARGE_THREAD_BYTES = 32 * 64, KD_SMALL_REGISTERS = 128 };
 
 /* ---- what the code is for ---- */
 
@@ -67,6 +68,8 @@ static bool configure(const kd_codegen_job *job, const kd_op *func, const kd_gpu
         return false;
     }
     unsigned size = asked ? asked : choose_sub_group_size(func, device, n);
+    if (!asked && size == 8 && size * 2 * n <= device->max_work_group)
+        n *= 2; /* the systolic array of these devices has threads of half the lanes, and of half the registers: a tile takes twice as many */
     if (size * n > device->max_work_group) {
         kd_error(job->diags, func->loc, "num_warps=%u makes work-groups of %u work-items, but %s (%s) has at most %u", n, size * n, device->name,
                  device->description, device->max_work_group);
@@ -132,7 +135,7 @@ static bool needs_exact_division(const kd_block *block)
 static bool needs_large_registers(const kd_codegen_job *job, const kd_gpu_config *config)
 {
     const kd_gpu_device *device = config->device;
-    if (!device->has_large_registers || config->n_sub_groups > KD_MAX_LARGE_SUB_GROUPS)
+    if (!device->has_large_registers || config->n_sub_groups * (device->registers_bytes / KD_SMALL_REGISTERS) > KD_LARGE_THREAD_BYTES)
         return false;
     uint64_t bytes = kd_register_pressure(kd_codegen_kernel(job), job->scratch) * config->sub_group_size;
     return bytes > (uint64_t)device->registers_bytes * 3 / 4;
