@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles kernels with Intel's offline compiler and shows what became of them: `./dev isa`.
 
-usage: isa.py [--json FILE] [--devices bmg,pvc,dg2] [--filter TEXT] [--list FILE] [--bookworm] [--update] [--peer] [-j N]
+usage: isa.py [--json FILE] [--devices bmg,pvc,dg2] [--filter TEXT] [--list FILE] [--bookworm] [--update] [--peer] [--times] [-j N]
 
 No GPU is needed: ocloc makes the machine code of a named device. A row is ok where everything compiled, nothing is called (a builtin that
 Intel's compiler does not know becomes a call of nothing, without a word) and no message is used that the device lacks.
@@ -10,6 +10,7 @@ Intel's compiler does not know becomes a call of nothing, without a word) and no
 --bookworm   Debian 12's compiler for the devices it knows (pvc, dg2, tgl); it does not know the names of 2D block messages
 --update     writes reference.json, with which the rows are compared elsewhere (of the same version of ocloc only)
 --peer       also what PyPI's triton-xpu makes of the kernels that are marked so, for pvc, through the same ocloc: a second table, with both
+--times      nothing of that, but the CPU time that kdsl takes to compile each kernel: for this machine, and to SPIR-V for the first device
 
 `./dev isa` says where ocloc is: KDSL_OCLOC_SID and KDSL_OCLOC_BOOKWORM are the roots of Debian packages, or a reason why there is none.
 """
@@ -19,6 +20,8 @@ import dataclasses
 import json
 import os
 import re
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -120,13 +123,17 @@ def defined(header, name):
     return found.group(1) if found else ""
 
 
+def compile_command(kernel, target, output):
+    name = kernel["file"] + (":" + kernel["kernel"] if kernel["kernel"] else "")
+    return ["kdsl", "compile", name, "--no-cache", "-s", kernel["signature"], "--target", target, "-o", output, *kernel["options"]]
+
+
 def make_row(kernel, device, ocloc):
     row = Row(kernel["name"], device, False, compiler=ocloc.version)
     with tempfile.TemporaryDirectory(prefix="kdsl-isa-") as folder:
         spirv = os.path.join(folder, "kernel.spv")
         try:
-            done = subprocess.run(["kdsl", "compile", kernel["file"] + (":" + kernel["kernel"] if kernel["kernel"] else ""), "--no-cache", "-s", kernel["signature"],
-                                   "--target", "spirv:" + device, "-o", spirv, *kernel["options"]], capture_output=True, text=True, timeout=300,
+            done = subprocess.run(compile_command(kernel, "spirv:" + device, spirv), capture_output=True, text=True, timeout=300,
                                   env=dict(os.environ, KDSL_SPIRV_VAL="1"))
             if done.returncode != 0:
                 row.why = "kdsl ended with status %d: %s" % (done.returncode, " ".join(done.stderr.split())[:300])
@@ -217,6 +224,29 @@ def write_tables(options, rows, beside):
             file.write(",\n".join(table) + "}\n")
 
 
+def compile_seconds(kernel, target, runs=3):
+    """The least CPU time of some runs, helper processes included."""
+    times = []
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory(prefix="kdsl-isa-") as folder:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run(compile_command(kernel, target, os.path.join(folder, "kernel")), capture_output=True, timeout=300, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(times)
+
+
+def print_times(options):
+    target, ratios = "spirv:" + options.devices.split(",", maxsplit=1)[0], []
+    print("%-40s %8s %10s   seconds" % ("kernel", "cpu", target))
+    for kernel in the_kernels(options):
+        cpu, gpu = compile_seconds(kernel, "cpu"), compile_seconds(kernel, target)
+        ratios.append(gpu / cpu)
+        print("%-40s %8.3f %10.3f   x %.2f" % (kernel["name"][:40], cpu, gpu, ratios[-1]), flush=True)
+    if ratios:
+        print("median x %.2f, most x %.2f" % (statistics.median(ratios), max(ratios)))
+
+
 def parse_options():
     parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n")[0])
     parser.add_argument("--json")
@@ -226,6 +256,7 @@ def parse_options():
     parser.add_argument("--bookworm", action="store_true")
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--peer", action="store_true")
+    parser.add_argument("--times", action="store_true")
     parser.add_argument("--peer-requests", metavar="FILE", help="only write what triton_xpu.py is to be asked")
     parser.add_argument("-j", type=int, default=os.cpu_count())
     options = parser.parse_args()
@@ -254,6 +285,9 @@ def main():
     options = parse_options()
     if options.peer_requests:
         peer.write_requests([k for k in the_kernels(options) if k["peer"]], options.peer_requests)
+        return 0
+    if options.times:
+        print_times(options)
         return 0
     oclocs = find_oclocs()
     work, skipped = the_work(options, oclocs)
