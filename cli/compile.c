@@ -111,7 +111,7 @@ int kd_cli_compile(const kd_command *command, int argc, char **argv)
     kd_arena *arena = kd_cli_arena_create();
     kd_option options[KD_N_COMMON_OPTIONS + 8] = {
         {"--signature -s", KD_OPTION_TEXT, &o.signature, "SIG", "a type or value for each parameter", 0, 0},
-        {"--emit", KD_OPTION_TEXT, &o.emit, "WHAT", "ast kd cpu llvm asm obj header (obj); GPUs: gpu layouts simt spirv spirv-asm", 0, 0},
+        {"--emit", KD_OPTION_TEXT, &o.emit, "WHAT", "ast kd cpu llvm asm obj header (obj); GPUs: gpu layouts layouts-svg simt spirv spirv-asm", 0, 0},
         {"--out-path -o", KD_OPTION_TEXT, &o.out, "FILE", "where it goes (standard output)", 0, 0},
         {"--target -t", KD_OPTION_TEXT, &o.target, "T", "cpu (this machine), cpu:x86-64-v3, cpu:znver4 ..., or spirv:bmg, spirv:pvc, spirv:dg2 ...", 0, 0},
         {"--kernel --kernel-name -n", KD_OPTION_TEXT, &o.kernel, "NAME", "the kernel, where it is not behind the file's name", 0, 0},

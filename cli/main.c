@@ -21,7 +21,7 @@ const kd_command kd_commands[] = {
     {"compile", "FILE[:KERNEL] --signature SIG [--emit WHAT] [-o OUT]", "compile a kernel to an object, assembly or IR",
      "Compiles one kernel ahead of time. --emit obj also writes a C header beside the object: prototype, argument struct and a\n"
      "launch loop; the two need no kdsl at run time. WHAT is one of ast kd cpu llvm asm obj header, and\n"
-     "for a GPU (--target spirv:bmg) gpu layouts simt llvm spirv spirv-asm header: its object is SPIR-V.\n"
+     "for a GPU (--target spirv:bmg) gpu layouts layouts-svg simt llvm spirv spirv-asm header: its object is SPIR-V.\n"
      "SIG gives each parameter a type or a compile-time value, by position or by name:\n"
      "  \"*fp32:16, *fp32:16, i32, 1024\"        \"x=*fp32:16, n=i32:16, BLOCK=1024, act='relu'\"\n"
      "where :16 promises that the value, or the address, is a multiple of 16.\n"

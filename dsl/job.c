@@ -181,6 +181,7 @@ static const emit_kind emit_kinds[] = {
     {"ast", KD_EMIT_OBJECT, FOR_ANY},    {"kd", KD_EMIT_OBJECT, FOR_ANY},      {"cpu", KD_EMIT_CPU, FOR_CPU},
     {"gpu", KD_EMIT_GPU, FOR_GPU},       {"layouts", KD_EMIT_LAYOUTS, FOR_GPU}, {"simt", KD_EMIT_SIMT, FOR_GPU},
     {"llvm", KD_EMIT_LLVM, FOR_ANY},     {"asm", KD_EMIT_ASM, FOR_ANY},        {"obj", KD_EMIT_OBJECT, FOR_ANY},
+    {"layouts-svg", KD_EMIT_LAYOUTS_SVG, FOR_GPU},
     {"spirv", KD_EMIT_OBJECT, FOR_GPU},  {"spirv-asm", KD_EMIT_ASM, FOR_GPU},  {"header", KD_EMIT_OBJECT, FOR_ANY},
 };
 enum { N_EMIT_KINDS = sizeof emit_kinds / sizeof *emit_kinds };

@@ -26,7 +26,7 @@ typedef struct kd_compile_request {
     const char *kernel;       /* NAME or NAME@LINE; NULL where the file has one kernel */
     const char *signature;    /* see docs/signature.md: by position "*fp32:16, i32, 1024" or by name "x=*fp32:16, BLOCK=1024" */
     const char *target;       /* NULL: "cpu"; "cpu:x86-64-v3" ..., "spirv:bmg" and the other GPUs of base/gpu_devices.def */
-    const char *emit;         /* NULL: "obj" (SPIR-V for a GPU); ast kd cpu llvm asm header; for GPUs gpu layouts simt spirv spirv-asm */
+    const char *emit;         /* NULL: "obj" (SPIR-V for a GPU); ast kd cpu llvm asm header; for GPUs gpu layouts layouts-svg simt spirv spirv-asm */
     const char *const *include_dirs;
     unsigned n_include_dirs;
     unsigned num_warps, num_stages; /* 0: what the kernel's config says, or Triton's defaults (4 and 3) */

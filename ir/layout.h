@@ -105,7 +105,7 @@ kd_movement kd_layout_movement(const kd_layout_map *map);
 /* What each bit does, and a table: the element's place "sub-group:lane.register" (the first of copies) at each row and column of a tile of
  * rank 1 or 2 (leading axes: index 0). Large tiles are cut. */
 void kd_layout_print(const kd_layout *l, const kd_type *shape, kd_strbuf *out);
-/* The same as a picture: a hue a sub-group, a shade a lane, lane.register as text. */
-void kd_layout_svg(const kd_layout *l, const kd_type *shape, kd_strbuf *out);
+/* The same as a picture, an <svg> whose upper edge is at y: a hue a sub-group, a shade a lane, lane.register as text. Returns its height. */
+unsigned kd_layout_svg(const kd_layout *l, const kd_type *shape, unsigned y, kd_strbuf *out);
 
 #endif

@@ -145,39 +145,49 @@ static void colour_of(const kd_layout *l, const place *p, char text[8])
     snprintf(text, 8, "#%02x%02x%02x", rgb[0], rgb[1], rgb[2]);
 }
 
-void kd_layout_svg(const kd_layout *l, const kd_type *shape, kd_strbuf *out)
+static void put_escaped(const char *text, kd_strbuf *out)
+{
+    for (; *text; text++)
+        kd_strbuf_printf(out, *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : "%c", *text);
+}
+
+unsigned kd_layout_svg(const kd_layout *l, const kd_type *shape, unsigned y, kd_strbuf *out)
 {
     table t = table_of(shape, 128, 128);
     const place *places = places_of(l, out->arena);
     unsigned width = LEFT + t.shown_columns * CELL_WIDTH + 10, height = TOP + t.shown_rows * CELL_HEIGHT + 10;
-    kd_strbuf_printf(
-        out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" font-family=\"sans-serif\" font-size=\"10\">\n",
-        width < 640 ? 640 : width, height);
+    kd_strbuf_printf(out,
+                     "<svg xmlns=\"http://www.w3.org/2000/svg\" y=\"%u\" width=\"%u\" height=\"%u\" font-family=\"sans-serif\" "
+                     "font-size=\"10\">\n",
+                     y, width < 640 ? 640 : width, height);
     kd_strbuf_puts(out, "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"8\" y=\"16\" font-size=\"13\">");
+    put_escaped(shape->text, out);
+    kd_strbuf_puts(out, "</text>\n<text x=\"8\" y=\"31\" fill=\"#555\">");
     print_summary(l, shape, out);
-    kd_strbuf_puts(out, "</text>\n<text x=\"8\" y=\"32\" fill=\"#555\">hue: sub-group; shade and text: lane.register. ");
+    kd_strbuf_puts(out, "</text>\n<text x=\"8\" y=\"45\" fill=\"#555\">hue: sub-group; shade and text: lane.register. ");
     print_cut(&t, out);
     kd_strbuf_puts(out, "</text>\n<g text-anchor=\"middle\">\n");
     for (unsigned c = 0; c < t.shown_columns; c++)
         kd_strbuf_printf(out, "<text x=\"%u\" y=\"%u\" fill=\"#555\">%u</text>\n", LEFT + c * CELL_WIDTH + CELL_WIDTH / 2, TOP - 6,
                          c);
     for (unsigned r = 0; r < t.shown_rows; r++) {
-        unsigned y = TOP + r * CELL_HEIGHT;
-        kd_strbuf_printf(out, "<text x=\"%u\" y=\"%u\" fill=\"#555\">%u</text>\n", LEFT / 2, y + 14, r);
+        unsigned top = TOP + r * CELL_HEIGHT;
+        kd_strbuf_printf(out, "<text x=\"%u\" y=\"%u\" fill=\"#555\">%u</text>\n", LEFT / 2, top + 14, r);
         for (unsigned c = 0; c < t.shown_columns; c++) {
             const place *p = &places[r * t.n_columns + c];
             unsigned x = LEFT + c * CELL_WIDTH;
             char colour[8];
             colour_of(l, p, colour);
-            kd_strbuf_printf(out, "<g><rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" fill=\"%s\" stroke=\"white\"/>", x, y,
+            kd_strbuf_printf(out, "<g><rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" fill=\"%s\" stroke=\"white\"/>", x, top,
                              CELL_WIDTH, CELL_HEIGHT, colour);
             if (p->known)
                 kd_strbuf_printf(out,
                                  "<text x=\"%u\" y=\"%u\">%u.%u</text><title>[%u, %u]: sub-group %u, lane %u, register %u</title>",
-                                 x + CELL_WIDTH / 2, y + 14, p->at[KD_LANE], p->at[KD_REGISTER], r, c, p->at[KD_SUB_GROUP],
+                                 x + CELL_WIDTH / 2, top + 14, p->at[KD_LANE], p->at[KD_REGISTER], r, c, p->at[KD_SUB_GROUP],
                                  p->at[KD_LANE], p->at[KD_REGISTER]);
             kd_strbuf_puts(out, "</g>\n");
         }
     }
     kd_strbuf_puts(out, "</g>\n</svg>\n");
+    return height;
 }

@@ -14,6 +14,7 @@ typedef enum kd_emit {
     KD_EMIT_GPU,    /* IR text after layout assignment */
     KD_EMIT_SIMT,   /* IR text of what one work-item does */
     KD_EMIT_LAYOUTS, /* the layouts of the kernel's tiles, for people */
+    KD_EMIT_LAYOUTS_SVG, /* the same as a picture */
 } kd_emit;
 
 typedef struct kd_codegen_options {

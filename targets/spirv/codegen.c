@@ -166,11 +166,16 @@ static kd_status run(kd_codegen_job *job, const char *passes, const kd_gpu_confi
     return status;
 }
 
+static bool gives_layouts(const kd_codegen_job *job)
+{
+    return job->emit == KD_EMIT_LAYOUTS || job->emit == KD_EMIT_LAYOUTS_SVG;
+}
+
 static kd_status lower(kd_codegen_job *job, const kd_gpu_config *config)
 {
     kd_simt_result simt;
     kd_status status = run(job, kd_gpu_pipeline, config, "layouts");
-    if (status != KD_OK || job->emit == KD_EMIT_GPU || job->emit == KD_EMIT_LAYOUTS)
+    if (status != KD_OK || job->emit == KD_EMIT_GPU || gives_layouts(job))
         return status;
     if (!kd_lower_to_simt(job->module, kd_codegen_kernel(job), config, job->diags, job->arena, &simt))
         return KD_ERR_REPORTED;
@@ -181,8 +186,8 @@ static kd_status lower(kd_codegen_job *job, const kd_gpu_config *config)
     return run(job, simt_level, config, "its passes");
 }
 
-/* A table for each kind of tile in the kernel. */
-static void print_layouts(kd_codegen_job *job, const kd_block *block, kd_map *printed, kd_strbuf *out)
+/* A table, or a picture, for each kind of tile in the kernel. out_height: of all pictures. */
+static void print_layouts(kd_codegen_job *job, const kd_block *block, kd_map *printed, kd_strbuf *out, unsigned *out_height)
 {
     KD_FOREACH_OP (op, block) {
         for (unsigned i = 0; i < op->n_results; i++) {
@@ -191,12 +196,16 @@ static void print_layouts(kd_codegen_job *job, const kd_block *block, kd_map *pr
             if (!type->layout || *known)
                 continue;
             *known = job;
+            if (job->emit == KD_EMIT_LAYOUTS_SVG) {
+                *out_height += kd_layout_svg(type->layout, type, *out_height, out);
+                continue;
+            }
             kd_strbuf_printf(out, "%s\n", type->text);
             kd_layout_print(type->layout, type, out);
             kd_strbuf_puts(out, "\n");
         }
         for (unsigned r = 0; r < op->n_regions; r++)
-            print_layouts(job, kd_op_region(op, r), printed, out);
+            print_layouts(job, kd_op_region(op, r), printed, out, out_height);
     }
 }
 
@@ -204,8 +213,13 @@ static kd_status give_layouts(kd_codegen_job *job)
 {
     kd_map printed = kd_map_in(job->scratch);
     kd_strbuf text = kd_strbuf_in(job->arena);
-    print_layouts(job, kd_op_region(kd_codegen_kernel(job), 0), &printed, &text);
-    job->out->bytes = kd_str_of(kd_strbuf_text(&text));
+    unsigned height = 0;
+    print_layouts(job, kd_op_region(kd_codegen_kernel(job), 0), &printed, &text, &height);
+    const char *all = kd_strbuf_text(&text);
+    if (job->emit == KD_EMIT_LAYOUTS_SVG)
+        all = kd_arena_printf(job->arena, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" height=\"%u\">\n%s</svg>\n", height,
+                              all);
+    job->out->bytes = kd_str_of(all);
     return KD_OK;
 }
 
@@ -229,7 +243,7 @@ static kd_status compile_for(kd_codegen_job *job, const kd_gpu_device *device, u
     status = lower(job, &config);
     if (status != KD_OK)
         return status;
-    if (job->emit == KD_EMIT_LAYOUTS)
+    if (gives_layouts(job))
         return give_layouts(job);
     if (job->emit == KD_EMIT_GPU || job->emit == KD_EMIT_SIMT)
         return kd_codegen_give_text(job);

@@ -483,7 +483,7 @@ static void for_people(void **state)
                                                 "              0         1         2         3\n"
                                                 "    0     0:0.0     0:0.1     0:1.0     0:1.1\n"
                                                 "    1     1:0.0     1:0.1     1:1.0     1:1.1\n");
-    kd_layout_svg(l, shape, &svg);
+    assert_int_equal(kd_layout_svg(l, shape, 0, &svg), 64 + 2 * 20 + 10);
     assert_non_null(strstr(kd_strbuf_text(&svg), "<title>[1, 3]: sub-group 1, lane 1, register 1</title>"));
     assert_non_null(strstr(kd_strbuf_text(&svg), "</svg>\n"));
     const kd_type *big = kd_type_tile(f->ctx, kd_type_scalar(f->ctx, KD_F32), 2, (const int64_t[]){256, 256});
