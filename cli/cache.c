@@ -1,6 +1,7 @@
 /* cache.c - 'kdsl cache': what is compiled already. */
 #include "base/vec.h"
 #include "cli/cli.h"
+#include "graph/graph.h"
 #include "runtime/cache.h"
 
 #include <stdlib.h>
@@ -93,13 +94,17 @@ static int list_entries(kd_cache *cache, kd_arena *arena, bool json)
 
 static int clear(kd_cache *cache)
 {
-    uint64_t n = 0;
+    uint64_t n = 0, n_graphs = 0;
     kd_failure why = {0};
+    (void)kd_executable_clear_cache(&n_graphs);
     if (kd_cache_clear(cache, &n, &why) != KD_OK) {
         kd_cli_error("%s", why.text);
         return KD_EXIT_WORLD;
     }
-    printf("removed %llu %s\n", (unsigned long long)n, n == 1 ? "kernel" : "kernels");
+    printf("removed %llu %s", (unsigned long long)n, n == 1 ? "kernel" : "kernels");
+    if (n_graphs)
+        printf(" and %llu %s", (unsigned long long)n_graphs, n_graphs == 1 ? "graph" : "graphs");
+    printf("\n");
     return KD_EXIT_OK;
 }
 

@@ -112,6 +112,9 @@ kd_status kd_executable_open(const char *path, const kd_graph_options *options, 
 /* Whether kd_executable_open found it in the cache, or in a .kx file. */
 bool kd_executable_is_loaded(const kd_executable *executable);
 
+/* Removes what kd_executable_open kept. *out_n_removed counts it. */
+kd_status kd_executable_clear_cache(uint64_t *out_n_removed);
+
 /* ---- what is in an executable ---- */
 
 typedef struct kd_tensor_info {

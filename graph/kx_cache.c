@@ -91,13 +91,13 @@ static int by_last_use(const void *a, const void *b)
     return x->used_at.tv_nsec < y->used_at.tv_nsec ? -1 : x->used_at.tv_nsec > y->used_at.tv_nsec;
 }
 
-/* Removes what was not used for longest, until so many bytes are left at most. */
-static void trim(const char *folder, uint64_t limit_bytes)
+/* Removes what was not used for longest, until so many bytes are left at most. Returns how many went. */
+static unsigned trim(const char *folder, uint64_t limit_bytes)
 {
     DIR *dir = opendir(folder);
     entry *entries = dir ? calloc(MAX_CACHED, sizeof *entries) : NULL;
     uint64_t sum = 0;
-    unsigned n = 0;
+    unsigned n = 0, n_removed = 0;
     for (struct dirent *d; entries && n < MAX_CACHED && (d = readdir(dir));) {
         struct stat st;
         if (strlen(d->d_name) >= sizeof entries->name || d->d_name[0] == '.' ||
@@ -111,11 +111,14 @@ static void trim(const char *folder, uint64_t limit_bytes)
     if (entries)
         qsort(entries, n, sizeof *entries, by_last_use);
     for (unsigned i = 0; i < n && sum > limit_bytes; i++)
-        if (unlinkat(dirfd(dir), entries[i].name, 0) == 0)
+        if (unlinkat(dirfd(dir), entries[i].name, 0) == 0) {
             sum -= entries[i].n_bytes;
+            n_removed++;
+        }
     free(entries);
     if (dir)
         closedir(dir);
+    return n_removed;
 }
 
 /* What cannot be kept is compiled anew next time. */
@@ -176,4 +179,12 @@ kd_status kd_executable_open(const char *path, const kd_graph_options *options, 
     if (status == KD_OK && caches)
         keep(*out_executable, folder, cached, limit_bytes);
     return status;
+}
+
+kd_status kd_executable_clear_cache(uint64_t *out_n_removed)
+{
+    char folder[PATH_MAX];
+    uint64_t unused;
+    *out_n_removed = cache_folder(folder, &unused) && is_ours(folder, true) ? trim(folder, 0) : 0;
+    return KD_OK;
 }

@@ -137,6 +137,12 @@ def test_cache(kdsl, tmp_path, model, cache):
     assert "compile" in run(kdsl, tmp_path, model, "--time", "--no-fusion", **cache)[0].stdout and len(entries(tmp_path)) == 2
 
 
+def test_clear(kdsl, tmp_path, model, cache):
+    run(kdsl, tmp_path, model, **cache)
+    assert " and 1 graph\n" in kdsl("cache", "clear", **cache).stdout
+    assert not entries(tmp_path)
+
+
 def test_damaged_cache(kdsl, tmp_path, model, cache):
     """A damaged entry is like none, and is replaced; one that others could have written is not used."""
     _, expected = run(kdsl, tmp_path, model, **cache)

@@ -66,6 +66,12 @@ def test_vision(kdsl, tmp_path, name, layout):
     check(kdsl, tmp_path, randomize(VISION[name](weights=None)), torch.randn(1, 3, 224, 224), layout=layout, rtol=1e-3, atol=1e-3)
 
 
+def test_vision_transformer(kdsl, tmp_path):
+    torch.manual_seed(3)
+    model = torchvision.models.VisionTransformer(image_size=32, patch_size=8, num_layers=2, num_heads=4, hidden_dim=64, mlp_dim=128)
+    check(kdsl, tmp_path, model, torch.randn(1, 3, 32, 32), rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_bert(kdsl, tmp_path, layout):
     torch.manual_seed(1)
