@@ -51,26 +51,36 @@ static kd_gvalue *searched(kd_decomposer *d, kd_gvalue *x, bool largest)
     return build_where(d, is_number, x, kd_garg_float(INFINITY));
 }
 
-/* Where along a dimension the first element is that equals the largest; kept as a dimension of one. */
-static kd_gvalue *first_largest(kd_decomposer *d, kd_gvalue *x, kd_gvalue *places, int64_t dim, kd_gvalue **out_largest)
+/* A number that no number of the type is less than. */
+static kd_garg least_of(kd_scalar type)
+{
+    unsigned bits = 8 * kd_scalar_bytes(type);
+    if (kd_scalar_is_float(type))
+        return kd_garg_float(-INFINITY);
+    return kd_garg_int(kd_scalar_is_unsigned(type) ? 0 : -(int64_t)(UINT64_C(1) << (bits - 2)) * 2);
+}
+
+/* Where along a dimension the first element is that equals the largest of those that are left (NULL: all are); kept as a dimension of one. */
+static kd_gvalue *first_largest(kd_decomposer *d, kd_gvalue *x, kd_gvalue *left, kd_gvalue *places, int64_t dim)
 {
     kd_garg over = ints_arg(d->arena, 1, &dim);
-    *out_largest = BUILD(d, peak, kd_garg_value(x), over, bool_arg(true));
-    kd_gvalue *hit = build_two(d, KD_GOP_eq, x, *out_largest);
+    kd_gvalue *candidates = left ? build_where(d, left, x, least_of(x->type.type)) : x;
+    kd_gvalue *hit = build_two(d, KD_GOP_eq, candidates, BUILD(d, peak, kd_garg_value(candidates), over, bool_arg(true)));
+    hit = left ? build_two(d, KD_GOP_logical_and, hit, left) : hit; /* one that is left may be the least number itself */
     return BUILD(d, amin, kd_garg_value(build_where(d, hit, places, kd_garg_int(x->type.shape[dim]))), over, bool_arg(true));
 }
 
 void kd_decompose_position(kd_decomposer *d)
 {
     bool with_values = d->of->n_results == 2;
-    kd_gvalue *x = decompose_operand(d, 0), *largest;
+    kd_gvalue *x = decompose_operand(d, 0);
     kd_gop_code code = d->of->op->code;
     if (!kd_gnode_has(d->of, 1) || !x->type.n_dims)
         x = flat(d, x);
     int64_t dim = kd_gnode_has(d->of, 1) ? kd_gnode_dim(kd_gnode_int(d->of, 1, 0), x->type.n_dims) : 0;
     bool is_max = code == KD_GOP_argmax || code == KD_GOP_max_dim;
     kd_gvalue *places = build_places(d, x->type.n_dims, (unsigned)dim, x->type.shape[dim]);
-    kd_gvalue *at = first_largest(d, searched(d, x, is_max), places, dim, &largest);
+    kd_gvalue *at = first_largest(d, searched(d, x, is_max), NULL, places, dim);
     const kd_tensor_type *t = &d->of->results[with_values]->type;
     decompose_finish(d, with_values, build_convert(d, build_view(d, at, t->n_dims, t->shape), KD_I64));
     if (!with_values)
@@ -85,18 +95,17 @@ void kd_decompose_topk(kd_decomposer *d)
 {
     kd_gvalue *x = decompose_operand(d, 0), *y = searched(d, x, kd_gnode_bool(d->of, 3));
     int64_t dim = kd_gnode_dim(kd_gnode_int(d->of, 2, -1), x->type.n_dims), k = d->of->results[0]->type.shape[dim];
-    bool is_float = kd_scalar_is_float(y->type.type);
     kd_gvalue *places = build_places(d, x->type.n_dims, (unsigned)dim, x->type.shape[dim]), **at = kd_arena_array(d->arena, kd_gvalue *, (size_t)k + 1);
     if (!k) {
         decompose_finish(d, 0, BUILD(d, slice, kd_garg_value(x), kd_garg_int(dim), kd_garg_int(0), kd_garg_int(0), kd_garg_int(1)));
         decompose_finish(d, 1, build_convert(d, d->map[d->of->results[0]->id], KD_I64));
         return;
     }
+    kd_gvalue *left = NULL;
     for (int64_t i = 0; i < k; i++) {
-        kd_gvalue *peak;
-        at[i] = first_largest(d, y, places, dim, &peak);
+        at[i] = first_largest(d, y, left, places, dim);
         kd_gvalue *others = build_two(d, KD_GOP_ne, places, at[i]);
-        y = build_where(d, others, y, is_float ? kd_garg_float(-INFINITY) : kd_garg_int(INT32_MIN));
+        left = left ? build_two(d, KD_GOP_logical_and, left, others) : others;
     }
     kd_gvalue *indices = BUILD(d, cat, values_arg(d->arena, (unsigned)k, at), kd_garg_int(dim));
     decompose_finish(d, 1, build_convert(d, indices, KD_I64));

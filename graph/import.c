@@ -340,6 +340,26 @@ static kd_status set_default(import *in, const kd_gparam *p, kd_garg *out)
     return KD_OK;
 }
 
+/* How many numbers a list may hold: mostly one for each dimension. */
+static unsigned most_numbers(const kd_gop *op)
+{
+    switch (op->code) {
+    case KD_GOP_split_sizes: return MAX_RESULTS;
+    case KD_GOP_pad: return 2 * KD_TENSOR_MAX_DIMS;
+    default: return KD_TENSOR_MAX_DIMS;
+    }
+}
+
+static kd_status check_arg(import *in, const kd_gop *op, unsigned i, const kd_gparam *p, const kd_garg *arg)
+{
+    if (!fits(op, i, p, arg))
+        return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' must be of the kind %.*s", KD_STR_ARG(p->name), KD_STR_ARG(p->type_text));
+    if (p->kind == KD_PARAM_INTS && arg->kind == KD_GARG_LIST && arg->list.n > most_numbers(op))
+        return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' has %u numbers; at most %u are possible", KD_STR_ARG(p->name), arg->list.n,
+                   most_numbers(op));
+    return KD_OK;
+}
+
 static kd_status read_args(import *in, const kd_gop *op, yyjson_val *positional, yyjson_val *named, const kd_garg **out,
                            unsigned *out_n)
 {
@@ -355,11 +375,10 @@ static kd_status read_args(import *in, const kd_gop *op, yyjson_val *positional,
             return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' is given twice", KD_STR_ARG(params[i].name));
         used += by_name != NULL;
         kd_status status = v || by_name ? read_arg(in, v ? v : by_name, 0, &args[i]) : set_default(in, &params[i], &args[i]);
+        if (status == KD_OK)
+            status = check_arg(in, op, i, &params[i], &args[i]);
         if (status)
             return status;
-        if (!fits(op, i, &params[i], &args[i]))
-            return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' must be of the kind %.*s", KD_STR_ARG(params[i].name),
-                       KD_STR_ARG(params[i].type_text));
     }
     if (yyjson_obj_size(named) != used)
         return bad(in, KD_ERR_DAMAGED, "\"kw\" has a name that is no parameter of this op");
@@ -418,7 +437,7 @@ static kd_status read_node(import *in, yyjson_val *v)
     in->at = yyjson_is_str(yyjson_obj_get(v, "at")) ? keep_text(in, yyjson_obj_get(v, "at")) : NULL;
     kd_gnode *node = kd_arena_new(in->arena, kd_gnode);
     node->at = in->at;
-    node->op = kd_gop_find(text_of(op_name));
+    node->op = kd_str_starts_with(text_of(op_name), "aten.") ? kd_gop_find(text_of(op_name)) : NULL; /* others are kdsl's own */
     node->origin = name[0] == '%' ? kd_arena_strdup(in->arena, name) : kd_arena_printf(in->arena, "%%%s", name);
     if (!node->op)
         return bad(in, KD_ERR_UNSUPPORTED, "kdsl does not know this op");

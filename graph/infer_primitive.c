@@ -142,13 +142,16 @@ kd_status kd_infer_addmm(kd_infer *cx, const kd_gnode *node)
 /* One number for each spatial dimension; a single number stands for all. */
 static bool spatial(const kd_gnode *node, unsigned i, unsigned n, int64_t least, int64_t *out)
 {
-    unsigned given = kd_gnode_ints(node, i, out, n);
-    for (unsigned d = given; d < n && given == 1; d++)
-        out[d] = out[0];
-    for (unsigned d = 0; d < n && given; d++)
+    int64_t given[KD_TENSOR_MAX_DIMS];
+    unsigned n_given = kd_gnode_ints(node, i, given, KD_TENSOR_MAX_DIMS);
+    if (n_given != n && n_given != 1)
+        return false;
+    for (unsigned d = 0; d < n; d++) {
+        out[d] = given[n_given == 1 ? 0 : d];
         if (out[d] < least || out[d] > INT32_MAX)
             return false;
-    return given == n || given == 1;
+    }
+    return true;
 }
 
 static kd_status convolved(kd_infer *cx, const kd_gnode *node, int64_t groups)

@@ -17,6 +17,12 @@ kd_scalar kd_compute_type(kd_scalar type)
     return type == KD_F16 || type == KD_BF16 ? KD_F32 : type;
 }
 
+/* A number beyond the ends becomes the nearest one, and what is no number 0. */
+static int64_t to_int(double value)
+{
+    return isnan(value) ? 0 : value >= 0x1p63 ? INT64_MAX : value < -0x1p63 ? INT64_MIN : (int64_t)value;
+}
+
 const char *kd_number_text(kd_arena *arena, const kd_garg *number, kd_scalar type)
 {
     char text[KD_MAX_DOUBLE_TEXT];
@@ -24,7 +30,7 @@ const char *kd_number_text(kd_arena *arena, const kd_garg *number, kd_scalar typ
     if (type == KD_I1) /* with a truth value, 0 would make a number of it */
         return value != 0 ? "True" : "False";
     if (!kd_scalar_is_float(type))
-        return kd_arena_printf(arena, "%" PRId64, number->kind == KD_GARG_FLOAT ? (int64_t)number->f : number->i);
+        return kd_arena_printf(arena, "%" PRId64, number->kind == KD_GARG_FLOAT ? to_int(number->f) : number->i);
     if (isnan(value) || isinf(value))
         return isnan(value) ? "float('nan')" : value < 0 ? "float('-inf')" : "float('inf')";
     for (int digits = 1; digits <= 17; digits++) {

@@ -205,7 +205,7 @@ def copy(d, op):
 
 @case("aten.full.default")
 def full(d, op):
-    d.graph.op(op, d.shape(), d.pick(2, 2.5, True, -1), **d.pick({}, {"dtype": d.pick(f32, i64, bf16)}))
+    d.graph.op(op, d.shape(), d.pick(2, 2.5, True, -1), **d.pick({}, {"dtype": d.pick(f32, i64, bf16, i1)}))
 
 
 @case("aten.zeros.default", "aten.ones.default")
@@ -409,7 +409,7 @@ def position(d, op):
 @case("aten.topk.default")
 def topk(d, op):
     shape = d.shape(1, 3, 5, 9)
-    x = torch.from_numpy(d.rng.permutation(int(np.prod(shape))).reshape(shape)).to(d.pick(f32, i64))
+    x = torch.from_numpy(d.rng.permutation(int(np.prod(shape))).reshape(shape)).to(d.pick(f32, i64, torch.int8, u8))
     d.graph.op(op, d.graph.input(d.memory(x)), int(d.rng.integers(0, 6)), d.dim(len(shape)), bool(d.rng.random() < 0.5))
 
 
@@ -641,7 +641,7 @@ def attention(d, op):
     d.graph.op(op, q, k, v, mask, 0.0, causal, **kw)
 
 
-ELSEWHERE = {    # PyTorch computes these on GPUs only: their shape is that of attention, see test_attention.py
+ELSEWHERE = {    # PyTorch computes these on GPUs only: they are written out as attention_cpu is
     "aten._scaled_dot_product_flash_attention.default", "aten._scaled_dot_product_efficient_attention.default",
     "aten._scaled_dot_product_fused_attention_overrideable.default"}
 

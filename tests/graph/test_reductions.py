@@ -97,3 +97,20 @@ def test_batch_norm(kdsl, tmp_path):
 
     y, _, _ = g.op("aten._native_batch_norm_legit_no_training.default", x, w, b, m, v, 0.1, 1e-5, is_=reference)
     g.check(kdsl, tmp_path, g.op("aten.relu.default", y, is_=lambda y: np.maximum(y, 0)), kernels=2)
+
+
+@pytest.mark.parametrize("dtype, least", [("f", -np.inf), ("q", -1 << 63), ("i", -1 << 31), ("b", -128), ("B", 0)])
+@pytest.mark.parametrize("largest", [True, False])
+def test_topk_finds_the_least(kdsl, tmp_path, dtype, least, largest):
+    """Numbers that nothing is less than, several times, are found like others: each at its own place."""
+    g = Graph()
+    x = g.input("x", np.array([[least, 3, least, 1, least], [3, 2, least, least, 1]], dtype))
+    order = np.argsort(-x.array.astype(object) if largest else x.array, axis=1, kind="stable")
+    values, places = g.op("aten.topk.default", x, 5, 1, largest, is_=lambda x: (np.take_along_axis(x, order, 1), order))
+    g.check(kdsl, tmp_path, values, places)
+
+
+def test_full_of_truth(kdsl, tmp_path):
+    """Any number but 0 is true."""
+    g = Graph()
+    g.check(kdsl, tmp_path, *[g.op("aten.full.default", [3], n, is_=lambda n=n: np.full(3, n, bool), dtype="i1") for n in (2, 0.5, 0, -1, float("inf"))])
