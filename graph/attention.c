@@ -44,7 +44,8 @@ bool kd_attention_operand(kd_arena *arena, const kd_gvalue *value, kd_attention_
     out->offset = place.constant;
     memset(out->strides, 0, sizeof out->strides);
     for (unsigned i = 0; i < place.n_terms; i++) {
-        const kd_index_atom *atom = place.terms[i].atom, *of = atom->kind == KD_ATOM_DIV && atom->of.n_terms == 1 ? atom->of.terms[0].atom : NULL;
+        const kd_index_atom *atom = place.terms[i].atom,
+                            *of = atom->kind == KD_ATOM_DIV && atom->of.n_terms == 1 ? atom->of.terms[0].atom : NULL;
         bool is_shared = of && of->kind == KD_ATOM_VAR && of->id == HEAD && atom->of.terms[0].factor == 1 && !atom->of.constant;
         if (atom->kind != KD_ATOM_VAR && !is_shared)
             return false;
@@ -58,7 +59,8 @@ bool kd_attention_operand(kd_arena *arena, const kd_gvalue *value, kd_attention_
 }
 
 /* "query + batch * 4096 + row[:, None] * 64": where the elements of a tile are. names: of the four coordinates. */
-static const char *places_text(attention_text *a, const char *pointer, const int64_t strides[4], int64_t offset, const char *const names[4])
+static const char *places_text(attention_text *a, const char *pointer, const int64_t strides[4], int64_t offset,
+                               const char *const names[4])
 {
     kd_strbuf text = kd_strbuf_in(a->arena);
     kd_strbuf_puts(&text, pointer);
@@ -78,7 +80,8 @@ static const char *mask_text(attention_text *a, const char *one, const char *two
     const char *other = loads ? ", other=0" : "";
     if (!one && !two)
         return "";
-    return one && two ? kd_arena_printf(a->arena, ", mask=%s & %s%s", one, two, other) : kd_arena_printf(a->arena, ", mask=%s%s", one ? one : two, other);
+    return one && two ? kd_arena_printf(a->arena, ", mask=%s & %s%s", one, two, other)
+                      : kd_arena_printf(a->arena, ", mask=%s%s", one ? one : two, other);
 }
 
 static const char *operand_places(attention_text *a, unsigned arg, const char *pointer, const char *const names[4])
@@ -143,7 +146,8 @@ static void write_scores(attention_text *a)
     if (ends)
         line(a, "    scores = tl.where(col[None, :] < N, scores, float('-inf'))");
     line(a, "    new_peak = tl.maximum(peak, tl.max(scores, axis=1))");
-    line(a, "    %s", mask ? "base = tl.where(new_peak == float('-inf'), 0.0, new_peak)  # rows that are all masked so far" : "base = new_peak");
+    line(a, "    %s",
+         mask ? "base = tl.where(new_peak == float('-inf'), 0.0, new_peak)  # rows that are all masked so far" : "base = new_peak");
     line(a, "    power = tl.exp2(scores - base[:, None])");
     line(a, "    fade = tl.exp2(peak - base)");
     line(a, "    total = total * fade + tl.sum(power, axis=1)");
@@ -155,7 +159,8 @@ static void write_body(attention_text *a)
     const char *const query_at[] = {"batch", "head", "row[:, None]", "along[None, :]"};
     const char *const key_at[] = {"batch", "head", "col[None, :]", "along[:, None]"};
     const char *value_along = a->value_block != a->block ? "value_along[None, :]" : "along[None, :]";
-    const char *const value_at[] = {"batch", "head", "col[:, None]", value_along}, *const out_at[] = {"batch", "head", "row[:, None]", value_along};
+    const char *const value_at[] = {"batch", "head", "col[:, None]", value_along}, *const out_at[] = {"batch", "head",
+                                                                                                      "row[:, None]", value_along};
     const char *rows_end = a->n_rows % a->rows ? "(row[:, None] < M)" : NULL;
     bool cols_end = a->n_cols % a->cols, width_ends = a->width != a->block, value_ends = a->value_width != a->value_block;
     const char *in_value = value_ends ? kd_arena_printf(a->arena, "(%s < %" PRId64 ")", value_along, a->value_width) : NULL;
@@ -165,9 +170,11 @@ static void write_body(attention_text *a)
     line(a, "peak = tl.full([ROWS], float('-inf'), tl.float32)");
     line(a, "total = tl.full([ROWS], 0.0, tl.float32)");
     line(a, "mixed = tl.full([ROWS, %s], 0.0, tl.float32)", a->value_block != a->block ? "VALUE_WIDTH" : "WIDTH");
-    line(a, kd_gnode_bool(a->node, CAUSAL) ? "for start in range(0, tl.minimum(first + ROWS, N), COLS):" : "for start in range(0, N, COLS):");
+    line(a, kd_gnode_bool(a->node, CAUSAL) ? "for start in range(0, tl.minimum(first + ROWS, N), COLS):"
+                                           : "for start in range(0, N, COLS):");
     line(a, "    col = start + tl.arange(0, COLS)");
-    line(a, "    k = tl.load(%s%s)", operand_places(a, KEY, "key", key_at), mask_text(a, cols_end ? "(col[None, :] < N)" : NULL, in_column, true));
+    line(a, "    k = tl.load(%s%s)", operand_places(a, KEY, "key", key_at),
+         mask_text(a, cols_end ? "(col[None, :] < N)" : NULL, in_column, true));
     const char *value_places = operand_places(a, VALUE, "value", value_at);
     write_scores(a);
     line(a, "    v = tl.load(%s%s)", value_places, mask_text(a, cols_end ? "(col[:, None] < N)" : NULL, in_value, true));
@@ -180,7 +187,8 @@ static void write_body(attention_text *a)
     int64_t strides[4];
     for (unsigned d = 0; d < 4; d++)
         strides[d] = out->type.shape[d] == 1 ? 0 : out->type.strides[d];
-    line(a, "tl.store(%s, mixed / total[:, None]%s)", places_text(a, "out", strides, 0, out_at), mask_text(a, rows_end, in_value, false));
+    line(a, "tl.store(%s, mixed / total[:, None]%s)", places_text(a, "out", strides, 0, out_at),
+         mask_text(a, rows_end, in_value, false));
 }
 
 static void write_head(attention_text *a, kd_strbuf *text)
@@ -196,7 +204,8 @@ static void write_head(attention_text *a, kd_strbuf *text)
         kd_strbuf_printf(&signature, "*%s%s, ", kd_scalar_triton_name(b->type.type), b->place == KD_PLACE_ARENA ? ":16" : "");
     }
     kd_strbuf_puts(text, "M: tl.constexpr, N: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, WIDTH: tl.constexpr");
-    kd_strbuf_printf(&signature, "%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64, a->n_rows, a->n_cols, a->rows, a->cols, a->block);
+    kd_strbuf_printf(&signature, "%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64, a->n_rows, a->n_cols, a->rows,
+                     a->cols, a->block);
     if (a->value_block != a->block) {
         kd_strbuf_puts(text, ", VALUE_WIDTH: tl.constexpr");
         kd_strbuf_printf(&signature, ", %" PRId64, a->value_block);
@@ -213,8 +222,16 @@ void kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd
 {
     const kd_tensor_type *q = &kd_gnode_tensor(node, QUERY)->type, *k = &kd_gnode_tensor(node, KEY)->type;
     const kd_tensor_type *v = &kd_gnode_tensor(node, VALUE)->type;
-    attention_text a = {.plan = plan, .arena = plan->arena, .node = node, .out = out, .text = kd_strbuf_in(plan->arena),
-                        .n_batch = q->shape[0], .n_heads = q->shape[1], .n_rows = q->shape[2], .n_cols = k->shape[2], .width = q->shape[3],
+    attention_text a = {.plan = plan,
+                        .arena = plan->arena,
+                        .node = node,
+                        .out = out,
+                        .text = kd_strbuf_in(plan->arena),
+                        .n_batch = q->shape[0],
+                        .n_heads = q->shape[1],
+                        .n_rows = q->shape[2],
+                        .n_cols = k->shape[2],
+                        .width = q->shape[3],
                         .value_width = v->shape[3]};
     *out = (kd_kernel_source){.name = kd_arena_printf(plan->arena, "attention_%u", number), .nodes = node->origin};
     a.rows = block_of(a.n_rows, MAX_ROWS);

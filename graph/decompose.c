@@ -49,8 +49,8 @@ static void add_to_key(kd_strbuf *key, const kd_garg *arg)
 /* Where the value is kept that a node with the same op and arguments has; NULL: it is not looked for. */
 static kd_gvalue **known_value(kd_decomposer *d, const kd_gnode *node)
 {
-    bool is_simple = node->n_results == 1 && (node->op->lowering == KD_LOWER_POINTWISE || node->op->lowering == KD_LOWER_REDUCTION ||
-                                              node->op->lowering == KD_LOWER_VIEW);
+    bool is_simple = node->n_results == 1 && (node->op->lowering == KD_LOWER_POINTWISE ||
+                                              node->op->lowering == KD_LOWER_REDUCTION || node->op->lowering == KD_LOWER_VIEW);
     if (!is_simple)
         return NULL;
     kd_strbuf key = kd_strbuf_in(d->arena);
@@ -82,8 +82,7 @@ kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_result
     const char *op = strchr(node->op->name, '.') + 1;
     node->results = kd_arena_array(d->arena, kd_gvalue *, n_results);
     for (unsigned i = 0; i < n_results; i++) {
-        const char *name =
-            kd_arena_printf(d->arena, "%s.%.*s%u", d->of->results[0]->name, (int)strcspn(op, "."), op, d->n_made++);
+        const char *name = kd_arena_printf(d->arena, "%s.%.*s%u", d->of->results[0]->name, (int)strcspn(op, "."), op, d->n_made++);
         node->results[i] = kd_graph_add_value(d->to, name, &types[i]);
         node->results[i]->def = node;
         node->results[i]->result = i;
@@ -175,8 +174,10 @@ static bool same_strides(const kd_tensor_type *a, const kd_tensor_type *b)
 void decompose_finish(kd_decomposer *d, unsigned result, kd_gvalue *value)
 {
     const kd_gvalue *old = d->of->results[result];
-    bool is_pointwise = value->def && (value->def->op->lowering == KD_LOWER_POINTWISE || value->def->op->lowering == KD_LOWER_REDUCTION);
-    if (value->type.type == old->type.type && is_pointwise && same_strides(&value->type, &old->type) && value->def->origin != d->of->origin) {
+    bool is_pointwise =
+        value->def && (value->def->op->lowering == KD_LOWER_POINTWISE || value->def->op->lowering == KD_LOWER_REDUCTION);
+    if (value->type.type == old->type.type && is_pointwise && same_strides(&value->type, &old->type) &&
+        value->def->origin != d->of->origin) {
         d->map[old->id] = value; /* another node's, which computes the same */
         return;
     }
@@ -203,7 +204,8 @@ void decompose_fail(kd_decomposer *d, const char *format, ...)
 void kd_decompose_full(kd_decomposer *d)
 {
     const kd_tensor_type *t = &d->of->results[0]->type;
-    decompose_finish(d, 0, BUILD(d, full, ints_arg(d->arena, t->n_dims, t->shape), kd_gnode_filling(d->of), text_arg(kd_scalar_name(t->type))));
+    decompose_finish(
+        d, 0, BUILD(d, full, ints_arg(d->arena, t->n_dims, t->shape), kd_gnode_filling(d->of), text_arg(kd_scalar_name(t->type))));
 }
 
 void kd_decompose_arange(kd_decomposer *d)

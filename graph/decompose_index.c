@@ -40,7 +40,8 @@ static kd_gvalue *last_hit(kd_decomposer *d, kd_gvalue *hits)
     unsigned n = hits->type.n_dims;
     int64_t last = -1;
     kd_gvalue *places = build_places(d, n, n - 1, hits->type.shape[n - 1]);
-    return BUILD(d, peak, kd_garg_value(build_where(d, hits, places, kd_garg_int(-1))), ints_arg(d->arena, 1, &last), bool_arg(false));
+    return BUILD(d, peak, kd_garg_value(build_where(d, hits, places, kd_garg_int(-1))), ints_arg(d->arena, 1, &last),
+                 bool_arg(false));
 }
 
 static kd_gvalue *zero_where_not(kd_decomposer *d, kd_gvalue *condition, kd_gvalue *x)
@@ -84,9 +85,11 @@ static kd_gvalue *linear_index(kd_decomposer *d, const kd_index_layout *layout, 
             continue;
         by = build_convert(d, by, KD_I64);
         kd_gvalue *wrapped = BUILD(d, add_scalar, kd_garg_value(by), kd_garg_int(self->shape[i]), kd_garg_int(1));
-        by = BUILD(d, where, kd_garg_value(BUILD(d, lt_scalar, kd_garg_value(by), kd_garg_int(0))), kd_garg_value(wrapped), kd_garg_value(by));
+        by = BUILD(d, where, kd_garg_value(BUILD(d, lt_scalar, kd_garg_value(by), kd_garg_int(0))), kd_garg_value(wrapped),
+                   kd_garg_value(by));
         by = build_expand(d, by, layout->n_dims, layout->shape);
-        linear = linear ? build_two(d, KD_GOP_add, BUILD(d, mul_scalar, kd_garg_value(linear), kd_garg_int(self->shape[i])), by) : by;
+        linear =
+            linear ? build_two(d, KD_GOP_add, BUILD(d, mul_scalar, kd_garg_value(linear), kd_garg_int(self->shape[i])), by) : by;
     }
     return linear;
 }
@@ -195,7 +198,8 @@ void kd_decompose_index_put(kd_decomposer *d)
 static kd_gvalue *with_last(kd_decomposer *d, kd_gvalue *x, int64_t dim)
 {
     int64_t n = x->type.n_dims;
-    return BUILD(d, transpose, kd_garg_value(BUILD(d, unsqueeze, kd_garg_value(x), kd_garg_int(n))), kd_garg_int(dim), kd_garg_int(n));
+    return BUILD(d, transpose, kd_garg_value(BUILD(d, unsqueeze, kd_garg_value(x), kd_garg_int(n))), kd_garg_int(dim),
+                 kd_garg_int(n));
 }
 
 /* As large as a shape: more elements behind those that are there. */
@@ -234,6 +238,7 @@ void kd_decompose_scatter(kd_decomposer *d)
     kd_gvalue *is_hit = BUILD(d, ge_scalar, kd_garg_value(grown(d, at, t, kd_garg_int(-1))), kd_garg_int(0));
     kd_garg picked = d->of->args[3];
     if (src)
-        picked = kd_garg_value(grown(d, BUILD(d, gather, kd_garg_value(src), kd_garg_int(dim), kd_garg_value(at)), t, kd_garg_int(0)));
+        picked =
+            kd_garg_value(grown(d, BUILD(d, gather, kd_garg_value(src), kd_garg_int(dim), kd_garg_value(at)), t, kd_garg_int(0)));
     decompose_finish(d, 0, BUILD(d, where, kd_garg_value(is_hit), picked, kd_garg_value(self)));
 }

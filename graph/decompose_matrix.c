@@ -36,16 +36,19 @@ static kd_gvalue *as_rows(kd_decomposer *d, kd_gvalue *x)
 static void finish_as(kd_decomposer *d, kd_gvalue *value)
 {
     const kd_gvalue *old = d->of->results[0];
-    kd_gvalue *shaped = kd_tensor_same_shape(&value->type, &old->type) ? value : build_view(d, value, old->type.n_dims, old->type.shape);
+    kd_gvalue *shaped =
+        kd_tensor_same_shape(&value->type, &old->type) ? value : build_view(d, value, old->type.n_dims, old->type.shape);
     shaped->name = old->name;
     d->map[old->id] = shaped;
 }
 
 void kd_decompose_linear(kd_decomposer *d)
 {
-    kd_gvalue *rows = as_rows(d, decompose_operand(d, 0)), *weight = build_one(d, KD_GOP_t, decompose_operand(d, 1)), *bias = decompose_operand(d, 2);
-    finish_as(d, bias ? BUILD(d, addmm, kd_garg_value(bias), kd_garg_value(rows), kd_garg_value(weight), kd_garg_int(1), kd_garg_int(1))
-                      : build_two(d, KD_GOP_mm, rows, weight));
+    kd_gvalue *rows = as_rows(d, decompose_operand(d, 0)), *weight = build_one(d, KD_GOP_t, decompose_operand(d, 1)),
+              *bias = decompose_operand(d, 2);
+    finish_as(
+        d, bias ? BUILD(d, addmm, kd_garg_value(bias), kd_garg_value(rows), kd_garg_value(weight), kd_garg_int(1), kd_garg_int(1))
+                : build_two(d, KD_GOP_mm, rows, weight));
 }
 
 /* [..., M, K] with the batch dimensions of another shape, as [batch, M, K]. */
@@ -73,7 +76,8 @@ void kd_decompose_matmul(kd_decomposer *d)
         a = build_view(d, a, 2, (int64_t[]){1, a->type.shape[0]});
     if (b->type.n_dims == 1)
         b = build_view(d, b, 2, (int64_t[]){b->type.shape[0], 1});
-    finish_as(d, b->type.n_dims == 2 ? build_two(d, KD_GOP_mm, as_rows(d, a), b) : batched_product(d, a, b, n_batch, result->shape));
+    finish_as(d,
+              b->type.n_dims == 2 ? build_two(d, KD_GOP_mm, as_rows(d, a), b) : batched_product(d, a, b, n_batch, result->shape));
 }
 
 void kd_decompose_conv(kd_decomposer *d)
@@ -89,8 +93,8 @@ void kd_decompose_conv(kd_decomposer *d)
 
 void kd_decompose_max_pool2d(kd_decomposer *d)
 {
-    kd_garg args[KD_GOP_MAX_PARAMS] = {kd_garg_value(decompose_operand(d, 0)), d->of->args[1], d->of->args[2], d->of->args[3], d->of->args[4],
-                                       d->of->args[5]};
+    kd_garg args[KD_GOP_MAX_PARAMS] = {
+        kd_garg_value(decompose_operand(d, 0)), d->of->args[1], d->of->args[2], d->of->args[3], d->of->args[4], d->of->args[5]};
     finish_as(d, decompose_build(d, KD_GOP_max_pool2d, 2, args));
 }
 
@@ -100,7 +104,8 @@ static kd_gvalue *window_sums(kd_decomposer *d, kd_gvalue *x, const int64_t pad[
     if (pad[0] || pad[1] || pad[2] || pad[3])
         x = BUILD(d, pad, kd_garg_value(x), ints_arg(d->arena, 4, pad), kd_garg_float(0));
     int64_t ones[2] = {1, 1}, dims[2] = {-2, -1};
-    kd_gvalue *windows = BUILD(d, windows, kd_garg_value(x), ints_arg(d->arena, 2, size), ints_arg(d->arena, 2, stride), ints_arg(d->arena, 2, ones));
+    kd_gvalue *windows = BUILD(d, windows, kd_garg_value(x), ints_arg(d->arena, 2, size), ints_arg(d->arena, 2, stride),
+                               ints_arg(d->arena, 2, ones));
     return BUILD(d, sum, kd_garg_value(windows), ints_arg(d->arena, 2, dims), bool_arg(false), no_arg());
 }
 
@@ -216,7 +221,8 @@ static kd_gvalue *masked(kd_decomposer *d, const attention *a, kd_gvalue *scores
     else if (a->mask)
         scores = build_two(d, KD_GOP_add, scores, build_convert(d, a->mask, scores->type.type));
     if (a->is_causal) {
-        kd_gvalue *rows = build_places(d, n, n - 2, scores->type.shape[n - 2]), *cols = build_places(d, n, n - 1, scores->type.shape[n - 1]);
+        kd_gvalue *rows = build_places(d, n, n - 2, scores->type.shape[n - 2]),
+                  *cols = build_places(d, n, n - 1, scores->type.shape[n - 1]);
         scores = build_where(d, build_two(d, KD_GOP_le, cols, rows), scores, kd_garg_float(-INFINITY));
     }
     return scores;
@@ -250,8 +256,10 @@ static bool attend_at_once(kd_decomposer *d, const attention *a)
 {
     const kd_tensor_type *q = &a->query->type, *v = &a->value->type;
     unsigned n = q->n_dims;
-    bool wants_sums = d->of->n_results > 1 && d->of->results[1]->n_uses, is_small = q->shape[n - 1] <= MAX_WIDTH && v->shape[n - 1] <= MAX_WIDTH;
-    if (wants_sums || !is_small || !kd_scalar_is_float(q->type) || q->type == KD_F64 || !kd_tensor_n_elems(q) || !kd_tensor_n_elems(v))
+    bool wants_sums = d->of->n_results > 1 && d->of->results[1]->n_uses,
+         is_small = q->shape[n - 1] <= MAX_WIDTH && v->shape[n - 1] <= MAX_WIDTH;
+    if (wants_sums || !is_small || !kd_scalar_is_float(q->type) || q->type == KD_F64 || !kd_tensor_n_elems(q) ||
+        !kd_tensor_n_elems(v))
         return false;
     kd_gvalue *query = four_dims(d, a->query), *key = four_dims(d, a->key), *value = four_dims(d, a->value);
     kd_garg mask = no_arg();
@@ -259,8 +267,8 @@ static bool attend_at_once(kd_decomposer *d, const attention *a)
         int64_t shape[4] = {query->type.shape[0], query->type.shape[1], query->type.shape[2], key->type.shape[2]};
         mask = kd_garg_value(build_expand(d, a->mask, 4, shape));
     }
-    finish_as(d, BUILD(d, flash_attention, kd_garg_value(query), kd_garg_value(key), kd_garg_value(value), mask, bool_arg(a->is_causal),
-                       kd_garg_float(a->scale)));
+    finish_as(d, BUILD(d, flash_attention, kd_garg_value(query), kd_garg_value(key), kd_garg_value(value), mask,
+                       bool_arg(a->is_causal), kd_garg_float(a->scale)));
     kd_gvalue *result = d->map[d->of->results[0]->id];
     if (result->def->op->code == KD_GOP_flash_attention)
         memcpy(result->type.strides, d->of->results[0]->type.strides, sizeof result->type.strides);

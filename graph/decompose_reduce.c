@@ -15,8 +15,9 @@ void kd_decompose_sum_all(kd_decomposer *d)
 {
     kd_gvalue *x = build_convert(d, decompose_operand(d, 0), d->of->results[0]->type.type);
     bool is_sum = d->of->op->code == KD_GOP_sum_all;
-    decompose_finish(d, 0, is_sum ? BUILD(d, sum, kd_garg_value(x), no_arg(), bool_arg(false), no_arg())
-                                  : BUILD(d, prod, kd_garg_value(flat(d, x)), kd_garg_int(0), bool_arg(false), no_arg()));
+    decompose_finish(d, 0,
+                     is_sum ? BUILD(d, sum, kd_garg_value(x), no_arg(), bool_arg(false), no_arg())
+                            : BUILD(d, prod, kd_garg_value(flat(d, x)), kd_garg_int(0), bool_arg(false), no_arg()));
 }
 
 /* max, min, any and all over all or some dimensions. */
@@ -27,7 +28,10 @@ void kd_decompose_extreme(kd_decomposer *d)
     bool is_logical = true, has_dims = d->of->n_args > 1;
     switch (d->of->op->code) {
     case KD_GOP_max: is_logical = false; break;
-    case KD_GOP_min: is_logical = false; code = KD_GOP_amin; break;
+    case KD_GOP_min:
+        is_logical = false;
+        code = KD_GOP_amin;
+        break;
     case KD_GOP_all:
     case KD_GOP_all_dim:
     case KD_GOP_all_dims: code = KD_GOP_amin; break;
@@ -95,7 +99,8 @@ void kd_decompose_topk(kd_decomposer *d)
 {
     kd_gvalue *x = decompose_operand(d, 0), *y = searched(d, x, kd_gnode_bool(d->of, 3));
     int64_t dim = kd_gnode_dim(kd_gnode_int(d->of, 2, -1), x->type.n_dims), k = d->of->results[0]->type.shape[dim];
-    kd_gvalue *places = build_places(d, x->type.n_dims, (unsigned)dim, x->type.shape[dim]), **at = kd_arena_array(d->arena, kd_gvalue *, (size_t)k + 1);
+    kd_gvalue *places = build_places(d, x->type.n_dims, (unsigned)dim, x->type.shape[dim]),
+              **at = kd_arena_array(d->arena, kd_gvalue *, (size_t)k + 1);
     if (!k) {
         decompose_finish(d, 0, BUILD(d, slice, kd_garg_value(x), kd_garg_int(dim), kd_garg_int(0), kd_garg_int(0), kd_garg_int(1)));
         decompose_finish(d, 1, build_convert(d, d->map[d->of->results[0]->id], KD_I64));
@@ -162,7 +167,9 @@ void kd_decompose_mean(kd_decomposer *d)
     if (d->of->op->code == KD_GOP_mean && make_spatial_mean(d))
         return;
     bool has_dims = d->of->op->code == KD_GOP_mean;
-    decompose_finish(d, 0, build_mean(d, decompose_wide_operand(d, 0), has_dims ? d->of->args[1] : no_arg(), has_dims && kd_gnode_bool(d->of, 2)));
+    decompose_finish(
+        d, 0,
+        build_mean(d, decompose_wide_operand(d, 0), has_dims ? d->of->args[1] : no_arg(), has_dims && kd_gnode_bool(d->of, 2)));
 }
 
 /* var, std, and var with the mean: two passes over the elements, because E(x^2) - E(x)^2 loses digits. */
@@ -170,7 +177,8 @@ void kd_decompose_variance(kd_decomposer *d)
 {
     kd_gvalue *x = decompose_wide_operand(d, 0), *mean = build_mean(d, x, d->of->args[1], true);
     kd_gvalue *centered = build_two(d, KD_GOP_sub, x, mean);
-    kd_gvalue *sum = BUILD(d, sum, kd_garg_value(build_two(d, KD_GOP_mul, centered, centered)), d->of->args[1], bool_arg(true), no_arg());
+    kd_gvalue *sum =
+        BUILD(d, sum, kd_garg_value(build_two(d, KD_GOP_mul, centered, centered)), d->of->args[1], bool_arg(true), no_arg());
     double n = n_for_each(x, sum) - kd_gnode_number(d->of, 2, 1);
     kd_gvalue *y = build_with(d, KD_GOP_div_scalar, sum, n > 0 ? n : 0);
     const kd_tensor_type *t = &d->of->results[0]->type;
@@ -182,7 +190,9 @@ void kd_decompose_variance(kd_decomposer *d)
 
 void kd_decompose_vector_norm(kd_decomposer *d)
 {
-    kd_gvalue *x = build_convert(d, decompose_wide_operand(d, 0), kd_scalar_bytes(d->of->results[0]->type.type) == 8 ? KD_F64 : KD_F32), *y;
+    kd_gvalue *x = build_convert(d, decompose_wide_operand(d, 0),
+                                 kd_scalar_bytes(d->of->results[0]->type.type) == 8 ? KD_F64 : KD_F32),
+              *y;
     kd_garg dims = d->of->args[2], keep = bool_arg(kd_gnode_bool(d->of, 3));
     double order = kd_gnode_number(d->of, 1, 2);
     x = build_one(d, KD_GOP_abs, x);
@@ -190,7 +200,8 @@ void kd_decompose_vector_norm(kd_decomposer *d)
         kd_garg args[KD_GOP_MAX_PARAMS] = {kd_garg_value(x), dims, keep};
         y = decompose_build(d, order > 0 ? KD_GOP_amax : KD_GOP_amin, 1, args);
     } else if (order == 0) {
-        y = BUILD(d, sum, kd_garg_value(build_convert(d, build_with(d, KD_GOP_ne_scalar, x, 0), x->type.type)), dims, keep, no_arg());
+        y = BUILD(d, sum, kd_garg_value(build_convert(d, build_with(d, KD_GOP_ne_scalar, x, 0), x->type.type)), dims, keep,
+                  no_arg());
     } else {
         x = order == 1 ? x : build_with(d, KD_GOP_pow, x, order);
         y = BUILD(d, sum, kd_garg_value(x), dims, keep, no_arg());
@@ -219,7 +230,8 @@ kd_gvalue *build_softmax(kd_decomposer *d, kd_gvalue *x, int64_t dim, bool is_sa
     kd_gvalue *peak = BUILD(d, peak, kd_garg_value(x), dims, bool_arg(true));
     kd_gvalue *power = build_one(d, KD_GOP_exp, build_two(d, KD_GOP_sub, x, peak));
     kd_gvalue *sum = BUILD(d, sum, kd_garg_value(power), dims, bool_arg(true), no_arg()), *y = build_two(d, KD_GOP_div, power, sum);
-    return is_safe ? build_where(d, build_with(d, KD_GOP_gt_scalar, peak, -INFINITY), y, kd_garg_float(0)) : y; /* rows that are all masked */
+    return is_safe ? build_where(d, build_with(d, KD_GOP_gt_scalar, peak, -INFINITY), y, kd_garg_float(0))
+                   : y; /* rows that are all masked */
 }
 
 void kd_decompose_softmax(kd_decomposer *d)
@@ -325,5 +337,6 @@ void kd_decompose_batch_norm(kd_decomposer *d)
     kd_gvalue *scale = build_one(d, KD_GOP_rsqrt, build_with(d, KD_GOP_add_scalar, variance, batch_norm_eps(d->of)));
     scale = weight ? build_two(d, KD_GOP_mul, scale, weight) : scale;
     kd_gvalue *centered = build_two(d, KD_GOP_sub, x, build_along_channels(d, mean, x));
-    decompose_finish(d, 0, scale_and_shift(d, centered, build_along_channels(d, scale, x), bias ? build_along_channels(d, bias, x) : NULL));
+    decompose_finish(
+        d, 0, scale_and_shift(d, centered, build_along_channels(d, scale, x), bias ? build_along_channels(d, bias, x) : NULL));
 }

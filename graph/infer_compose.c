@@ -115,10 +115,12 @@ kd_status kd_infer_group_norm(kd_infer *cx, const kd_gnode *node)
     for (unsigned i = 1; i <= 2; i++) {
         const kd_gvalue *v = kd_gnode_tensor(node, i);
         if (v && (v->type.n_dims != 1 || v->type.shape[0] != channels))
-            return infer_bad(cx, "argument %u is %s, but the input has %lld channels", i, infer_type_text(cx, v), (long long)channels);
+            return infer_bad(cx, "argument %u is %s, but the input has %lld channels", i, infer_type_text(cx, v),
+                             (long long)channels);
     }
     cx->types[0] = *t;
-    kd_tensor_type row = {.type = kd_scalar_bytes(t->type) < 4 ? KD_F32 : t->type, .n_dims = 2, .shape = {n, groups}, .strides = {groups, 1}};
+    kd_tensor_type row = {
+        .type = kd_scalar_bytes(t->type) < 4 ? KD_F32 : t->type, .n_dims = 2, .shape = {n, groups}, .strides = {groups, 1}};
     cx->types[1] = cx->types[2] = row;
     return KD_OK;
 }
@@ -178,7 +180,8 @@ kd_status kd_infer_stack(kd_infer *cx, const kd_gnode *node)
         return infer_bad(cx, "dim is out of range for %s", kd_tensor_type_text(cx->arena, t));
     for (unsigned i = 1; i < list->list.n; i++)
         if (!kd_tensor_same_shape(&list->list.items[i].value->type, t))
-            return infer_bad(cx, "%s and %s differ", kd_tensor_type_text(cx->arena, t), infer_type_text(cx, list->list.items[i].value));
+            return infer_bad(cx, "%s and %s differ", kd_tensor_type_text(cx->arena, t),
+                             infer_type_text(cx, list->list.items[i].value));
     int64_t shape[KD_TENSOR_MAX_DIMS];
     for (int d = 0; d <= (int)t->n_dims; d++)
         shape[d] = d == dim ? list->list.n : t->shape[d - (d > dim)];

@@ -28,7 +28,8 @@ kd_status kd_infer_cat(kd_infer *cx, const kd_gnode *node)
                              (long long)kd_gnode_int(node, 1, 0));
         for (unsigned d = 0; d < t->n_dims; d++)
             if ((int)d != dim && t->shape[d] != like->shape[d])
-                return infer_bad(cx, "%s and %s differ in dimension %u", kd_tensor_type_text(cx->arena, like), infer_type_text(cx, value), d);
+                return infer_bad(cx, "%s and %s differ in dimension %u", kd_tensor_type_text(cx->arena, like),
+                                 infer_type_text(cx, value), d);
         extent += t->shape[dim];
     }
     kd_scalar type = kd_gnode_promote(node);
@@ -59,7 +60,8 @@ kd_status kd_infer_pad(kd_infer *cx, const kd_gnode *node)
         fits &= *extent >= 0;
     }
     return fits ? infer_one_result(cx, t->type, t->n_dims, shape)
-                : infer_bad(cx, "the padding %s does not fit %s", kd_shape_text(cx->arena, n < 8 ? n : 8, pad), infer_type_text(cx, self));
+                : infer_bad(cx, "the padding %s does not fit %s", kd_shape_text(cx->arena, n < 8 ? n : 8, pad),
+                            infer_type_text(cx, self));
 }
 
 static kd_status scattered(kd_infer *cx, const kd_gnode *node, const kd_gvalue *self, unsigned n_dims, const int64_t *shape)
@@ -143,7 +145,8 @@ kd_status kd_infer_gather(kd_infer *cx, const kd_gnode *node)
         return status;
     const kd_tensor_type *t = &self->type, *i = &indices->type;
     int dim = kd_gnode_dim(kd_gnode_int(node, 1, 0), t->n_dims);
-    bool selects = node->op->code == KD_GOP_index_select, fits = dim >= 0 && is_index(indices) && (selects ? i->n_dims <= 1 : i->n_dims == t->n_dims);
+    bool selects = node->op->code == KD_GOP_index_select,
+         fits = dim >= 0 && is_index(indices) && (selects ? i->n_dims <= 1 : i->n_dims == t->n_dims);
     for (int d = 0; d < (int)t->n_dims && fits && !selects; d++)
         fits = d == dim || i->shape[d] <= t->shape[d];
     if (!fits || (t->n_dims && !t->shape[dim] && kd_tensor_n_elems(i)))
@@ -205,7 +208,8 @@ kd_status kd_infer_index(kd_infer *cx, const kd_gnode *node)
         }
         const kd_gvalue *by = d < list->list.n && list->list.items[d].kind == KD_GARG_VALUE ? list->list.items[d].value : NULL;
         if (by && by->type.type == KD_I1)
-            return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "an index of type i1 gives a result whose shape depends on values, which is not supported");
+            return kd_fail(cx->why, KD_ERR_UNSUPPORTED,
+                           "an index of type i1 gives a result whose shape depends on values, which is not supported");
         if (by && (!is_index(by) || !t->shape[d]))
             return infer_bad(cx, "%s cannot be indexed by %s", infer_type_text(cx, self), infer_type_text(cx, by));
         if (d < t->n_dims && !by)

@@ -53,7 +53,8 @@ kd_status kd_infer_linear(kd_infer *cx, const kd_gnode *node)
     const kd_tensor_type *x = &input->type, *w = &weight->type;
     if (!x->n_dims || w->n_dims != 2 || x->shape[x->n_dims - 1] != w->shape[1] || x->type != w->type ||
         (bias && (bias->type.n_dims != 1 || bias->type.shape[0] != w->shape[0])))
-        return infer_bad(cx, "the weight %s, or the bias, does not fit the input %s", infer_type_text(cx, weight), infer_type_text(cx, input));
+        return infer_bad(cx, "the weight %s, or the bias, does not fit the input %s", infer_type_text(cx, weight),
+                         infer_type_text(cx, input));
     int64_t shape[KD_TENSOR_MAX_DIMS];
     memcpy(shape, x->shape, sizeof shape);
     shape[x->n_dims - 1] = w->shape[0];
@@ -71,10 +72,11 @@ kd_status kd_infer_matmul(kd_infer *cx, const kd_gnode *node)
     const kd_tensor_type *x = &a->type, *y = &b->type;
     int64_t shape[KD_TENSOR_MAX_DIMS];
     unsigned n = 0, batch_x = x->n_dims > 2 ? x->n_dims - 2 : 0, batch_y = y->n_dims > 2 ? y->n_dims - 2 : 0;
-    bool fits = x->n_dims && y->n_dims && x->type == y->type &&
-                x->shape[x->n_dims - 1] == y->shape[y->n_dims > 1 ? y->n_dims - 2 : 0];
+    bool fits =
+        x->n_dims && y->n_dims && x->type == y->type && x->shape[x->n_dims - 1] == y->shape[y->n_dims > 1 ? y->n_dims - 2 : 0];
     for (unsigned batch = batch_x > batch_y ? batch_x : batch_y; batch > 0 && fits; batch--) {
-        int64_t from_x = batch <= batch_x ? x->shape[batch_x - batch] : 1, from_y = batch <= batch_y ? y->shape[batch_y - batch] : 1;
+        int64_t from_x = batch <= batch_x ? x->shape[batch_x - batch] : 1,
+                from_y = batch <= batch_y ? y->shape[batch_y - batch] : 1;
         fits = from_x == from_y || from_x == 1 || from_y == 1;
         shape[n++] = from_x == 1 ? from_y : from_x;
     }
@@ -89,15 +91,17 @@ kd_status kd_infer_matmul(kd_infer *cx, const kd_gnode *node)
 
 kd_status kd_infer_attention(kd_infer *cx, const kd_gnode *node)
 {
-    const kd_tensor_type *q = &kd_gnode_tensor(node, 0)->type, *k = &kd_gnode_tensor(node, 1)->type, *v = &kd_gnode_tensor(node, 2)->type;
+    const kd_tensor_type *q = &kd_gnode_tensor(node, 0)->type, *k = &kd_gnode_tensor(node, 1)->type,
+                         *v = &kd_gnode_tensor(node, 2)->type;
     unsigned n = q->n_dims;
     bool fits = n >= 2 && n <= 4 && k->n_dims == n && v->n_dims == n && q->type == k->type && q->type == v->type &&
                 q->shape[n - 1] == k->shape[n - 1] && k->shape[n - 2] == v->shape[n - 2];
     for (unsigned d = 0; d + 2 < n && fits; d++) /* several heads of the query may share one of key and value */
-        fits = k->shape[d] == v->shape[d] && (q->shape[d] == k->shape[d] || (d == 1 && k->shape[d] && q->shape[d] % k->shape[d] == 0));
+        fits =
+            k->shape[d] == v->shape[d] && (q->shape[d] == k->shape[d] || (d == 1 && k->shape[d] && q->shape[d] % k->shape[d] == 0));
     if (!fits)
-        return infer_bad(cx, "query %s, key %s and value %s do not fit", kd_tensor_type_text(cx->arena, q), kd_tensor_type_text(cx->arena, k),
-                         kd_tensor_type_text(cx->arena, v));
+        return infer_bad(cx, "query %s, key %s and value %s do not fit", kd_tensor_type_text(cx->arena, q),
+                         kd_tensor_type_text(cx->arena, k), kd_tensor_type_text(cx->arena, v));
     if (node->op->code == KD_GOP_flash_attention) {
         cx->types[0] = *q;
         cx->types[0].shape[n - 1] = v->shape[n - 1];
@@ -255,8 +259,8 @@ kd_status kd_infer_adaptive_pool2d(kd_infer *cx, const kd_gnode *node)
     for (unsigned d = 0; d < 2; d++) {
         int64_t *extent = &shape[x->n_dims - 2 + d];
         if (*extent < 1 || (*extent % size[d] && size[d] > MAX_UNEVEN))
-            return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "%lld windows that do not divide %lld elements are not supported", (long long)size[d],
-                           (long long)*extent);
+            return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "%lld windows that do not divide %lld elements are not supported",
+                           (long long)size[d], (long long)*extent);
         *extent = size[d];
     }
     return infer_one_result(cx, x->type, x->n_dims, shape);

@@ -189,7 +189,9 @@ static unsigned order_all(const accesses *a, unsigned dims[KD_GROUP_MAX_DIMS], u
     *out_n = n;
     for (n_inner = n ? 1 : 0; n_inner < n && can_merge(a, dims[n - n_inner - 1], dims[n - n_inner]); n_inner++)
         continue;
-    return extent_of(group, dims + n - n_inner, n_inner) < MIN_COLS ? 0 : n - n_inner; /* too short for a tile of their own: all as one row */
+    return extent_of(group, dims + n - n_inner, n_inner) < MIN_COLS
+               ? 0
+               : n - n_inner; /* too short for a tile of their own: all as one row */
 }
 
 kd_status kd_group_choose_loops(const kd_plan *plan, const kd_group *group, kd_loops *out)

@@ -134,7 +134,9 @@ void kd_pick_index(kd_arena *arena, const kd_gnode *node, const kd_index *at, kd
     (void)kd_gnode_index_layout(node, &layout); /* inference saw to it */
     unsigned from = 0;
     for (unsigned d = 0; d < self->n_dims; d++) {
-        kd_gvalue *by = d < node->args[1].list.n && node->args[1].list.items[d].kind == KD_GARG_VALUE ? node->args[1].list.items[d].value : NULL;
+        kd_gvalue *by = d < node->args[1].list.n && node->args[1].list.items[d].kind == KD_GARG_VALUE
+                            ? node->args[1].list.items[d].value
+                            : NULL;
         if (from == layout.first)
             from += layout.n_dims;
         if (!by) {

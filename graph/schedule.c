@@ -139,7 +139,8 @@ static unsigned nodes_inside(kd_plan *plan, const kd_gnode *node)
 {
     inlining in = {.plan = plan, .n_inside = 1, .is_light = is_light(node)};
     kd_gnode_each_tensor(node, count_inside, &in);
-    kd_plan_info(plan, node->results[0])->n_light = in.is_light && in.n_loads <= 2 && in.n_inside <= 6 ? (in.n_loads ? in.n_loads : 1) : 0;
+    kd_plan_info(plan, node->results[0])->n_light =
+        in.is_light && in.n_loads <= 2 && in.n_inside <= 6 ? (in.n_loads ? in.n_loads : 1) : 0;
     return in.n_inside;
 }
 

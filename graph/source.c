@@ -47,9 +47,13 @@ static void write_columns(kd_writer *w)
 {
     const kd_loops *l = &w->loops;
     const char *shape = l->rows == 1 ? "" : l->rows_last ? "[:, None]" : "[None, :]";
-    const char *from = l->in_turns ? "start + " : !w->group->has_reduction && l->n_cols > l->block ? "tl.program_id(0) * BLOCK + " : "";
+    const char *from = l->in_turns                                        ? "start + "
+                       : !w->group->has_reduction && l->n_cols > l->block ? "tl.program_id(0) * BLOCK + "
+                                                                          : "";
     source_add_line(w, KD_ALONG_COL,
-                    kd_arena_printf(w->arena, *shape && *from ? "col = (%stl.arange(0, BLOCK))%s" : "col = %stl.arange(0, BLOCK)%s", from, shape), NULL);
+                    kd_arena_printf(w->arena, *shape && *from ? "col = (%stl.arange(0, BLOCK))%s" : "col = %stl.arange(0, BLOCK)%s",
+                                    from, shape),
+                    NULL);
     if (l->needs_mask)
         source_add_line(w, KD_ALONG_COL, kd_arena_printf(w->arena, "mask = col < %" PRId64, l->n_cols), NULL);
 }
@@ -177,9 +181,10 @@ static void write_signature(kd_writer *w)
 /* Reductions that tl does not have: products, and extremes that keep a NaN. */
 static void write_combines(const kd_writer *w, kd_strbuf *text)
 {
-    static const char *const FUNCTIONS[] = {[KD_COMBINE_prod] = "keep_prod(a, b):\n    return a * b",
-                                            [KD_COMBINE_max] = "keep_max(a, b):\n    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)",
-                                            [KD_COMBINE_min] = "keep_min(a, b):\n    return tl.minimum(a, b, propagate_nan=tl.PropagateNan.ALL)"};
+    static const char *const FUNCTIONS[] = {
+        [KD_COMBINE_prod] = "keep_prod(a, b):\n    return a * b",
+        [KD_COMBINE_max] = "keep_max(a, b):\n    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)",
+        [KD_COMBINE_min] = "keep_min(a, b):\n    return tl.minimum(a, b, propagate_nan=tl.PropagateNan.ALL)"};
     for (unsigned i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         if (w->uses_combine[i])
             kd_strbuf_printf(text, "\n\n@triton.jit\ndef %s\n", FUNCTIONS[i]);
@@ -212,7 +217,8 @@ static void write_text(kd_writer *w, unsigned number)
     kd_strbuf_printf(&text, "\n\n@triton.jit\ndef %s(", out->name);
     for (unsigned i = 0; i < w->buffers.n; i++)
         kd_strbuf_printf(&text, "p%u, ", i);
-    kd_strbuf_printf(&text, "%sBLOCK: tl.constexpr):\n    \"\"\"Nodes %s.\n\n", w->loops.rows > 1 ? "ROWS: tl.constexpr, " : "", out->nodes);
+    kd_strbuf_printf(&text, "%sBLOCK: tl.constexpr):\n    \"\"\"Nodes %s.\n\n", w->loops.rows > 1 ? "ROWS: tl.constexpr, " : "",
+                     out->nodes);
     for (unsigned i = 0; i < w->buffers.n; i++)
         kd_strbuf_printf(&text, "    p%u: %%%s, %s\n", i, w->buffers.data[i]->value->name,
                          kd_tensor_type_text(w->arena, &w->buffers.data[i]->type));

@@ -15,7 +15,7 @@ enum { KD_ALONG_ROW = 1, KD_ALONG_COL = 2 };
 typedef struct kd_loops {
     int64_t n_rows, n_cols;
     int64_t rows, block; /* the tile's extents, powers of two; rows 1: the row is one number, and tiles have one dimension */
-    bool rows_last;      /* rows lie along the last dimension of the tile */
+    bool rows_last; /* rows lie along the last dimension of the tile */
     bool needs_mask, rows_need_mask;
     bool in_turns;
     kd_index point[KD_GROUP_MAX_DIMS]; /* the coordinates of the group's space, from ROW and COL */
@@ -47,8 +47,8 @@ typedef struct kd_writer {
     kd_loops loops;
     kd_lines outer, inner; /* inner: what a turn does with a block of columns */
     kd_map members, full_members; /* kd_local *, by the value's pointer; the full ones are forgotten after a turn */
-    kd_map names;          /* how often a name was taken */
-    KD_VEC(kd_local) indices;    /* that were computed: KD_ATOM_VALUE's */
+    kd_map names; /* how often a name was taken */
+    KD_VEC(kd_local) indices; /* that were computed: KD_ATOM_VALUE's */
     KD_VEC(kd_local) conditions; /* under which elements are read, see kd_piece */
     KD_VEC(kd_buffer *) buffers;
     KD_VEC(const kd_gnode *) nodes; /* that the kernel computes, those inlined too */

@@ -100,7 +100,8 @@ kd_local source_convert(kd_writer *w, kd_local l, kd_scalar type)
         return l;
     if (type == KD_I1)
         return source_define(w, "nonzero", type, l.along, kd_arena_printf(w->arena, "%s != 0", l.text), NULL);
-    return source_define(w, l.text, type, l.along, kd_arena_printf(w->arena, "%s.to(tl.%s)", l.text, kd_scalar_tl_name(type)), NULL);
+    return source_define(w, l.text, type, l.along, kd_arena_printf(w->arena, "%s.to(tl.%s)", l.text, kd_scalar_tl_name(type)),
+                         NULL);
 }
 
 const char *source_tile_shape(const kd_writer *w)

@@ -32,7 +32,8 @@ static kd_scalar operand_type(const kd_gnode *node, unsigned i)
 {
     const kd_gvalue *operand = kd_gnode_tensor(node, i);
     kd_gop_code code = node->op->code;
-    bool is_condition = (code == KD_GOP_where && i == 0) || ((code == KD_GOP_masked_fill || code == KD_GOP_masked_fill_tensor) && i == 1);
+    bool is_condition =
+        (code == KD_GOP_where && i == 0) || ((code == KD_GOP_masked_fill || code == KD_GOP_masked_fill_tensor) && i == 1);
     if (is_condition)
         return KD_I1;
     switch (node->op->compute) {
@@ -199,8 +200,9 @@ static kd_index computed_index(kd_writer *w, kd_picked *picked, int64_t n)
     kd_local index = read_element(w, picked->by, picked->at);
     index = source_convert(w, index, KD_I64);
     if (picked->wraps)
-        index = source_define(w, "index", KD_I64, index.along,
-                              kd_arena_printf(w->arena, "tl.where(%s < 0, %s + %" PRId64 ", %s)", index.text, index.text, n, index.text), NULL);
+        index = source_define(
+            w, "index", KD_I64, index.along,
+            kd_arena_printf(w->arena, "tl.where(%s < 0, %s + %" PRId64 ", %s)", index.text, index.text, n, index.text), NULL);
     index = source_define(w, "index", KD_I64, index.along,
                           kd_arena_printf(w->arena, "tl.minimum(tl.maximum(%s, 0), %" PRId64 ")", index.text, n - 1), NULL);
     kd_vec_push(w->arena, &w->indices, index);
@@ -221,8 +223,11 @@ static kd_local compute_picked(kd_writer *w, const kd_gnode *node, const kd_inde
 /* ---- reductions and scans ---- */
 
 /* Functions beside the kernel, for what tl has no reduction for. */
-static const char *const COMBINE_NAMES[] = {
-    [KD_COMBINE_sum] = "sum", [KD_COMBINE_prod] = "prod", [KD_COMBINE_max] = "max", [KD_COMBINE_min] = "min", [KD_COMBINE_peak] = "max"};
+static const char *const COMBINE_NAMES[] = {[KD_COMBINE_sum] = "sum",
+                                            [KD_COMBINE_prod] = "prod",
+                                            [KD_COMBINE_max] = "max",
+                                            [KD_COMBINE_min] = "min",
+                                            [KD_COMBINE_peak] = "max"};
 
 static kd_combine combine_of(const kd_gnode *node)
 {
@@ -273,22 +278,24 @@ static kd_local reduced(kd_writer *w, const kd_gnode *node, const char *tile, un
     const char *right = combined_text(w, node, tile);
     kd_scalar type = combined_type(node);
     bool is_truth = node->results[0]->type.type == KD_I1;
-    return source_define(w, kd_arena_printf(w->arena, "row_%s", COMBINE_NAMES[combine_of(node)]), is_truth ? KD_I1 : type, along & KD_ALONG_ROW,
-                         is_truth ? kd_arena_printf(w->arena, "%s != 0", right) : right, node_comment(w, node));
+    return source_define(w, kd_arena_printf(w->arena, "row_%s", COMBINE_NAMES[combine_of(node)]), is_truth ? KD_I1 : type,
+                         along & KD_ALONG_ROW, is_truth ? kd_arena_printf(w->arena, "%s != 0", right) : right,
+                         node_comment(w, node));
 }
 
 /* Adds a block of columns to what there is. */
 static kd_local accumulate(kd_writer *w, const kd_gnode *node, const char *tile, kd_scalar type, unsigned along)
 {
-    static const char *const FORMATS[] = {
-        [KD_COMBINE_sum] = "%s = %s + %s", [KD_COMBINE_prod] = "%s = %s * %s",
-        [KD_COMBINE_max] = "%s = tl.maximum(%s, %s, propagate_nan=tl.PropagateNan.ALL)",
-        [KD_COMBINE_min] = "%s = tl.minimum(%s, %s, propagate_nan=tl.PropagateNan.ALL)", [KD_COMBINE_peak] = "%s = tl.maximum(%s, %s)"};
+    static const char *const FORMATS[] = {[KD_COMBINE_sum] = "%s = %s + %s",
+                                          [KD_COMBINE_prod] = "%s = %s * %s",
+                                          [KD_COMBINE_max] = "%s = tl.maximum(%s, %s, propagate_nan=tl.PropagateNan.ALL)",
+                                          [KD_COMBINE_min] = "%s = tl.minimum(%s, %s, propagate_nan=tl.PropagateNan.ALL)",
+                                          [KD_COMBINE_peak] = "%s = tl.maximum(%s, %s)"};
     kd_combine combine = combine_of(node);
     const char *name = source_fresh_name(w, kd_arena_printf(w->arena, "%s_so_far", COMBINE_NAMES[combine]));
     source_add_line(w, 0,
-                    kd_arena_printf(w->arena, "%s = tl.full(%s, %s, tl.%s)", name, source_tile_shape(w), kd_identity_text(combine, type),
-                                    kd_scalar_tl_name(type)),
+                    kd_arena_printf(w->arena, "%s = tl.full(%s, %s, tl.%s)", name, source_tile_shape(w),
+                                    kd_identity_text(combine, type), kd_scalar_tl_name(type)),
                     NULL);
     source_add_line(w, KD_ALONG_COL, kd_arena_printf(w->arena, FORMATS[combine], name, name, tile), NULL);
     return (kd_local){name, type, along | (w->loops.rows > 1 ? KD_ALONG_ROW : 0)};

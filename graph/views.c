@@ -179,7 +179,8 @@ kd_status kd_infer_select(kd_infer *cx, const kd_gnode *node)
 
 void kd_gnode_slice_bounds(const kd_gnode *node, unsigned first, int64_t extent, int64_t *out_start, int64_t *out_n)
 {
-    int64_t start = kd_gnode_int(node, first, 0), end = kd_gnode_int(node, first + 1, extent), step = kd_gnode_int(node, first + 2, 1);
+    int64_t start = kd_gnode_int(node, first, 0), end = kd_gnode_int(node, first + 1, extent),
+            step = kd_gnode_int(node, first + 2, 1);
     start = start < 0 ? start + extent : start;
     end = end < 0 ? end + extent : end;
     start = start < 0 ? 0 : start > extent ? extent : start;
@@ -308,8 +309,8 @@ kd_status kd_infer_unflatten(kd_infer *cx, const kd_gnode *node)
     if (fits && open >= 0 && n_known)
         n_known *= sizes[open] = t->shape[at] / n_known;
     if (!fits || n_known != t->shape[at])
-        return infer_bad(cx, "dimension %lld of %s does not become %s", (long long)kd_gnode_int(node, 1, 0), infer_type_text(cx, self),
-                         kd_shape_text(cx->arena, n, sizes));
+        return infer_bad(cx, "dimension %lld of %s does not become %s", (long long)kd_gnode_int(node, 1, 0),
+                         infer_type_text(cx, self), kd_shape_text(cx->arena, n, sizes));
     unsigned before = (unsigned)at, behind = t->n_dims - before - 1;
     memcpy(shape, t->shape, before * sizeof *shape);
     memcpy(shape + before, sizes, n * sizeof *shape);
@@ -328,8 +329,7 @@ kd_status kd_infer_repeat(kd_infer *cx, const kd_gnode *node)
     const kd_tensor_type *t = &self->type;
     bool fits = n >= t->n_dims;
     for (unsigned d = 0; d < n && fits; d++)
-        fits = shape[d] >= 0 &&
-               !__builtin_mul_overflow(shape[d], d + t->n_dims >= n ? t->shape[d + t->n_dims - n] : 1, &shape[d]);
+        fits = shape[d] >= 0 && !__builtin_mul_overflow(shape[d], d + t->n_dims >= n ? t->shape[d + t->n_dims - n] : 1, &shape[d]);
     return fits ? infer_one_result(cx, t->type, n, shape)
                 : infer_bad(cx, "%s cannot be repeated so often", infer_type_text(cx, self));
 }
@@ -350,7 +350,8 @@ kd_status kd_infer_roll(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *self;
     int64_t shifts[KD_TENSOR_MAX_DIMS], dims[KD_TENSOR_MAX_DIMS];
-    unsigned n_shifts = kd_gnode_ints(node, 1, shifts, KD_TENSOR_MAX_DIMS), n_dims = kd_gnode_ints(node, 2, dims, KD_TENSOR_MAX_DIMS);
+    unsigned n_shifts = kd_gnode_ints(node, 1, shifts, KD_TENSOR_MAX_DIMS),
+             n_dims = kd_gnode_ints(node, 2, dims, KD_TENSOR_MAX_DIMS);
     kd_status status = infer_tensor_arg(cx, node, 0, &self);
     if (status)
         return status;
@@ -494,7 +495,8 @@ void kd_view_roll(kd_arena *arena, const kd_gnode *node, unsigned result, const 
 {
     const kd_tensor_type *t = &node->results[0]->type;
     int64_t shifts[KD_TENSOR_MAX_DIMS], dims[KD_TENSOR_MAX_DIMS];
-    unsigned n_shifts = kd_gnode_ints(node, 1, shifts, KD_TENSOR_MAX_DIMS), n_dims = kd_gnode_ints(node, 2, dims, KD_TENSOR_MAX_DIMS);
+    unsigned n_shifts = kd_gnode_ints(node, 1, shifts, KD_TENSOR_MAX_DIMS),
+             n_dims = kd_gnode_ints(node, 2, dims, KD_TENSOR_MAX_DIMS);
     if (!n_dims && n_shifts) { /* over all elements, as in one row */
         kd_index flat = kd_index_flatten(arena, t->n_dims, t->shape, at);
         kd_index_unflatten(arena, rolled(arena, flat, shifts[0], kd_tensor_n_elems(t)), t->n_dims, t->shape, out_at);

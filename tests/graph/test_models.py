@@ -1,6 +1,7 @@
 """Small models end to end against NumPy: which nodes share a kernel, and how many kernels there are."""
 import math
 import re
+import resource
 
 import numpy as np
 from kg import Graph
@@ -102,4 +103,6 @@ def test_ten_thousand_nodes(kdsl, tmp_path):
     for i in range(10000):
         y = g.op("aten.add.Tensor", y, x, is_=np.add) if i % 3 else g.op("aten.relu.default", y, is_=lambda y: np.maximum(y, 0))
     g.check(kdsl, tmp_path, y, rtol=1e-3)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     assert len(steps(kdsl, tmp_path)) < 250
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 1.0      # from the file to the list of steps
