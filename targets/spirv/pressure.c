@@ -4,6 +4,8 @@
 
 #include "base/map.h"
 
+enum { ERF_VALUES = 8 }; /* that erf has in registers: measured, gelu on dg2 */
+
 typedef struct numbering {
     kd_map starts, ends; /* ops to their number, and to the last one of their regions */
     kd_map uniform; /* values that are the same in all lanes */
@@ -84,12 +86,23 @@ static void add_value(numbering *n, int64_t *changes, const kd_value *v, const k
     changes[last_use(n, v, home, born)] -= bytes;
 }
 
+/* The error function is polynomials with many coefficients in Intel's compiler. */
+static void add_own(int64_t *changes, const kd_op *op, unsigned at)
+{
+    if (op->code != KD_OP_math || kd_math_fn(op) != KD_MATH_erf)
+        return;
+    int64_t bytes = (int64_t)ERF_VALUES * bytes_of(kd_op_result(op, 0));
+    changes[at] += bytes;
+    changes[at + 1] -= bytes; /* there is one more than there are ops */
+}
+
 static void add_block(numbering *n, int64_t *changes, const kd_block *block, unsigned *at)
 {
     for (unsigned i = 0; i < block->n_args; i++)
         add_value(n, changes, block->args[i], block, *at);
     KD_FOREACH_OP (op, block) {
         ++*at;
+        add_own(changes, op, *at);
         for (unsigned r = 0; r < op->n_regions; r++)
             add_block(n, changes, kd_op_region(op, r), at);
         for (unsigned i = 0; i < op->n_results; i++)
