@@ -183,10 +183,10 @@ def test_the_test_of_an_error_in_contributing(tmp_path):
 
 
 def test_every_example_has_a_case():
-    """Each file of the README's table is run by test_examples.py."""
+    """Each file of the README's table is run by test_examples.py; examples/model.py is no kernel, and tests/python runs it."""
     import sys
     sys.path.insert(0, os.path.join(ROOT, "examples"))
     import cases
     tested = {case.kernel.split(":")[0] for case in cases.make_cases()}
     listed = set(re.findall(r"\]\(examples/(\w+\.py)\)", read("README.md")))
-    assert listed and listed == tested
+    assert listed - {"model.py"} == tested
