@@ -641,7 +641,7 @@ def attention(d, op):
     d.graph.op(op, q, k, v, mask, 0.0, causal, **kw)
 
 
-ELSEWHERE = {    # PyTorch computes these on GPUs only: they are written out as attention_cpu is
+ELSEWHERE = {     # PyTorch computes these on GPUs only; they become what attention on the CPU becomes
     "aten._scaled_dot_product_flash_attention.default", "aten._scaled_dot_product_efficient_attention.default",
     "aten._scaled_dot_product_fused_attention_overrideable.default"}
 
