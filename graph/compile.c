@@ -217,6 +217,22 @@ static kd_status open_tools(compilation *c)
     return status ? kd_fail(c->why, status, "out of memory") : KD_OK;
 }
 
+/* Half types for which this CPU has no instructions, or oneDNN no use for them. */
+static kd_status widen(compilation *c)
+{
+    static const kd_scalar HALVES[] = {KD_F16, KD_BF16};
+    for (unsigned i = 0; i < 2; i++) {
+        if (!kd_graph_has_primitives_in(c->exe->plan->graph, HALVES[i]))
+            continue;
+        kd_status status = c->exe->onednn ? KD_OK : open_onednn(c);
+        if (status)
+            return status;
+        if (!kd_onednn_is_fast_with(c->exe->onednn, HALVES[i]))
+            kd_graph_widen(c->exe->plan->graph, HALVES[i]);
+    }
+    return KD_OK;
+}
+
 /* The graph to plan. One from a file is rewritten already, and nobody else's. */
 static kd_status rewrite(compilation *c)
 {
@@ -226,6 +242,8 @@ static kd_status rewrite(compilation *c)
         return KD_OK;
     }
     kd_status status = kd_graph_decompose(c->graph, c->exe->arena, &plan->graph, c->why);
+    if (status == KD_OK)
+        status = widen(c);
     if (status == KD_OK)
         kd_graph_prepare(plan->graph);
     return status;

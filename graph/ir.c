@@ -41,6 +41,14 @@ kd_gvalue *kd_graph_add_value(kd_graph *graph, const char *name, const kd_tensor
     return value;
 }
 
+bool kd_graph_is_output(const kd_graph *g, const kd_gvalue *value)
+{
+    for (unsigned i = 0; i < g->outputs.n; i++)
+        if (g->outputs.data[i] == value)
+            return true;
+    return false;
+}
+
 static void count_uses_of(const kd_garg *arg)
 {
     if (arg->kind == KD_GARG_VALUE)

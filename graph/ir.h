@@ -111,6 +111,7 @@ kd_graph *kd_graph_create(const char *name);
 /* Reads a program that torch.export.save wrote. On success the mapping belongs to the graph. */
 kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, kd_graph **out_graph, kd_failure *out_why);
 kd_gvalue *kd_graph_add_value(kd_graph *graph, const char *name, const kd_tensor_type *type);
+bool kd_graph_is_output(const kd_graph *graph, const kd_gvalue *value);
 void kd_graph_count_uses(kd_graph *graph);
 /* "f32[2, 3]". */
 const char *kd_tensor_type_text(kd_arena *arena, const kd_tensor_type *type);

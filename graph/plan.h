@@ -78,6 +78,12 @@ typedef struct kd_plan {
     kd_failure *why;
 } kd_plan;
 
+/* ---- widen.c ---- */
+
+bool kd_graph_has_primitives_in(const kd_graph *graph, kd_scalar type);
+/* Computes in f32 what the graph has in a half type. */
+void kd_graph_widen(kd_graph *graph, kd_scalar half);
+
 /* ---- prepare.c ---- */
 
 /* Merges pointwise nodes into the primitives that they follow, chooses layouts, and copies what oneDNN could not read. */

@@ -206,21 +206,13 @@ static void merge(preparation *p, follower *f)
     old->n_results = 0; /* has moved here */
 }
 
-static bool is_output(const kd_graph *g, const kd_gvalue *value)
-{
-    for (unsigned i = 0; i < g->outputs.n; i++)
-        if (g->outputs.data[i] == value)
-            return true;
-    return false;
-}
-
 /* An output stays what the caller gets: in row-major order where it has another shape here, and in one that a convolution is fast with. */
 static bool may_be_merged(const kd_graph *g, const follower *f)
 {
     const kd_gvalue *result = f->node->results[0];
     if (f->reshape)
-        return !is_output(g, result) || kd_tensor_is_contiguous(&result->type);
-    return !is_output(g, result) || f->primitive->op->code != KD_GOP_convolution || kd_tensor_is_channels_last(&result->type);
+        return !kd_graph_is_output(g, result) || kd_tensor_is_contiguous(&result->type);
+    return !kd_graph_is_output(g, result) || f->primitive->op->code != KD_GOP_convolution || kd_tensor_is_channels_last(&result->type);
 }
 
 static void take_new_nodes(preparation *p)
@@ -289,7 +281,7 @@ static kd_gvalue *with_channels_last(preparation *p, kd_gvalue *value)
 {
     if (kd_tensor_is_channels_last(&value->type))
         return value;
-    if (value->def && (value->def->op->lowering == KD_LOWER_POINTWISE) && !is_output(p->graph, value)) {
+    if (value->def && (value->def->op->lowering == KD_LOWER_POINTWISE) && !kd_graph_is_output(p->graph, value)) {
         kd_tensor_set_channels_last(&value->type);
         return value;
     }
@@ -324,7 +316,7 @@ static void prepare_primitive(preparation *p, kd_gnode *node)
         if (!is_readable || (strided.n_dims == 1 && strided.strides[0] != 1)) /* a bias lies next to one another */
             replace_arg(p, node, i, copy_of(p, operand, false));
     }
-    if (spatial && !is_output(p->graph, node->results[0]) && node->results[0]->type.n_dims > 2)
+    if (spatial && !kd_graph_is_output(p->graph, node->results[0]) && node->results[0]->type.n_dims > 2)
         kd_tensor_set_channels_last(&node->results[0]->type);
 }
 
@@ -344,7 +336,7 @@ void kd_graph_prepare(kd_graph *graph)
     merge_posts(&p);
     for (unsigned i = 0; i < graph->nodes.n; i++) {
         kd_gnode *node = graph->nodes.data[i];
-        bool kept = node->op->lowering == KD_LOWER_VIEW || is_output(graph, node->results[0]);
+        bool kept = node->op->lowering == KD_LOWER_VIEW || kd_graph_is_output(graph, node->results[0]);
         for (unsigned r = 0; r < node->n_results && !kept; r++)
             if (!kd_tensor_is_dense(&node->results[r]->type))
                 kd_tensor_set_contiguous(&node->results[r]->type);

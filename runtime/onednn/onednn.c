@@ -461,6 +461,17 @@ kd_status kd_pooling_create(kd_onednn *onednn, const kd_pooling_args *args, kd_p
     return create(onednn, &r, args, out_primitive, out_why);
 }
 
+bool kd_onednn_is_fast_with(kd_onednn *onednn, kd_scalar type)
+{
+    kd_strided square = {.type = type, .n_dims = 2, .shape = {64, 64}, .strides = {64, 1}};
+    kd_primitive *probe = NULL;
+    if (kd_matmul_create(onednn, &(kd_matmul_args){.src = square, .weights = square, .dst = square}, &probe, NULL))
+        return false;
+    bool is_fast = strstr(probe->name, "ref") == NULL;
+    kd_primitive_destroy(probe);
+    return is_fast;
+}
+
 const char *kd_primitive_name(const kd_primitive *primitive)
 {
     return primitive->name;

@@ -40,7 +40,7 @@ def test_bf16(kdsl, tmp_path):
     np.testing.assert_allclose(y, x * x / (1 + np.exp(-x)), rtol=8e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("half", ["bf16"])
+@pytest.mark.parametrize("half", ["bf16", "f16"])
 def test_convolution_under_autocast(kdsl, tmp_path, half):
     """Weights are converted and batch norm is folded when the graph is compiled: what is left converts the input and the output."""
     rng = np.random.default_rng(42)
@@ -56,4 +56,18 @@ def test_convolution_under_autocast(kdsl, tmp_path, half):
     r = g.op("aten.relu.default", b, is_=lambda b: None)
     y = g.op("aten._to_copy.default", r, is_=lambda r: exact.astype(f32), dtype="f32")
     g.check(kdsl, tmp_path, y, rtol=5e-2, atol=5e-2, kernels=2)
+    assert "ref" not in kdsl("graph", "explain", tmp_path / "graph.json").stdout     # oneDNN's slowest way
+
+
+def test_f16_linear(kdsl, tmp_path):
+    """Also where the CPU multiplies no f16: then in f32."""
+    rng = np.random.default_rng(43)
+    g = Graph()
+    x = g.input("x", rng.standard_normal((17, 40)).astype(np.float16))
+    w, u, b = (g.weight(n, rng.standard_normal(s).astype(np.float16)) for n, s in (("w", (24, 40)), ("u", (24, 8)), ("b", 24)))
+    wide = lambda f: lambda *a: f(*[t.astype(f32) for t in a]).astype(np.float16)
+    h = g.op("aten.addmm.default", b, x, g.op("aten.t.default", w, is_=lambda w: w.T), is_=wide(lambda b, x, w: x @ w + b))
+    r = g.op("aten.relu.default", h, is_=lambda h: np.maximum(h, 0))
+    y = g.op("aten.mm.default", r, u, is_=wide(np.matmul))
+    g.check(kdsl, tmp_path, y, r, rtol=2e-2, atol=2e-1)
     assert "ref" not in kdsl("graph", "explain", tmp_path / "graph.json").stdout     # oneDNN's slowest way

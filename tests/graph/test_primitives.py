@@ -52,6 +52,19 @@ def test_matmul(kdsl, tmp_path, weights):
     g.check(kdsl, tmp_path, a, rtol=1e-4, atol=1e-4)
 
 
+def test_output_in_another_shape(kdsl, tmp_path):
+    """A linear on three dimensions: the product is written where the caller wants it."""
+    rng = np.random.default_rng(28)
+    g = Graph()
+    x, w, b = g.input("x", rng.standard_normal((2, 5, 16)).astype(f32)), g.weight("w", rng.standard_normal((16, 24)).astype(f32)), g.weight("b", rng.standard_normal(24).astype(f32))
+    rows = g.op("aten.view.default", x, [10, 16], is_=lambda x: x.reshape(10, 16))
+    y = g.op("aten._unsafe_view.default", g.op("aten.mm.default", rows, w, is_=np.matmul), [2, 5, 24], is_=lambda y: y.reshape(2, 5, 24))
+    h = g.op("aten.relu.default", g.op("aten.addmm.default", b, rows, w, is_=lambda b, x, w: x @ w + b), is_=lambda h: np.maximum(h, 0))
+    z = g.op("aten.view.default", h, [5, 2, 24], is_=lambda h: h.reshape(5, 2, 24))
+    g.check(kdsl, tmp_path, y, z, rtol=1e-4, atol=1e-4, kernels=0)
+    g.check(kdsl, tmp_path, y, y, rtol=1e-4, atol=1e-4, kernels=1)
+
+
 def test_batched(kdsl, tmp_path):
     rng = np.random.default_rng(21)
     g = Graph()
