@@ -218,7 +218,7 @@ static void write_head(attention_text *a, kd_strbuf *text)
     a->out->signature = kd_strbuf_text(&signature);
 }
 
-void kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out)
+kd_status kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out)
 {
     const kd_tensor_type *q = &kd_gnode_tensor(node, QUERY)->type, *k = &kd_gnode_tensor(node, KEY)->type;
     const kd_tensor_type *v = &kd_gnode_tensor(node, VALUE)->type;
@@ -240,6 +240,10 @@ void kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd
     a.value_block = block_of(a.value_width, INT32_MAX);
     write_coordinates(&a);
     write_body(&a);
+    for (unsigned i = 0; i < a.n_buffers; i++) /* places are i32 */
+        if (kd_tensor_n_bytes(&a.buffers[i]->type) / kd_scalar_bytes(a.buffers[i]->type.type) > INT32_MAX)
+            return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: a tensor of more than 2^31 elements is not supported yet", node->origin,
+                           node->op->name);
     kd_strbuf text = kd_strbuf_in(plan->arena);
     write_head(&a, &text);
     kd_strbuf_puts(&text, kd_strbuf_text(&a.text));
@@ -251,4 +255,5 @@ void kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd
     out->grid[0] = (uint32_t)((a.n_rows + a.rows - 1) / a.rows);
     out->grid[1] = (uint32_t)(a.n_batch * a.n_heads);
     out->n_programs = (uint64_t)out->grid[0] * out->grid[1];
+    return KD_OK;
 }

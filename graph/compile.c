@@ -20,6 +20,9 @@ typedef struct compilation {
     kd_compiler *compiler;
     kd_map kernels; /* loaded, by body */
     const kd_ready *ready;
+    kd_kernel_desc *desc; /* these three are held while a kernel is loaded: memory may run out on the way */
+    unsigned char *encoded;
+    kd_compiled *compiled;
     kd_failure *why;
     kd_status status;
 } compilation;
@@ -32,22 +35,31 @@ static kd_hash key_of(const kd_kernel_source *source)
     return key;
 }
 
+static void release_held(compilation *c)
+{
+    free(c->desc);
+    free(c->encoded);
+    kd_compiled_destroy(c->compiled);
+    c->desc = NULL;
+    c->encoded = NULL;
+    c->compiled = NULL;
+}
+
 /* Onto the device. The code is kept for kd_executable_save. */
 static kd_status load_code(compilation *c, const kd_kernel_source *source, const kd_kernel_desc *desc, const void *code,
                            size_t n_bytes, kd_kernel **out)
 {
     kd_executable *exe = c->exe;
-    unsigned char *encoded;
     kd_ready_kernel kept = {.key = key_of(source), .n_code_bytes = n_bytes};
+    kd_vec_push(exe->arena, &exe->kernels, NULL); /* it has its place before it is there */
     kd_status status = kd_kernel_load(exe->device, desc, code, n_bytes, out);
     if (status)
         return kd_fail(c->why, status, "the kernel of nodes %s: %s", source->nodes, kd_device_error(exe->device));
-    kd_vec_push(exe->arena, &exe->kernels, *out);
-    if (kd_kernel_desc_encode(desc, &encoded, &kept.n_desc_bytes))
+    exe->kernels.data[exe->kernels.n - 1] = *out;
+    if (kd_kernel_desc_encode(desc, &c->encoded, &kept.n_desc_bytes))
         return kd_fail(c->why, KD_ERR_MEMORY, "out of memory");
-    kept.desc = kd_arena_strndup(exe->arena, (const char *)encoded, kept.n_desc_bytes);
+    kept.desc = kd_arena_strndup(exe->arena, (const char *)c->encoded, kept.n_desc_bytes);
     kept.code = kd_arena_strndup(exe->arena, code, n_bytes);
-    free(encoded);
     kd_vec_push(exe->arena, &exe->code, kept);
     return KD_OK;
 }
@@ -58,12 +70,8 @@ static kd_status load_ready_kernel(compilation *c, const kd_kernel_source *sourc
     kd_hash key = key_of(source);
     for (unsigned i = 0; c->ready && i < c->ready->n_kernels; i++) {
         const kd_ready_kernel *k = &c->ready->kernels[i];
-        kd_kernel_desc *desc;
-        if (!kd_hash_equal(k->key, key) || kd_kernel_desc_decode(k->desc, k->n_desc_bytes, &desc))
-            continue;
-        kd_status status = load_code(c, source, desc, k->code, k->n_code_bytes, out);
-        free(desc);
-        return status;
+        if (kd_hash_equal(k->key, key) && kd_kernel_desc_decode(k->desc, k->n_desc_bytes, &c->desc) == KD_OK)
+            return load_code(c, source, c->desc, k->code, k->n_code_bytes, out);
     }
     return KD_ERR_NOT_FOUND;
 }
@@ -78,16 +86,13 @@ static kd_status compile_kernel(compilation *c, const kd_kernel_source *source, 
         .assume_disjoint = true,
         .no_cache = c->options.no_cache,
     };
-    kd_compiled *compiled = NULL;
-    kd_status status = kd_compile(c->compiler, &request, &compiled);
+    kd_status status = kd_compile(c->compiler, &request, &c->compiled);
     if (status) /* our own mistake, or memory ran out: the messages tell which */
         return kd_fail(c->why, status == KD_ERR_REPORTED ? KD_ERR_UNSUPPORTED : status,
                        "the kernel of nodes %s does not compile: %s", source->nodes, kd_compiler_messages(c->compiler));
     size_t n_bytes;
-    const void *bytes = kd_compiled_bytes(compiled, &n_bytes);
-    status = load_code(c, source, kd_compiled_desc(compiled), bytes, n_bytes, out);
-    kd_compiled_destroy(compiled);
-    return status;
+    const void *bytes = kd_compiled_bytes(c->compiled, &n_bytes);
+    return load_code(c, source, kd_compiled_desc(c->compiled), bytes, n_bytes, out);
 }
 
 static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_kernel **out)
@@ -97,6 +102,7 @@ static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_
     kd_status status = *known ? KD_OK : load_ready_kernel(c, source, out);
     if (!*known && status == KD_ERR_NOT_FOUND)
         status = compile_kernel(c, source, out);
+    release_held(c);
     if (status)
         return status;
     *out = *known ? *known : *out;
@@ -107,11 +113,8 @@ static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_
 static kd_status add_kernel(compilation *c, const kd_step_plan *from)
 {
     kd_kernel_source source;
-    kd_status status = KD_OK;
-    if (from->group)
-        status = kd_group_write(c->exe->plan, from->group, c->exe->steps.n, &source);
-    else
-        kd_attention_write(c->exe->plan, from->primitive, c->exe->steps.n, &source);
+    kd_status status = from->group ? kd_group_write(c->exe->plan, from->group, c->exe->steps.n, &source)
+                                   : kd_attention_write(c->exe->plan, from->primitive, c->exe->steps.n, &source);
     if (status)
         return status;
     kd_step step = {.grid = {source.grid[0], source.grid[1], 1}, .n_operands = source.n_buffers};
@@ -149,26 +152,23 @@ static kd_status open_onednn(compilation *c)
 static kd_status add_primitive(compilation *c, const kd_gnode *node)
 {
     kd_executable *exe = c->exe;
-    kd_operand operands[KD_MAX_OPERANDS];
-    kd_step step = {0};
+    kd_operand *operands = kd_arena_array(exe->arena, kd_operand, KD_MAX_OPERANDS);
+    kd_vec_push(exe->arena, &exe->steps, (kd_step){.operands = operands});
+    kd_step *step = &exe->steps.data[exe->steps.n - 1];
     kd_status status = exe->onednn ? KD_OK : open_onednn(c);
     if (status == KD_OK)
-        status = make_primitive(exe, node, &step, operands);
+        status = make_primitive(exe, node, step, operands);
     if (status)
         return status;
-    kd_operand *kept = kd_arena_array(exe->arena, kd_operand, step.n_operands);
-    memcpy(kept, operands, step.n_operands * sizeof *kept);
-    step.operands = kept;
-    step.info = (kd_step_info){.kind = "primitive", .name = kd_primitive_name(step.primitive), .nodes = node->origin};
-    for (unsigned i = 0; i < step.n_operands; i++)
-        *(kept[i].slot == KD_ARG_DST ? &step.info.n_written_bytes : &step.info.n_read_bytes) +=
-            kd_tensor_n_bytes(&kept[i].buffer->type);
+    step->info = (kd_step_info){.kind = "primitive", .name = kd_primitive_name(step->primitive), .nodes = node->origin};
+    for (unsigned i = 0; i < step->n_operands; i++)
+        *(operands[i].slot == KD_ARG_DST ? &step->info.n_written_bytes : &step->info.n_read_bytes) +=
+            kd_tensor_n_bytes(&operands[i].buffer->type);
     kd_packed_weights packed;
-    if (kd_primitive_get_packed(step.primitive, &packed))
-        step.info.n_read_bytes += packed.n_bytes;
-    size_t scratch_bytes = kd_primitive_scratch_bytes(step.primitive);
+    if (kd_primitive_get_packed(step->primitive, &packed))
+        step->info.n_read_bytes += packed.n_bytes;
+    size_t scratch_bytes = kd_primitive_scratch_bytes(step->primitive);
     exe->scratch_bytes = scratch_bytes > exe->scratch_bytes ? scratch_bytes : exe->scratch_bytes;
-    kd_vec_push(exe->arena, &exe->steps, step);
     return KD_OK;
 }
 
@@ -192,8 +192,13 @@ static void list_inputs_and_outputs(compilation *c)
     for (unsigned i = 0; i < g->inputs.n; i++)
         if (!g->inputs.data[i]->data)
             kd_vec_push(exe->arena, &exe->inputs, (kd_tensor_info){g->inputs.data[i]->name, g->inputs.data[i]->type});
-    for (unsigned i = 0; i < g->outputs.n; i++)
-        kd_vec_push(exe->arena, &exe->outputs, (kd_tensor_info){c->graph->outputs.data[i]->name, c->graph->outputs.data[i]->type});
+    for (unsigned i = 0; i < g->outputs.n; i++) {
+        const kd_gvalue *own = c->graph->outputs.data[i];
+        kd_tensor_info info = {own->name, own->type};
+        if (c->ready && c->ready->outputs)
+            info = (kd_tensor_info){kd_arena_strdup(exe->arena, c->ready->outputs[i].name), c->ready->outputs[i].type};
+        kd_vec_push(exe->arena, &exe->outputs, info);
+    }
 }
 
 static kd_status open_tools(compilation *c)
@@ -300,7 +305,7 @@ kd_status kd_graph_compile_ready(const kd_graph *graph, const kd_graph_options *
     compilation c = {.graph = graph, .ready = ready, .why = out_why};
     if (options)
         c.options = *options;
-    if (ready && !c.options.n_threads)
+    if (ready && ready->n_packed && !c.options.n_threads)
         c.options.n_threads = ready->n_threads;
     c.exe = calloc(1, sizeof *c.exe);
     if (!c.exe)
@@ -310,6 +315,7 @@ kd_status kd_graph_compile_ready(const kd_graph *graph, const kd_graph_options *
     c.exe->no_fusion = c.options.no_fusion;
     if (!kd_budget_catch(&c.exe->budget, compile, &c))
         c.status = kd_fail(out_why, KD_ERR_MEMORY, "out of memory while compiling a graph");
+    release_held(&c);
     kd_compiler_destroy(c.compiler);
     if (c.cache)
         kd_cache_close(c.cache);

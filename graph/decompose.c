@@ -72,6 +72,10 @@ kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_result
     node->n_args = kd_gop_params(node->op, params);
     kd_infer cx = {d->arena, d->why, types, n_results};
     kd_status status = d->status ? d->status : node->op->infer(&cx, node);
+    for (unsigned i = 0; i < n_results && !status; i++)
+        if (!kd_tensor_is_reasonable(&types[i]))
+            status = kd_fail(d->why, KD_ERR_UNSUPPORTED, "%s = %s: what it is made of, %s, is too large", d->of->origin, d->of->op->name,
+                             kd_tensor_type_text(d->arena, &types[i]));
     if (status) {
         d->status = status;
         memset(types, 0, n_results * sizeof *types);

@@ -169,8 +169,8 @@ static kd_status convolved(kd_infer *cx, const kd_gnode *node, int64_t groups)
     const kd_tensor_type *x = &input->type, *w = &weight->type;
     int64_t strides[3], padding[3], dilation[3], shape[KD_TENSOR_MAX_DIMS];
     unsigned n = x->n_dims - 2;
-    if (x->n_dims < 3 || x->n_dims > 5 || w->n_dims != x->n_dims || groups < 1 || w->shape[0] % groups ||
-        x->shape[1] != w->shape[1] * groups || x->type != w->type)
+    if (x->n_dims < 3 || x->n_dims > 5 || w->n_dims != x->n_dims || groups < 1 || w->shape[0] % groups || x->shape[1] % groups ||
+        x->shape[1] / groups != w->shape[1] || x->type != w->type)
         return infer_bad(cx, "the weight %s does not fit the input %s in %lld groups", infer_type_text(cx, weight),
                          infer_type_text(cx, input), (long long)groups);
     if (!spatial(node, 3, n, 1, strides) || !spatial(node, 4, n, 0, padding) || !spatial(node, 5, n, 1, dilation))
@@ -178,11 +178,11 @@ static kd_status convolved(kd_infer *cx, const kd_gnode *node, int64_t groups)
     shape[0] = x->shape[0];
     shape[1] = w->shape[0];
     for (unsigned d = 0; d < n; d++) {
-        int64_t reach = dilation[d] * (w->shape[d + 2] - 1) + 1, room = x->shape[d + 2] + 2 * padding[d] - reach;
-        if (room < 0 || w->shape[d + 2] < 1)
+        int64_t room = x->shape[d + 2] + 2 * padding[d] - 1, reach;
+        if (w->shape[d + 2] < 1 || __builtin_mul_overflow(dilation[d], w->shape[d + 2] - 1, &reach) || reach > room)
             return infer_bad(cx, "the weight %s is larger than the padded input %s", infer_type_text(cx, weight),
                              infer_type_text(cx, input));
-        shape[d + 2] = room / strides[d] + 1;
+        shape[d + 2] = (room - reach) / strides[d] + 1;
     }
     return infer_one_result(cx, x->type, x->n_dims, shape);
 }

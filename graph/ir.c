@@ -94,7 +94,8 @@ void kd_tensor_set_contiguous(kd_tensor_type *type)
     int64_t step = 1;
     for (unsigned d = type->n_dims; d-- > 0;) {
         type->strides[d] = step;
-        step *= type->shape[d] > 0 ? type->shape[d] : 1;
+        if (__builtin_mul_overflow(step, type->shape[d] > 0 ? type->shape[d] : 1, &step))
+            step = INT64_MAX; /* not reasonable, whatever the extents */
     }
 }
 

@@ -236,7 +236,6 @@ typedef struct loading {
     kd_graph *graph;
     const char *model; /* its path, where weights are not embedded */
     kd_hash model_hash;
-    kd_tensor_info *outputs; /* as the caller knows them */
     kd_ready ready;
     kd_executable *exe;
     kd_failure *why;
@@ -371,14 +370,15 @@ static void take_embedded(loading *l)
     l->front.arena = l->arena;
     unsigned n = kd_kx_take_count(&l->front, LEAST_BYTES);
     l->front.is_bad = l->front.is_bad || n != l->graph->outputs.n;
-    l->outputs = kd_arena_array(l->arena, kd_tensor_info, n);
+    kd_tensor_info *outputs = kd_arena_array(l->arena, kd_tensor_info, n);
     for (unsigned i = 0; i < n; i++) {
-        kd_tensor_info *info = &l->outputs[i];
+        kd_tensor_info *info = &outputs[i];
         info->name = kd_kx_take_text(&l->front);
         kd_kx_take_type(&l->front, &info->type);
         if (!l->front.is_bad)
             l->front.is_bad = !info->name || !is_another_shape(&info->type, &l->graph->outputs.data[i]->type);
     }
+    l->ready.outputs = outputs;
     take_packed(l);
     l->ready.is_prepared = true;
 }
@@ -473,8 +473,6 @@ kd_status kd_kx_load(const char *name, kd_mapping *mapping, const kd_graph_optio
     if (status == KD_OK)
         status = compile_loaded(&l);
     if (status == KD_OK) {
-        for (unsigned i = 0; l.outputs && i < l.exe->outputs.n; i++)
-            l.exe->outputs.data[i] = (kd_tensor_info){kd_arena_strdup(l.exe->arena, l.outputs[i].name), l.outputs[i].type};
         l.exe->own_graph = l.graph;
         l.exe->file = *mapping;
         *mapping = (kd_mapping){0};

@@ -18,6 +18,7 @@ typedef struct kd_ready {
     const kd_packed_weights *packed;
     unsigned n_packed;
     unsigned n_threads; /* for which the weights are packed; 0: any */
+    const kd_tensor_info *outputs; /* as the caller knows them; NULL: as the graph has them */
     bool is_prepared; /* the graph is rewritten */
 } kd_ready;
 

@@ -176,7 +176,7 @@ kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, 
 /* ---- attention.c ---- */
 
 /* Writes the kernel of an ATTENTION node. */
-void kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out);
+kd_status kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out);
 /* Where an operand of attention is in another value's memory. Strides may be 0, and several neighbouring heads may be one. */
 typedef struct kd_attention_strides {
     const kd_gvalue *base;

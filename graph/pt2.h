@@ -21,6 +21,7 @@ typedef struct kd_pt2_archive {
     const char *program; /* JSON */
     size_t n_program_bytes;
     kd_map by_name; /* kd_pt2_tensor */
+    yyjson_doc *listing; /* that is being read */
 } kd_pt2_archive;
 
 /* An element type by its number in torch._export.serde.schema.ScalarType. False: kdsl has no such type. */
@@ -51,7 +52,6 @@ typedef struct kd_pt2 {
     kd_map values, last_uses; /* by name */
     kd_strbuf inputs, nodes, outputs; /* in the kg format */
     KD_VEC(kd_graph_memory) memory;   /* of weights */
-    size_t n_copied_bytes; /* of weights that the archive has at odd places */
     unsigned number, n_temporaries; /* of the node that is translated, from 1 */
     yyjson_val *node;
     const char *op; /* "aten.relu_.default" */

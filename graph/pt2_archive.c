@@ -113,8 +113,8 @@ static kd_status read_payloads(reading *r, kd_str model, const char *kind)
     kd_status status = find(r, listing, &file);
     if (status)
         return status;
-    yyjson_doc *doc = yyjson_read(file->data, file->n_bytes, 0);
-    yyjson_val *config = yyjson_obj_get(yyjson_doc_get_root(doc), "config"), *name, *meta;
+    r->out->listing = yyjson_read(file->data, file->n_bytes, 0);
+    yyjson_val *config = yyjson_obj_get(yyjson_doc_get_root(r->out->listing), "config"), *name, *meta;
     if (!yyjson_is_obj(config))
         status = kd_fail(r->why, KD_ERR_DAMAGED, "%s: '%s' is no list of tensors", r->name, listing);
     for (yyjson_obj_iter members = yyjson_obj_iter_with(config); (name = yyjson_obj_iter_next(&members));) {
@@ -122,7 +122,8 @@ static kd_status read_payloads(reading *r, kd_str model, const char *kind)
         if (status == KD_OK)
             status = read_payload(r, folder, kd_arena_strndup(r->arena, yyjson_get_str(name), yyjson_get_len(name)), meta);
     }
-    yyjson_doc_free(doc);
+    yyjson_doc_free(r->out->listing);
+    r->out->listing = NULL;
     return status;
 }
 

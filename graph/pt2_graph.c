@@ -459,6 +459,7 @@ kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, kd_graph **
     if (!kd_budget_catch(&j.budget, import_archive, &j))
         j.status = kd_fail(out_why, KD_ERR_MEMORY, "%s: out of memory", name);
     yyjson_doc_free(j.p.doc);
+    yyjson_doc_free(j.p.archive.listing);
     if (j.p.arena)
         kd_arena_destroy(j.p.arena);
     if (j.status) {

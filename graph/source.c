@@ -235,6 +235,9 @@ kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, 
         return status;
     w.outer.known = w.inner.known = w.members = w.full_members = w.names = kd_map_in(w.arena);
     write_members(&w);
+    if (w.is_too_large)
+        return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: a tensor of more than 2^31 elements is not supported yet",
+                       group->nodes.data[0]->origin, group->nodes.data[0]->op->name);
     write_signature(&w);
     write_text(&w, number);
     out->buffers = w.buffers.data;

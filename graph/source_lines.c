@@ -132,6 +132,9 @@ static const char *atom_text(kd_writer *w, const kd_index_atom *atom, unsigned *
 const char *source_index_text(kd_writer *w, kd_index at, unsigned *out_along)
 {
     kd_strbuf text = kd_strbuf_in(w->arena);
+    int64_t least, most;
+    kd_index_range(at, &least, &most);
+    w->is_too_large |= least < INT32_MIN || most > INT32_MAX;
     for (unsigned i = 0; i < at.n_terms; i++) {
         const char *atom = atom_text(w, at.terms[i].atom, out_along);
         int64_t factor = at.terms[i].factor;

@@ -206,7 +206,8 @@ kd_status kd_infer_slice(kd_infer *cx, const kd_gnode *node)
         return status;
     memcpy(cx->types[0].strides, t->strides, sizeof t->strides);
     cx->types[0].shape[at] = n;
-    cx->types[0].strides[at] *= step;
+    if (__builtin_mul_overflow(t->strides[at], step, &cx->types[0].strides[at]))
+        return infer_bad(cx, "the step %lld is too large for %s", (long long)step, infer_type_text(cx, self));
     return KD_OK;
 }
 
@@ -227,7 +228,7 @@ static unsigned split_parts(const kd_gnode *node, int64_t extent, int64_t *out, 
     if (size < 1)
         return 0;
     if (node->op->code == KD_GOP_chunk)
-        size = (extent + size - 1) / size;
+        size = extent / size + (extent % size != 0);
     unsigned n = 0;
     for (int64_t at = 0; at < extent && n < capacity; at += size)
         out[n++] = extent - at < size ? extent - at : size;
