@@ -49,6 +49,7 @@ typedef struct saving {
     const kd_executable *exe;
     const char *path;
     bool embeds;
+    uint64_t most_bytes; /* of the file */
     kd_budget budget;
     kd_arena *arena;
     kd_strbuf front;
@@ -195,6 +196,10 @@ static void save(void *user)
     put_kernels(s);
     put_pieces(s);
     header h = make_header(s);
+    if (h.n_bytes > s->most_bytes) {
+        s->status = KD_ERR_UNSUPPORTED;
+        return;
+    }
     kd_str *parts = kd_arena_array(s->arena, kd_str, s->pieces.n + 3);
     size_t n_pad = (size_t)(data_offset(&h) - sizeof h - s->front.len);
     parts[0] = (kd_str){(char *)&h, sizeof h};
@@ -205,12 +210,28 @@ static void save(void *user)
     s->status = kd_file_write(&(kd_file_write_args){.path = s->path, .parts = parts, .n_parts = s->pieces.n + 3}, s->why);
 }
 
+/* Of the file that an executable was loaded from, if there is one. */
+static bool has_weights_inside(const kd_mapping *file)
+{
+    header h;
+    if (!file->n_bytes)
+        return false;
+    memcpy(&h, file->data, sizeof h);
+    return h.flags & FLAG_EMBEDDED;
+}
+
 kd_status kd_executable_save(const kd_executable *executable, const char *path, const kd_save_options *options, kd_failure *out_why)
 {
     if (!executable || !path)
         return kd_fail(out_why, KD_ERR_ARGUMENT, "executable and path must not be NULL");
-    saving s = {.exe = executable, .path = path, .embeds = options && options->embed_weights, .why = out_why};
-    if (executable->file.n_bytes) { /* it is one already: its constants may be there in packed form only */
+    return kd_kx_save(executable, path, options, UINT64_MAX, out_why);
+}
+
+kd_status kd_kx_save(const kd_executable *executable, const char *path, const kd_save_options *options, uint64_t most_bytes, kd_failure *out_why)
+{
+    saving s = {
+        .exe = executable, .path = path, .embeds = options && options->embed_weights, .most_bytes = most_bytes, .why = out_why};
+    if (has_weights_inside(&executable->file)) { /* perhaps in packed form only: it stays as it is */
         kd_str whole = {executable->file.data, executable->file.n_bytes};
         return kd_file_write(&(kd_file_write_args){.path = path, .parts = &whole, .n_parts = 1}, out_why);
     }

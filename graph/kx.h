@@ -56,6 +56,9 @@ bool kd_kx_take_graph(kd_kx_reader *r, kd_graph *graph, const unsigned char *dat
 
 /* ---- kx.c ---- */
 
+/* As kd_executable_save. KD_ERR_UNSUPPORTED, and nothing is written: the file would have more than most_bytes. */
+kd_status kd_kx_save(const kd_executable *executable, const char *path, const kd_save_options *options, uint64_t most_bytes, kd_failure *out_why);
+
 /* As kd_executable_load, of bytes. The mapping belongs to the executable on success. */
 kd_status kd_kx_load(const char *name, kd_mapping *mapping, const kd_graph_options *options, kd_executable **out_executable,
                      kd_failure *out_why);

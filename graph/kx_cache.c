@@ -1,7 +1,8 @@
 /* kx_cache.c - executables from any file, and those of former processes from the cache.
  *
- *     graphs/KEY.kx       in kd_cache_dir(): an executable with its weights. The key is made of the model's file (its place, size and times: what
- *                         is written to it changes them), of the options, of the processor, and of this build of kdsl.
+ *     graphs/KEY.kx       in the cache's folder: an executable with its weights. The key is made of the model's file (its place, size and times:
+ *                         what is written to it changes them), of the options, of the processor, of the number of threads, and of this build
+ *                         of kdsl.
  *
  * Files are written at once, by several processes too; one that is damaged, or of another oneDNN, is replaced. What was not used for longest
  * goes where they take more than the cache may have. */
@@ -10,6 +11,7 @@
 #include "base/zip.h"
 #include "dsl/key.h"
 #include "runtime/cache.h"
+#include "runtime/cpu/processors.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -23,11 +25,11 @@ enum { MAX_CACHED = 4096 };
 
 /* ---- the folder ---- */
 
-/* False: there is no cache, or it is not to be used. */
-static bool cache_folder(char out[PATH_MAX], uint64_t *out_limit_bytes)
+/* dir: the caller's, or NULL. False: there is no cache, or it is not to be used. */
+static bool cache_folder(const char *dir, char out[PATH_MAX], uint64_t *out_limit_bytes)
 {
-    kd_cache *kernels; /* knows whether a cache is wanted, where, and how large it may be */
-    char *parent = kd_cache_dir();
+    kd_cache *kernels; /* knows whether a cache is wanted, and how large it may be */
+    char *parent = dir ? strdup(dir) : kd_cache_dir();
     bool good = parent && kd_cache_open(NULL, &kernels, NULL) == KD_OK;
     if (good) {
         *out_limit_bytes = kd_cache_limit_bytes(kernels);
@@ -52,7 +54,9 @@ static bool entry_path(const char *model, const kd_graph_options *options, const
     struct stat st;
     char *absolute = kd_absolute_path(model), digits[33];
     kd_hash key = {0};
-    bool good = absolute && stat(model, &st) == 0 && S_ISREG(st.st_mode);
+    unsigned n_threads = options->n_threads;
+    bool good = absolute && stat(model, &st) == 0 && S_ISREG(st.st_mode) &&
+                (n_threads || kd_processors_count(&n_threads, NULL) == KD_OK);
     if (good) {
         const uint64_t numbers[] = {st.st_dev,
                                     st.st_ino,
@@ -62,11 +66,10 @@ static bool entry_path(const char *model, const kd_graph_options *options, const
                                     (uint64_t)st.st_ctim.tv_sec,
                                     (uint64_t)st.st_ctim.tv_nsec,
                                     options->no_fusion,
-                                    options->n_threads};
+                                    n_threads};
         kd_hash_add_text(&key, absolute);
         kd_hash_add_text(&key, options->device);
         kd_hash_add(&key, numbers, sizeof numbers);
-        kd_hash_add_text(&key, getenv("KDSL_NUM_THREADS"));
         kd_hash_add_processor(&key);
         kd_hash_add_compiler(&key);
         kd_hash_print(key, digits);
@@ -124,12 +127,11 @@ static unsigned trim(const char *folder, uint64_t limit_bytes)
 /* What cannot be kept is compiled anew next time. */
 static void keep(const kd_executable *exe, const char *folder, const char *path, uint64_t limit_bytes)
 {
-    kd_save_options options = {.embed_weights = true};
-    struct stat st;
-    if (kd_dir_make(folder, 0700, NULL) || !is_ours(folder, true) || kd_executable_save(exe, path, &options, NULL))
+    const kd_save_options options = {.embed_weights = true};
+    const uint64_t most_bytes = limit_bytes / 2; /* a larger one would drive all others out */
+    if (kd_dir_make(folder, 0700, NULL) || !is_ours(folder, true))
         return;
-    if (stat(path, &st) == 0 && (uint64_t)st.st_size > limit_bytes / 2)
-        unlink(path); /* it would drive all others out */
+    (void)kd_kx_save(exe, path, &options, most_bytes, NULL);
     trim(folder, limit_bytes);
 }
 
@@ -172,7 +174,7 @@ kd_status kd_executable_open(const char *path, const kd_graph_options *options, 
     char folder[PATH_MAX], cached[PATH_MAX];
     uint64_t limit_bytes;
     /* A graph as text names files that would have to be looked at too; with its kernels in the cache it is compiled fast enough. */
-    bool caches = is_archive && !chosen.no_cache && cache_folder(folder, &limit_bytes) && entry_path(path, &chosen, folder, cached);
+    bool caches = is_archive && !chosen.no_cache && cache_folder(chosen.cache_dir, folder, &limit_bytes) && entry_path(path, &chosen, folder, cached);
     if (caches && open_cached(folder, cached, &chosen, out_executable) == KD_OK)
         return KD_OK;
     kd_status status = compile_file(path, &chosen, out_executable, out_why);
@@ -185,6 +187,6 @@ kd_status kd_executable_clear_cache(uint64_t *out_n_removed)
 {
     char folder[PATH_MAX];
     uint64_t unused;
-    *out_n_removed = cache_folder(folder, &unused) && is_ours(folder, true) ? trim(folder, 0) : 0;
+    *out_n_removed = cache_folder(NULL, folder, &unused) && is_ours(folder, true) ? trim(folder, 0) : 0;
     return KD_OK;
 }

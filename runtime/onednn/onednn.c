@@ -39,11 +39,14 @@ kd_status kd_onednn_open(kd_onednn **out_onednn, kd_failure *out_why)
     kd_status status = kd_dnnl_open(&o->dnnl, out_why);
     if (status == KD_OK && o->dnnl.dnnl_engine_create(&o->engine, dnnl_cpu, 0) != dnnl_success)
         status = kd_fail(out_why, KD_ERR_DEVICE, "oneDNN cannot use this CPU");
-    if (status)
+    if (status) {
         free(o);
-    else
-        *out_onednn = o;
-    return status;
+        return status;
+    }
+    const dnnl_version_t *v = o->dnnl.dnnl_version();
+    snprintf(o->version, sizeof o->version, "%d.%d.%d", v->major, v->minor, v->patch);
+    *out_onednn = o;
+    return KD_OK;
 }
 
 void kd_onednn_close(kd_onednn *onednn)
@@ -53,10 +56,8 @@ void kd_onednn_close(kd_onednn *onednn)
     free(onednn);
 }
 
-const char *kd_onednn_version(kd_onednn *onednn)
+const char *kd_onednn_version(const kd_onednn *onednn)
 {
-    const dnnl_version_t *v = onednn->dnnl.dnnl_version();
-    snprintf(onednn->version, sizeof onednn->version, "%d.%d.%d", v->major, v->minor, v->patch);
     return onednn->version;
 }
 

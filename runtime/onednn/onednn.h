@@ -31,7 +31,7 @@ kd_status kd_onednn_team_create(kd_onednn *onednn, unsigned n_threads, kd_team *
 unsigned kd_onednn_set_threads(const kd_onednn *onednn, unsigned n_threads);
 
 /* "3.7.2". */
-const char *kd_onednn_version(kd_onednn *onednn);
+const char *kd_onednn_version(const kd_onednn *onednn);
 
 /* Constant weights in the order that oneDNN chose for a primitive. */
 typedef struct kd_packed_weights {

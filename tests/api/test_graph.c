@@ -178,10 +178,53 @@ static void test_check(void **state)
     assert_int_equal(kd_graph_check("{}", 2, "net", NULL, NULL, &why), KD_ERR_ARGUMENT);
 }
 
+static void put_file(const char *path, const void *data, size_t n_bytes)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, n_bytes, f), n_bytes);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* A file that names its model becomes one that holds the weights, and then needs the model no more. */
+static void test_embedded_later(void **state)
+{
+    static const char MODEL[] = "{\"kg\": 1, \"inputs\": [{\"n\": \"%x\", \"t\": \"f32\", \"s\": [2]}, {\"n\": \"%w\", \"t\": \"f32\", "
+                                "\"s\": [2], \"data\": {\"file\": \"w.bin\", \"at\": 0}}], \"nodes\": [{\"o\": \"%y\", \"op\": "
+                                "\"aten.mul.Tensor\", \"in\": [\"%x\", \"%w\"]}], \"outputs\": [\"%y\"]}";
+    static const float W[] = {2, 3};
+    char folder[] = "/tmp/kdsl-test-XXXXXX", model_path[64], weights[64], named[64], whole[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(model_path, sizeof model_path, "%s/model.json", folder);
+    snprintf(weights, sizeof weights, "%s/w.bin", folder);
+    snprintf(named, sizeof named, "%s/named.kx", folder);
+    snprintf(whole, sizeof whole, "%s/whole.kx", folder);
+    put_file(model_path, MODEL, sizeof MODEL - 1);
+    put_file(weights, W, sizeof W);
+    kd_graph *graph = NULL;
+    kd_executable *made = NULL, *loaded = NULL, *again = NULL;
+    assert_int_equal(kd_graph_read(model_path, &graph, NULL), KD_OK);
+    assert_int_equal(kd_graph_compile(graph, NULL, &made, NULL), KD_OK);
+    assert_int_equal(kd_executable_save(made, named, NULL, NULL), KD_OK);
+    assert_int_equal(kd_executable_load(named, NULL, &loaded, NULL), KD_OK);
+    assert_int_equal(kd_executable_save(loaded, whole, &(kd_save_options){.embed_weights = true}, NULL), KD_OK);
+    remove(model_path);
+    remove(weights);
+    assert_int_not_equal(kd_executable_load(named, NULL, &again, NULL), KD_OK);
+    assert_int_equal(kd_executable_load(whole, NULL, &again, NULL), KD_OK);
+    kd_executable_destroy(again);
+    kd_executable_destroy(loaded);
+    kd_executable_destroy(made);
+    kd_graph_destroy(graph);
+    remove(named);
+    remove(whole);
+    remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_queries), cmocka_unit_test(test_several_threads),
                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_weights_in_memory),
-                                       cmocka_unit_test(test_check)};
+                                       cmocka_unit_test(test_check), cmocka_unit_test(test_embedded_later)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

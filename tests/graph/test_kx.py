@@ -138,6 +138,26 @@ def test_cache(kdsl, tmp_path, model, cache):
     assert "compile" in run(kdsl, tmp_path, model, "--time", "--no-fusion", **cache)[0].stdout and len(entries(tmp_path)) == 2
 
 
+def test_processors_in_cache(kdsl, tmp_path, model, cache):
+    """Weights are packed for a number of threads: that of all processors is not that of one."""
+    one, every = sorted(os.sched_getaffinity(0))[:1], os.sched_getaffinity(0)
+    run(kdsl, tmp_path, model, **cache)
+    run(kdsl, tmp_path, model, preexec_fn=lambda: os.sched_setaffinity(0, one), **cache)
+    assert len(entries(tmp_path)) == min(len(every), 2)
+    run(kdsl, tmp_path, model, **{"env": {**cache["env"], "KDSL_NUM_THREADS": "1"}})
+    assert len(entries(tmp_path)) == min(len(every), 2)
+
+
+def test_number_of_threads(kdsl, tmp_path, model):
+    """A file counts only where its weights are packed for a number of threads."""
+    env = {**os.environ, "KDSL_NUM_THREADS": "many"}
+    kdsl("graph", "compile", model, "-o", tmp_path / "packed.kx", "--embed-weights")
+    kdsl("graph", "compile", model, "-o", tmp_path / "net.kx")
+    run(kdsl, tmp_path, tmp_path / "packed.kx", env=env)
+    result, _ = run(kdsl, tmp_path, tmp_path / "net.kx", env=env, status=None)
+    assert "KDSL_NUM_THREADS is 'many'" in result.stderr
+
+
 def test_clear(kdsl, tmp_path, model, cache):
     run(kdsl, tmp_path, model, **cache)
     assert " and 1 graph\n" in kdsl("cache", "clear", **cache).stdout
