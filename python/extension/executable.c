@@ -19,7 +19,7 @@ static kd_py_module *module_of(PyObject *self)
 static kd_graph_memory *read_memory(PyObject *sequence, unsigned *out_n)
 {
     Py_ssize_t n = PySequence_Size(sequence);
-    kd_graph_memory *memory = n < 0 ? NULL : PyMem_Calloc((size_t)n + 1, sizeof *memory);
+    kd_graph_memory *memory = n < 0 ? NULL : kd_py_calloc(n, sizeof *memory);
     for (Py_ssize_t i = 0; memory && i < n; i++) {
         PyObject *item = PySequence_GetItem(sequence, i), *address = NULL;
         Py_ssize_t n_bytes = 0;
@@ -139,7 +139,7 @@ static void **read_addresses(PyObject *sequence, unsigned n, const char *what)
             PyErr_Format(PyExc_ValueError, "the graph has %u %s, but %zd were given", n, what, PySequence_Size(sequence));
         return NULL;
     }
-    void **addresses = PyMem_Calloc((size_t)n + 1, sizeof *addresses);
+    void **addresses = kd_py_calloc((Py_ssize_t)n, sizeof *addresses);
     for (unsigned i = 0; addresses && i < n; i++) {
         PyObject *item = PySequence_GetItem(sequence, (Py_ssize_t)i);
         addresses[i] = item ? PyLong_AsVoidPtr(item) : NULL;
@@ -172,7 +172,7 @@ static PyObject *run(PyObject *self, PyObject *args)
     unsigned n_steps = kd_executable_n_steps(e->exe);
     void **inputs = read_addresses(in, kd_executable_n_inputs(e->exe), "inputs");
     void **outputs = inputs ? read_addresses(out, kd_executable_n_outputs(e->exe), "outputs") : NULL;
-    uint64_t *ns = outputs ? PyMem_Calloc(n_steps + 1, sizeof *ns) : NULL;
+    uint64_t *ns = outputs ? kd_py_calloc((Py_ssize_t)n_steps, sizeof *ns) : NULL;
     if (ns && run_timed(e, module_of(self), (const void *const *)inputs, outputs, ns))
         result = list_times(ns, n_steps);
     PyMem_Free(inputs);

@@ -20,6 +20,9 @@ extern PyType_Spec kd_py_executable_spec, kd_py_runner_spec;
 /* Sets the exception that goes with a status. Returns NULL. */
 PyObject *kd_py_raise(const kd_py_module *module, kd_status status, const kd_failure *why);
 
+/* Zeroed room for n items and one more, for PyMem_Free. Raises MemoryError, and returns NULL. */
+void *kd_py_calloc(Py_ssize_t n, size_t item_bytes);
+
 /* ---- executables ---- */
 
 typedef struct kd_py_idle kd_py_idle; /* a session that nobody uses */

@@ -11,6 +11,12 @@ PyObject *kd_py_raise(const kd_py_module *module, kd_status status, const kd_fai
     return NULL;
 }
 
+void *kd_py_calloc(Py_ssize_t n, size_t item_bytes)
+{
+    void *room = PyMem_Calloc((size_t)n + 1, item_bytes);
+    return room ? room : PyErr_NoMemory();
+}
+
 bool kd_py_tensor_data(const kd_py_module *module, PyObject *tensor, void **out_data)
 {
     PyObject *address = PyObject_CallMethodObjArgs(tensor, module->data_ptr, NULL);

@@ -3,15 +3,24 @@
  * Parameters and buffers are constants of the compiled graph, read where they lie. Which tensors they are, and that nobody has changed
  * them since, is checked at each call: by identity, address and version (a number that PyTorch raises at each change in place). For other
  * weights, or changed ones, the graph is compiled anew; the same graph may serve several modules of one class in turn, so each set of
- * weights has a variant. Weights are referred to weakly: who drops a model gets its memory back. */
+ * weights has a variant. Weights are referred to weakly: who drops a model gets its memory back.
+ *
+ * Writes through tensor.data leave address and version as they are, so some bytes of each weight are compared too: a change of the whole
+ * weight shows. */
 #include "extension.h"
+
+#include <string.h>
+
+#define N_SAMPLES 4
 
 typedef struct weight {
     Py_ssize_t arg;
     PyObject *tensor; /* borrowed: when it dies, ref says so and the variant goes */
     PyObject *ref;
     void *data;
+    Py_ssize_t n_bytes;
     long long version;
+    uint64_t samples[N_SAMPLES];
 } weight;
 
 typedef struct input {
@@ -30,7 +39,7 @@ typedef struct variant {
 } variant;
 
 typedef struct runner {
-    PyObject_HEAD PyObject *make; /* make(args): an Executable, [arg] of its weights, [(arg, dtype, shape, stride)] of its inputs */
+    PyObject_HEAD PyObject *make; /* make(args, changed): an Executable, [(arg, bytes)] of its weights, [(arg, dtype, shape, stride)] of its inputs */
     PyObject *on_death; /* on_death(ref): calls forget(ref) */
     PyObject *relayout; /* relayout(tensor, dtype, shape, stride): the same elements as the graph wants them */
     PyObject *outputs; /* of the graph: (function, arguments) that make an empty tensor */
@@ -84,6 +93,17 @@ static bool read_state(const kd_py_module *m, PyObject *tensor, void **out_data,
     return !PyErr_Occurred() && kd_py_tensor_data(m, tensor, out_data);
 }
 
+/* Bytes from all over a weight, its last ones among them. */
+static void read_samples(const void *data, Py_ssize_t n_bytes, uint64_t out_samples[N_SAMPLES])
+{
+    size_t n = n_bytes < (Py_ssize_t)sizeof *out_samples ? (size_t)n_bytes : sizeof *out_samples, last = (size_t)n_bytes - n;
+    for (unsigned i = 0; i < N_SAMPLES; i++) {
+        out_samples[i] = 0;
+        if (n)
+            memcpy(&out_samples[i], (const char *)data + (i == N_SAMPLES - 1 ? last : last / (N_SAMPLES - 1) * i), n);
+    }
+}
+
 typedef enum match { OTHER, CHANGED, SAME, FAILED } match;
 
 static match compare(const kd_py_module *m, const variant *v, PyObject *args)
@@ -92,11 +112,16 @@ static match compare(const kd_py_module *m, const variant *v, PyObject *args)
         if (v->weights[i].tensor != PyTuple_GetItem(args, v->weights[i].arg))
             return OTHER;
     for (Py_ssize_t i = 0; i < v->n_weights; i++) {
+        const weight *w = &v->weights[i];
         void *data;
         long long version;
-        if (!read_state(m, PyTuple_GetItem(args, v->weights[i].arg), &data, &version))
+        uint64_t samples[N_SAMPLES];
+        if (!read_state(m, PyTuple_GetItem(args, w->arg), &data, &version))
             return FAILED;
-        if (data != v->weights[i].data || version != v->weights[i].version)
+        if (data != w->data || version != w->version)
+            return CHANGED;
+        read_samples(data, w->n_bytes, samples);
+        if (memcmp(samples, w->samples, sizeof samples) != 0)
             return CHANGED;
     }
     return SAME;
@@ -106,11 +131,13 @@ static bool fill_variant(const runner *r, const kd_py_module *m, variant *v, PyO
 {
     for (Py_ssize_t i = 0; i < v->n_weights; i++) {
         weight *w = &v->weights[i];
-        w->arg = PyLong_AsSsize_t(PyList_GetItem(weights, i));
+        if (!PyArg_ParseTuple(PyList_GetItem(weights, i), "nn", &w->arg, &w->n_bytes))
+            return false;
         w->tensor = PyTuple_GetItem(args, w->arg);
         w->ref = w->tensor ? PyWeakref_NewRef(w->tensor, r->on_death) : NULL;
         if (!w->ref || !read_state(m, w->tensor, &w->data, &w->version))
             return false;
+        read_samples(w->data, w->n_bytes, w->samples);
     }
     for (Py_ssize_t i = 0; i < v->n_inputs; i++) {
         input *in = &v->inputs[i];
@@ -123,25 +150,34 @@ static bool fill_variant(const runner *r, const kd_py_module *m, variant *v, PyO
     return true;
 }
 
-/* Asks Python for an executable for these weights. */
-static variant *make_variant(runner *r, const kd_py_module *m, PyObject *args)
+/* What has no weights fits all of them, so it stands last. */
+static void insert_variant(runner *r, variant *v)
 {
-    PyObject *made = PyObject_CallFunctionObjArgs(r->make, args, NULL), *executable, *weights, *inputs;
-    variant *v = made ? PyMem_Calloc(1, sizeof *v) : NULL;
+    variant **at = &r->variants;
+    while (*at && v->n_weights == 0)
+        at = &(*at)->next;
+    v->next = *at;
+    *at = v;
+}
+
+/* Asks Python for an executable for these weights. changed: what there was for them is out of date. */
+static variant *make_variant(runner *r, const kd_py_module *m, PyObject *args, bool changed)
+{
+    PyObject *made = PyObject_CallFunctionObjArgs(r->make, args, changed ? Py_True : Py_False, NULL), *executable, *weights, *inputs;
+    variant *v = made ? kd_py_calloc(0, sizeof *v) : NULL;
     bool good = v && PyArg_ParseTuple(made, "O!O!O!", m->executable, &executable, &PyList_Type, &weights, &PyList_Type, &inputs);
     if (good) {
         Py_INCREF(executable);
         v->executable = (kd_py_executable *)executable;
         v->n_weights = PyList_Size(weights);
         v->n_inputs = PyList_Size(inputs);
-        v->weights = PyMem_Calloc((size_t)v->n_weights + 1, sizeof *v->weights);
-        v->inputs = PyMem_Calloc((size_t)v->n_inputs + 1, sizeof *v->inputs);
-        good = v->weights && v->inputs && fill_variant(r, m, v, args, weights, inputs);
+        v->weights = kd_py_calloc(v->n_weights, sizeof *v->weights);
+        v->inputs = v->weights ? kd_py_calloc(v->n_inputs, sizeof *v->inputs) : NULL;
+        good = v->inputs && fill_variant(r, m, v, args, weights, inputs);
     }
     Py_XDECREF(made);
     if (good) {
-        v->next = r->variants;
-        r->variants = v;
+        insert_variant(r, v);
         return v;
     }
     if (v)
@@ -149,25 +185,30 @@ static variant *make_variant(runner *r, const kd_py_module *m, PyObject *args)
     return NULL;
 }
 
-/* The variant for the weights among the arguments, held for a run. NULL: an exception is set. */
+/* The variant for the weights among the arguments, held for a run. NULL: an exception is set. Comparing may run Python, and so drop
+ * variants, this one among them: then the search begins again. */
 static variant *find_variant(runner *r, const kd_py_module *m, PyObject *args)
 {
-    variant *found = NULL;
-    for (variant *v = r->variants, *next; v && !found; v = next) {
-        next = v->next;
+    bool changed = false;
+    for (variant *v = r->variants, *next; v; v = next) {
+        v->n_users++;
         match match = compare(m, v, args);
+        bool was_dropped = v->is_dropped;
+        if (match == SAME && !was_dropped)
+            return v;
+        next = was_dropped ? r->variants : v->next;
+        if (match == CHANGED && !was_dropped) {
+            changed = true;
+            drop_variant(r, v);
+        }
+        release_variant(v);
         if (match == FAILED)
             return NULL;
-        if (match == SAME)
-            found = v;
-        else if (match == CHANGED)
-            drop_variant(r, v);
     }
-    if (!found)
-        found = make_variant(r, m, args);
-    if (found)
-        found->n_users++;
-    return found;
+    variant *made = make_variant(r, m, args, changed);
+    if (made)
+        made->n_users++;
+    return made;
 }
 
 /* ---- a call ---- */
@@ -265,14 +306,15 @@ static PyObject *call_runner(PyObject *self, PyObject *args, PyObject *names)
     if (!v)
         return NULL;
     c.tensors = PyList_New(0);
-    c.held = PyList_New(0);
-    c.inputs = PyMem_Calloc((size_t)(v->n_inputs + PyList_Size(r->outputs)) + 1, sizeof *c.inputs);
-    c.outputs = c.inputs + v->n_inputs;
-    if (c.tensors && c.held && c.inputs && bind_inputs(r, v, &c) && make_outputs(r, &c) &&
+    c.held = c.tensors ? PyList_New(0) : NULL;
+    c.inputs = c.held ? kd_py_calloc(v->n_inputs, sizeof *c.inputs) : NULL;
+    c.outputs = c.inputs ? kd_py_calloc(PyList_Size(r->outputs), sizeof *c.outputs) : NULL;
+    if (c.outputs && bind_inputs(r, v, &c) && make_outputs(r, &c) &&
         kd_py_executable_run(v->executable, c.module, (const void *const *)c.inputs, c.outputs))
         result = collect_results(r, &c);
     release_variant(v);
     PyMem_Free(c.inputs);
+    PyMem_Free(c.outputs);
     Py_XDECREF(c.tensors);
     Py_XDECREF(c.held);
     return result;
@@ -299,19 +341,17 @@ static int init(PyObject *self, PyObject *args, PyObject *names)
     return 0;
 }
 
-/* forget(ref): lets go of what was compiled for a weight that is gone. */
+/* forget(ref): lets go of what was compiled for a weight that is gone. Whether there was anything. A reference is of one variant only. */
 static PyObject *forget(PyObject *self, PyObject *ref)
 {
     runner *r = (runner *)self;
-    for (variant *v = r->variants, *next; v; v = next) {
-        bool dead = false;
-        next = v->next;
-        for (Py_ssize_t i = 0; i < v->n_weights && !dead; i++)
-            dead = v->weights[i].ref == ref;
-        if (dead)
-            drop_variant(r, v);
-    }
-    Py_RETURN_NONE;
+    for (variant *v = r->variants; v; v = v->next)
+        for (Py_ssize_t i = 0; i < v->n_weights; i++)
+            if (v->weights[i].ref == ref) {
+                drop_variant(r, v);
+                Py_RETURN_TRUE;
+            }
+    Py_RETURN_FALSE;
 }
 
 static PyObject *get_executables(PyObject *self, void *unused)
@@ -367,15 +407,15 @@ static PyObject *prepare(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_TypeError, "prepare() takes a tuple with all arguments");
         return NULL;
     }
-    if (!make_variant((runner *)self, PyType_GetModuleState(Py_TYPE(self)), args))
+    if (!make_variant((runner *)self, PyType_GetModuleState(Py_TYPE(self)), args, false))
         return NULL;
     Py_RETURN_NONE;
 }
 
 static PyMethodDef METHODS[] = {{"prepare", prepare, METH_O, "prepare(args): compiles for the weights among the arguments"},
-                                {"forget", forget, METH_O, "forget(ref): lets go of what was compiled for a weight that is gone"},
+                                {"forget", forget, METH_O, "forget(ref): lets go of what was compiled for a weight that is gone; whether there was anything"},
                                 {0}};
-static PyGetSetDef PROPERTIES[] = {{"executables", get_executables, NULL, "what is compiled at the moment, newest first", NULL},
+static PyGetSetDef PROPERTIES[] = {{"executables", get_executables, NULL, "what is compiled at the moment, newest first, and last what has no weights", NULL},
                                    {0}};
 
 static PyType_Slot SLOTS[] = {{Py_tp_init, init},       {Py_tp_new, PyType_GenericNew}, {Py_tp_dealloc, destroy},

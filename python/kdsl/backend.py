@@ -65,20 +65,19 @@ class Specializer:
     def __call__(self, *args):
         key = tuple([(x.shape, x.stride(), x.dtype) if isinstance(x, torch.Tensor) else x for x in [args[i] for i in self.varying]] +
                     [args[i].item() for i in self.numbers])
-        run = self.known.get(key)
-        if run is None:
-            run = self.known[key] = self.make(args)
+        run = self.known.get(key) or self.make(key, args)
         return run(*args)
 
-    def make(self, args):
-        if sum(run is not self.eager for run in self.known.values()) >= self.bound:
+    def make(self, key, args):
+        if len(self.known) >= self.bound:
             if self.eager is None:
                 self.eager = without_kdsl(self.gm, self.options, f"it was compiled for {self.bound} combinations of shapes already "
                                                                  "(the option max_specializations)")
             return self.eager
         counters.specializations += 1
         with torch.no_grad():
-            return specialize(self.with_numbers(args), args, self.places, self.options, self.report)
+            run = self.known[key] = specialize(self.with_numbers(args), args, self.places, self.options, self.report)
+        return run
 
     def with_numbers(self, args):
         """The graph with numbers written out."""
@@ -128,12 +127,14 @@ class Compiled:
         results = list(gm.graph.find_nodes(op="output")[0].args[0])
         refused = find_refused(gm, _kdsl, self.name, self.options.disabled_ops)
         for rounds in range(MAX_ROUNDS + 1):
-            try:
-                self.build(placeholders, results, weights, refused)
+            failed = self.build(placeholders, results, weights, refused)
+            if not failed:
                 break
-            except FailedPart as failed:
-                found = culprits(failed.part) if rounds < MAX_ROUNDS - 1 else {}
-                refused |= found or {node.name: str(failed) for node in failed.part.nodes}
+            for part, why in failed:
+                found = culprits(part) if rounds < MAX_ROUNDS - 2 else {}
+                refused |= found or {node.name: why for node in part.nodes}
+            if rounds == MAX_ROUNDS - 1:
+                refused |= {node.name: failed[0][1] for part in self.parts() for node in part.nodes if node.name not in refused}
         self.refused = refused
         self.tell_fallbacks()
         self.needs_wrapper = not is_plain(gm, placeholders, self.examples)
@@ -150,9 +151,10 @@ class Compiled:
         return {placeholders[i]: self.examples[i] for i in self.places if i not in changed}
 
     def build(self, placeholders, results, weights, refused):
+        """Makes steps of the graph. Returns the parts that do not compile, each with why."""
         groups = split(self.gm, refused)
         constants = {node: get_attribute(self.gm, node.target) for node in self.gm.graph.find_nodes(op="get_attr")}
-        self.steps = []
+        self.steps, failed = [], []
         known = {None, *placeholders, *(node for group in groups for node in group.nodes)}
         whole = len(groups) == 1 and groups[0].kind == KDSL and known.issuperset(results)
         for group in groups:
@@ -167,11 +169,14 @@ class Compiled:
                 args = [n for n in dict.fromkeys(p for n in group.nodes for p in n.all_input_nodes) if n not in inside and n not in constants]
                 part = Part(f"{self.name}_{len(self.parts())}", group.nodes, args, wanted, weights, constants, self.options)
             self.steps.append(part)
-            warm_up(part, weights)
+            why = warm_up(part, weights)
+            if why:
+                failed.append((part, why))
         if whole:
             self.run = self.steps[0].runner
         else:
             self.run = write_program(self.gm, placeholders, self.steps, results)
+        return failed
 
     def parts(self):
         return [step for step in self.steps if isinstance(step, Part)]
@@ -200,23 +205,16 @@ class Compiled:
         warnings.warn(f"kdsl: {len(left)} nodes of {self.name} run in PyTorch:{said}", stacklevel=2)
 
 
-class FailedPart(Exception):
-    """A part that the library refused to compile, though it knows all its nodes."""
-
-    def __init__(self, part, error):
-        super().__init__(str(error))
-        self.part = part
-
-
 def warm_up(part, weights):
-    """Compiles a part while the graph can still be split another way."""
+    """Compiles a part while the graph can still be split another way. Returns why it does not compile, though the library knows all its nodes."""
     tensors = [weights.get(node) for node in part.args]
     if any(isinstance(tensor, FakeTensor) for tensor in tensors):
-        return
+        return None
     try:
         part.runner.prepare(tuple(tensors))
-    except _kdsl.UnsupportedError as error:
-        raise FailedPart(part, error) from error
+    except (_kdsl.Error, ValueError, MemoryError) as error:
+        return str(error) or type(error).__name__
+    return None
 
 
 def get_attribute(gm, target):

@@ -22,7 +22,7 @@ class Explanation:
 
 
 def explain(model, *args, options=None, **kwargs):
-    """Compiles a model, runs it twice without gradients, and tells what became of each node."""
+    """Compiles a model, calls it twice without gradients, and tells what became of each node. Forgets what torch.compile has compiled so far."""
     compiled = []
     torch._dynamo.reset()
     fast = torch.compile(model, backend=functools.partial(kdsl, options=options, report=compiled))

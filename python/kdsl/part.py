@@ -5,7 +5,7 @@ import weakref
 import torch
 
 from kdsl import kg
-from kdsl._kdsl import Error, Runner, compile as compile_text
+from kdsl._kdsl import Error, Runner, UnsupportedError, compile as compile_text
 from kdsl.counters import counters
 
 empty_strided = getattr(torch._C._dynamo.guards, "_empty_strided_cpu", None)
@@ -42,6 +42,14 @@ def relayout(tensor, dtype, shape, stride):
     return copy.copy_(tensor)
 
 
+def check_strides(executable, outputs):
+    """The library writes results where nodes say that they lie; it must agree on how."""
+    for node, (_, shape, strides, _) in zip(outputs, executable.outputs):
+        wanted = tuple(node.meta["val"].stride())
+        if 0 not in shape and any(n > 1 and have != want for n, have, want in zip(shape, strides, wanted)):
+            raise UnsupportedError(f"%{node.name}: PyTorch expects the strides {list(wanted)}, but kdsl gives {list(strides)}")
+
+
 class Part:
     """Nodes that run as one compiled graph. Called with the values of args, it returns a list of those of results.
 
@@ -56,14 +64,15 @@ class Part:
         self.places = {node: i for i, node in enumerate(args)}
         self.weights = [node for node in self.reads if node in weights]
         self.constants = {node: constants[node] for node in self.reads if node in constants}
-        self.recompiles = -1                # the first is none
+        self.changes = 0                    # of weights: in place, or because those that were compiled for are gone
         self.as_inputs = options.weights == "inputs"
         numbers = {node: i for i, node in enumerate(self.outputs)}
         this = weakref.ref(self)
 
         def on_death(ref):
-            if this() is not None:
-                this().runner.forget(ref)
+            part = this()
+            if part is not None:
+                part.changes += part.runner.forget(ref)
 
         self.runner = Runner(len(args), self.make, on_death, relayout, [empty_maker(node.meta["val"]) for node in self.outputs],
                              [None if node is None else numbers[node] if node in numbers else ~self.places[node] for node in results])
@@ -74,23 +83,24 @@ class Part:
                   for node in self.reads]
         return kg.graph_text(inputs, self.nodes, self.outputs)
 
-    def make(self, args):
-        """Compiles for the weights among the arguments."""
-        self.recompiles += 1
-        counters.recompiles += self.recompiles > 0
-        if self.recompiles > self.options.max_recompiles:
+    def make(self, args, changed):
+        """Compiles for the weights among the arguments. changed: again, because they are no longer what they were."""
+        self.changes += changed
+        counters.recompiles += changed
+        if self.changes > self.options.max_recompiles:
             self.as_inputs = True
         weights = [] if self.as_inputs else [node for node in self.weights if has_version(args[self.places[node]])]
         tensors = {node: args[self.places[node]] for node in weights} | self.constants
         memory = [(node.name, tensor.data_ptr(), span_bytes(tensor)) for node, tensor in tensors.items()]
         inputs = [(self.places[node], v.dtype, tuple(v.shape), tuple(v.stride())) for node in self.reads if node not in tensors
                   for v in [node.meta["val"]]]
-        return self.compile(self.text(tensors), memory), [self.places[node] for node in weights], inputs
+        return self.compile(self.text(tensors), memory), [(self.places[node], span_bytes(tensors[node])) for node in weights], inputs
 
     def compile(self, text, memory):
         options = self.options
         threads = options.threads or torch.get_num_threads()
         executable = compile_text(text, self.name, memory, options.device, threads, options.cache, options.fusion, options.cache_dir)
+        check_strides(executable, self.outputs)
         counters.compiled += 1
         if options.dump_dir:
             self.dump(text, executable)
@@ -117,8 +127,10 @@ def culprits(part):
         results = [user for user in node.users if kg.is_getitem(user)] if isinstance(value, (list, tuple)) else [node]
         try:
             alone = Part(part.name, [node, *(r for r in results if r is not node)], node.all_input_nodes, results, (), part.constants, part.options)
-            compile_text(alone.text({}), part.name, (), part.options.device, 1, part.options.cache)
-        except Error as error:
+            options = part.options
+            executable = compile_text(alone.text({}), part.name, (), options.device, 1, options.cache, options.fusion, options.cache_dir)
+            check_strides(executable, results)
+        except (Error, ValueError, MemoryError) as error:
             refused[node.name] = str(error)
     return refused
 

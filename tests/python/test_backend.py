@@ -67,6 +67,33 @@ def test_known_op_that_does_not_compile(check):
     assert list(kdsl.counters.fallbacks) == ["aten.max_pool2d_with_indices.default"]
 
 
+@pytest.mark.parametrize("error", [kdsl.UnsupportedError, kdsl.Error, MemoryError])
+def test_parts_that_never_compile(monkeypatch, error):
+    """However many there are, PyTorch runs them in the end."""
+    def refuse(*_):
+        raise error("no room for this")
+
+    def model(x):
+        for _ in range(7):
+            x = torch.cummax(x.exp() - 1, 0)[0]
+        return x
+
+    monkeypatch.setattr("kdsl.part.Part.compile", refuse)
+    x = torch.rand(4, 4) / 8
+    with pytest.warns(UserWarning, match="no room for this"):
+        got = torch.compile(model, backend="kdsl")(x)
+    assert torch.equal(got, model(x)) and kdsl.counters.compiled == 0
+
+
+def test_trying_nodes_alone_heeds_the_options(monkeypatch, tmp_path):
+    monkeypatch.setenv("KDSL_CACHE_DIR", str(tmp_path / "default"))
+    fast = torch.compile(lambda x: torch.nn.functional.max_pool2d(torch.relu(x), 2, return_indices=True), backend="kdsl",
+                         options={"cache_dir": tmp_path / "mine"})
+    with pytest.warns(UserWarning, match="max_pool2d_with_indices"):
+        fast(torch.randn(1, 2, 8, 8))
+    assert (tmp_path / "mine").exists() and not (tmp_path / "default").exists()
+
+
 def test_gradients_are_left_to_pytorch():
     model, x = mlp(), torch.randn(8, 32)
     with torch.enable_grad():
@@ -105,6 +132,22 @@ def test_outputs_keep_their_strides_and_storage(check):
     assert torch.compile(lambda x: (x + 1, x), backend="kdsl")(x)[1] is x
 
 
+def test_other_strides_than_pytorch_expects(monkeypatch):
+    """A result that the library lays out in another way is not taken for what it is not."""
+    node_json = kdsl.backend.kg.node_json
+
+    def contiguous(node):
+        item = node_json(node)
+        item["out"][0]["st"] = [4, 1]
+        return item
+
+    monkeypatch.setattr(kdsl.backend.kg, "node_json", contiguous)
+    x = torch.randn(4, 4).t()
+    with pytest.warns(UserWarning, match=r"%add: PyTorch expects the strides \[1, 4\], but kdsl gives \[4, 1\]"):
+        got = torch.compile(lambda x: x + 1, backend="kdsl")(x)
+    assert torch.equal(got, x + 1)
+
+
 def test_mutated_inputs(check):
     def step(x, state):
         state.mul_(0.5).add_(x)
@@ -137,6 +180,67 @@ def test_weights_that_change_in_place():
         model[0].weight.mul_(0.9)
         torch.testing.assert_close(fast(x), model(x), rtol=1e-5, atol=1e-5)
     assert kdsl.counters.recompiles == 4
+
+
+def test_weights_that_change_without_a_new_version():
+    model, x = mlp(), torch.randn(8, 32)
+    fast = torch.compile(model, backend="kdsl")
+    fast(x)
+    for change in (lambda: model[0].weight.data.mul_(2), lambda: model[3].bias.detach().numpy().fill(3)):
+        change()
+        torch.testing.assert_close(fast(x), model(x), rtol=1e-5, atol=1e-5)
+    assert kdsl.counters.recompiles == 2
+
+
+def test_modules_are_no_changes():
+    """More modules on one graph than weights may change: each keeps what was compiled for it, also when the weights of one become inputs."""
+    layers, x = [nn.Linear(16, 16).eval() for _ in range(7)], torch.randn(4, 16)
+    fast = [torch.compile(layer, backend="kdsl") for layer in layers]
+    for _ in range(2):
+        for f, layer in zip(fast, layers):
+            torch.testing.assert_close(f(x), layer(x))
+    assert (kdsl.counters.compiled, kdsl.counters.recompiles) == (7, 0)
+    for _ in range(6):
+        layers[0].weight.mul_(0.9)
+        torch.testing.assert_close(fast[0](x), layers[0](x))
+    assert (kdsl.counters.compiled, kdsl.counters.recompiles) == (11, 4)
+    part, = (o for o in gc.get_objects() if type(o) is kdsl.backend.Part and len(o.runner.executables) == 7)
+    first = layers[1].weight.clone()
+    layers[1].weight.zero_()                    # were it an input, nothing would be dropped
+    fast[1](x)
+    assert len(part.runner.executables) == 6
+    layers[1].weight.copy_(first)
+    torch.testing.assert_close(fast[1](x), layers[1](x))
+
+
+def test_a_weight_that_dies_while_another_is_looked_at():
+    """Of two variants the second goes while the first is compared. Freed memory is overwritten, so that its use shows."""
+    code = """if True:
+        import numpy, weakref
+        from kdsl import _kdsl
+        class Tensor:
+            dtype, shape, number, action = 'f32', (4,), 0, None
+            def __init__(self): self.memory = numpy.ones(16, numpy.float32)
+            def data_ptr(self): return self.memory.ctypes.data
+            def stride(self): return (1,)
+            @property
+            def _version(self):
+                if self.action: self.action.clear()
+                return self.number
+        text = ('{"kg": 1, "inputs": [{"n": "%x", "t": "f32", "s": [4], "role": "user"}], '
+                '"nodes": [{"o": "%y", "op": "aten.relu.default", "in": ["%x"]}], "outputs": ["%y"]}')
+        made = []
+        def make(args, changed):
+            made.append(changed)
+            return _kdsl.compile(text, 'g'), [(0, 64)], [(1, 'f32', (4,), (1,))]
+        r = _kdsl.Runner(2, make, lambda ref: r.forget(ref), None, [(Tensor, ())], [0])
+        x, old, new = Tensor(), [Tensor()], Tensor()
+        r(old[0], x); r(new, x)
+        new.action, new.number = old, 1
+        r(new, x)
+        assert made == [False, False, True] and len(r.executables) == 1, made
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONMALLOC": "debug"})
 
 
 def test_one_graph_serves_several_modules():
@@ -189,6 +293,7 @@ def test_bound_on_specializations():
         warnings.simplefilter("error")
         fast(torch.randn(5, 32))                # said once
     assert kdsl.counters.specializations == 2
+    assert max(len(o.known) for o in gc.get_objects() if type(o) is kdsl.backend.Specializer and o.bound == 2) == 2
 
 
 def test_numbers_as_arguments():
