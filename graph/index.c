@@ -12,7 +12,7 @@ static int sign(int64_t a, int64_t b)
 
 static int compare_atoms(const kd_index_atom *a, const kd_index_atom *b)
 {
-    if (a == b)
+    if (a == b || kd_hash_equal(a->content, b->content))
         return 0;
     if (a->kind != b->kind)
         return (int)a->kind - (int)b->kind;
@@ -41,18 +41,6 @@ bool kd_index_equal(kd_index a, kd_index b)
     return compare(a, b) == 0;
 }
 
-uint64_t kd_index_hash(kd_index a)
-{
-    uint64_t hash = kd_hash_bytes(&a.constant, sizeof a.constant, a.n_terms);
-    for (unsigned i = 0; i < a.n_terms; i++) {
-        const kd_index_atom *atom = a.terms[i].atom;
-        uint64_t inner = atom->kind == KD_ATOM_VAR || atom->kind == KD_ATOM_VALUE ? atom->id : kd_index_hash(atom->of);
-        uint64_t words[] = {(uint64_t)a.terms[i].factor, (uint64_t)atom->kind, (uint64_t)atom->by, inner};
-        hash = kd_hash_bytes(words, sizeof words, hash);
-    }
-    return hash;
-}
-
 kd_index kd_index_const(int64_t value)
 {
     return (kd_index){.constant = value};
@@ -62,6 +50,15 @@ static kd_index of_atom(kd_arena *arena, kd_index_atom atom)
 {
     kd_index_atom *kept = kd_arena_new(arena, kd_index_atom);
     kd_index_term *term = kd_arena_new(arena, kd_index_term);
+    const uint64_t own[] = {(uint64_t)atom.kind, atom.id, (uint64_t)atom.by, (uint64_t)atom.of.constant};
+    atom.vars = atom.kind == KD_ATOM_VAR ? 1u << atom.id : 0;
+    kd_hash_add(&atom.content, own, sizeof own);
+    for (unsigned i = 0; i < atom.of.n_terms; i++) {
+        const kd_index_atom *inner = atom.of.terms[i].atom;
+        const uint64_t words[] = {(uint64_t)atom.of.terms[i].factor, inner->content.low, inner->content.high};
+        atom.vars |= inner->vars;
+        kd_hash_add(&atom.content, words, sizeof words);
+    }
     *kept = atom;
     *term = (kd_index_term){1, kept};
     return (kd_index){.n_terms = 1, .terms = term};
@@ -236,16 +233,6 @@ void kd_index_unflatten(kd_arena *arena, kd_index flat, unsigned n_dims, const i
     }
 }
 
-static bool uses(kd_index a, unsigned var)
-{
-    for (unsigned i = 0; i < a.n_terms; i++) {
-        const kd_index_atom *atom = a.terms[i].atom;
-        if (atom->kind == KD_ATOM_VAR ? atom->id == var : atom->kind != KD_ATOM_VALUE && uses(atom->of, var))
-            return true;
-    }
-    return false;
-}
-
 bool kd_index_factor(kd_index a, unsigned var, int64_t *out_factor)
 {
     int64_t factor = 0;
@@ -253,7 +240,7 @@ bool kd_index_factor(kd_index a, unsigned var, int64_t *out_factor)
         const kd_index_atom *atom = a.terms[i].atom;
         if (atom->kind == KD_ATOM_VAR && atom->id == var)
             factor = a.terms[i].factor;
-        else if ((atom->kind == KD_ATOM_DIV || atom->kind == KD_ATOM_MOD) && uses(atom->of, var))
+        else if (atom->vars >> var & 1)
             return false;
     }
     *out_factor = factor;

@@ -7,6 +7,7 @@
 #define KD_GRAPH_INDEX_H
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/str.h"
 
 #include <stdint.h>
@@ -30,6 +31,8 @@ typedef struct kd_index_atom {
     unsigned id;       /* VAR and VALUE: which; equal ids are the same atom */
     kd_index of;       /* DIV and MOD */
     int64_t by;
+    unsigned vars;     /* a bit for each variable that it is computed from; their ids are less than 32 */
+    kd_hash content;   /* equal atoms have equal ones: what stands in them may stand there often, and is not looked at again */
 } kd_index_atom;
 
 kd_index kd_index_const(int64_t value);
@@ -43,7 +46,6 @@ kd_index kd_index_div(kd_arena *arena, kd_index a, int64_t by);
 kd_index kd_index_mod(kd_arena *arena, kd_index a, int64_t by);
 
 bool kd_index_equal(kd_index a, kd_index b);
-uint64_t kd_index_hash(kd_index a);
 /* The least and the largest value. */
 void kd_index_range(kd_index a, int64_t *out_least, int64_t *out_most);
 /* Row-major number of an element of a shape, and back. */

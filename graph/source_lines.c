@@ -111,7 +111,10 @@ const char *source_tile_shape(const kd_writer *w)
 
 /* ---- indices ---- */
 
-static const char *atom_text(kd_writer *w, const kd_index_atom *atom, unsigned *out_along)
+/* seen: kd_local *, by the atom, of those that this index has had already. */
+static const char *index_text(kd_writer *w, kd_index at, kd_map *seen, unsigned *out_along);
+
+static const char *atom_text(kd_writer *w, const kd_index_atom *atom, kd_map *seen, unsigned *out_along)
 {
     if (atom->kind == KD_ATOM_VAR) {
         *out_along |= atom->id == KD_LOOP_COL ? KD_ALONG_COL : w->loops.rows > 1 ? KD_ALONG_ROW : 0;
@@ -121,22 +124,30 @@ static const char *atom_text(kd_writer *w, const kd_index_atom *atom, unsigned *
         *out_along |= w->indices.data[atom->id].along;
         return w->indices.data[atom->id].text;
     }
+    const kd_local *known = kd_map_get_ptr(seen, atom);
+    if (known) {
+        *out_along |= known->along;
+        return known->text;
+    }
     unsigned along = 0;
-    const char *of = source_index_text(w, atom->of, &along);
+    const char *of = index_text(w, atom->of, seen, &along);
     const char *right = kd_arena_printf(w->arena, strchr(of, ' ') ? "(%s) %s %" PRId64 : "%s %s %" PRId64, of,
                                         atom->kind == KD_ATOM_DIV ? "//" : "%", atom->by);
     *out_along |= along;
-    return source_define(w, "i", KD_I32, along, right, NULL).text;
+    kd_local *made = kd_arena_new(w->arena, kd_local);
+    *made = source_define(w, "i", KD_I32, along, right, NULL);
+    *kd_map_at_ptr(seen, atom) = made;
+    return made->text;
 }
 
-const char *source_index_text(kd_writer *w, kd_index at, unsigned *out_along)
+static const char *index_text(kd_writer *w, kd_index at, kd_map *seen, unsigned *out_along)
 {
     kd_strbuf text = kd_strbuf_in(w->arena);
     int64_t least, most;
     kd_index_range(at, &least, &most);
     w->is_too_large |= least < INT32_MIN || most > INT32_MAX;
     for (unsigned i = 0; i < at.n_terms; i++) {
-        const char *atom = atom_text(w, at.terms[i].atom, out_along);
+        const char *atom = atom_text(w, at.terms[i].atom, seen, out_along);
         int64_t factor = at.terms[i].factor;
         kd_strbuf_puts(&text, i ? (factor < 0 ? " - " : " + ") : (factor < 0 ? "-" : ""));
         factor = factor < 0 ? -factor : factor;
@@ -147,6 +158,12 @@ const char *source_index_text(kd_writer *w, kd_index at, unsigned *out_along)
     else if (!at.n_terms)
         kd_strbuf_printf(&text, "%" PRId64, at.constant);
     return kd_strbuf_text(&text);
+}
+
+const char *source_index_text(kd_writer *w, kd_index at, unsigned *out_along)
+{
+    kd_map seen = kd_map_in(w->arena);
+    return index_text(w, at, &seen, out_along);
 }
 
 /* ---- memory ---- */

@@ -60,3 +60,14 @@ def test_heads(kdsl, tmp_path):
     r = g.op("aten.clone.default", q, is_=np.ascontiguousarray)
     y = g.op("aten.view.default", r, [2, 8, 48], is_=lambda x: x.reshape(2, 8, 48))
     g.check(kdsl, tmp_path, g.op("aten.add.Tensor", y, x, is_=np.add))
+
+
+def test_many_reshapes(kdsl, tmp_path):
+    """Each pair of views puts the index of the one before into all dimensions of the next."""
+    g = Graph()
+    v = g.input("x", np.arange(64 * 81 * 25, dtype=np.float32).reshape(64, 81, 25))
+    for i in range(16):
+        v = g.op("aten.permute.default", v, [2, 0, 1], is_=lambda v: v.transpose(2, 0, 1))
+        shape = [(64, 81, 25), (27, 100, 48), (75, 32, 54)][(i + 1) % 3]
+        v = g.op("aten.reshape.default", v, shape, is_=lambda v, s=shape: v.reshape(s))
+    g.check(kdsl, tmp_path, g.op("aten.neg.default", v, is_=np.negative))
