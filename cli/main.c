@@ -73,6 +73,7 @@ const kd_command kd_commands[] = {
      kd_cli_devices},
     {"cache", "[list | clear | path]", "show or empty the cache of compiled kernels",
      "Compiled kernels are kept in $KDSL_CACHE_DIR, or else in kdsl/ of the user's cache folder.\n"
+     "Executables of models are kept beside them; 'clear' removes them too.\n"
      "\n"
      "example:\n"
      "  kdsl cache clear\n",

@@ -40,7 +40,7 @@ size_t kd_tensor_n_bytes(const kd_tensor_type *type);
 
 typedef struct kd_graph kd_graph;
 
-/* Reads a graph in the kg format (docs/kg.md) with the weights that it names.
+/* Reads a program of torch.export.save (.pt2), or a graph in the kg format (docs/kg.md) with the weights that it names.
  * KD_ERR_DAMAGED: it is no such graph, or its parts contradict each other.  KD_ERR_UNSUPPORTED: an op, a type or a layout that kdsl does not
  * know; the sentence names it and its node.  KD_ERR_NOT_FOUND, KD_ERR_IO, KD_ERR_MEMORY. */
 kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_why);

@@ -79,7 +79,7 @@ const char *source_tile_shape(const kd_writer *w);
 
 /* ---- source_nodes.c ---- */
 
-/* What a node computes at a place; of a reduction in turns only its accumulator, which kd_source_finish makes one of. */
+/* What a node computes at a place; of a reduction in turns only its accumulator, which source_finish_reduction makes one of. */
 kd_local source_compute(kd_writer *w, const kd_gnode *node, const kd_index *at);
 kd_local source_finish_reduction(kd_writer *w, const kd_gnode *node, kd_local accumulator);
 /* A member's element at the kernel's point, computed where it has not been yet. */

@@ -1,5 +1,6 @@
 """What the documents tell people to type works: every line of their sh blocks is run, in a copy of the examples; so is their C, and every
 entry of a signature that they name."""
+import fnmatch
 import os
 import re
 import shutil
@@ -56,6 +57,16 @@ def test_examples_are_in_the_readme():
     for name in os.listdir(os.path.join(ROOT, "examples")):
         if name.endswith(".py") and name != "cases.py":
             assert "(examples/%s)" % name in text, name
+
+
+def test_files_of_the_stages_of_graphs():
+    """The table of docs/graph.md names all of graph/*.c, by name or by pattern."""
+    patterns = re.findall(r"`([\w*]+\.c)`", read("docs/graph.md"))
+    for name in os.listdir(os.path.join(ROOT, "graph")):
+        if name.endswith(".c"):
+            assert any(fnmatch.fnmatch(name, pattern) for pattern in patterns), name
+    for pattern in patterns:
+        assert fnmatch.filter(os.listdir(os.path.join(ROOT, "graph")), pattern), pattern
 
 
 def indented(text):

@@ -148,6 +148,37 @@ def test_other_strides_than_pytorch_expects(monkeypatch):
     assert torch.equal(got, x + 1)
 
 
+@pytest.mark.parametrize("name", ["linear", "matmul", "mm", "conv2d", "batch_norm", "mean", "attention"])
+def test_results_in_the_strides_that_a_graph_names(name):
+    """Those of a graph's outputs, whatever the op becomes."""
+    f, x, w, image, kernel = nn.functional, torch.randn(4, 5), torch.randn(6, 5), torch.randn(2, 3, 8, 8), torch.randn(8, 3, 3, 3)
+    rows, n = torch.randn(1, 2, 8, 16), torch.rand(4, 8) + 0.5
+    convolution = ("conv2d", "aten.conv2d.default", [image, kernel], f.conv2d(image, kernel))
+    nodes = {"linear": [("linear", "aten.linear.default", [x, w], x @ w.t())],
+             "matmul": [("matmul", "aten.matmul.default", [x, w.t()], x @ w.t())],
+             "mm": [("mm", "aten.mm.default", [x, w.t()], x @ w.t())],
+             "conv2d": [convolution],
+             "batch_norm": [convolution, ("batch_norm", "aten.batch_norm.default", ["%conv2d", *n, False, 0.1, 1e-5, True],
+                                          f.batch_norm(convolution[3], n[2], n[3], n[0], n[1]))],
+             "mean": [convolution, ("mean", "aten.mean.dim", ["%conv2d", [2, 3]], convolution[3].mean((2, 3)))],
+             "attention": [("attention", "aten.scaled_dot_product_attention.default", [rows] * 3, f.scaled_dot_product_attention(rows, rows, rows))]}[name]
+    want, tensors, written = nodes[-1][3], {}, []
+    for node, op, args, result in nodes:
+        for a in args:
+            if isinstance(a, torch.Tensor):
+                tensors.setdefault(id(a), (f"%a{len(tensors)}", a))
+        out = torch.empty(result.shape[::-1]).permute(*reversed(range(result.dim()))) if node == name else result
+        written.append({"o": f"%{node}", "op": op, "in": [tensors[id(a)][0] if isinstance(a, torch.Tensor) else a for a in args],
+                        "out": [{"t": "f32", "s": list(out.shape), "st": list(out.stride())}]})
+    inputs = [{"n": n, "t": "f32", "s": list(t.shape), "st": list(t.stride()), "data": {"memory": n}} if t is not image and t is not x else
+              {"n": n, "t": "f32", "s": list(t.shape)} for n, t in tensors.values()]
+    text = json.dumps({"kg": 1, "inputs": inputs, "nodes": written, "outputs": [f"%{name}"]})
+    executable = kdsl._kdsl.compile(text, name, [(n, t.data_ptr(), 4 * t.numel()) for n, t in tensors.values()], None, 1, False)
+    assert executable.outputs[0][2] == out.stride()
+    executable.run([t.data_ptr() for _, t in tensors.values() if t is image or t is x], [out.data_ptr()])
+    torch.testing.assert_close(out, want, rtol=1e-4, atol=1e-4)
+
+
 def test_mutated_inputs(check):
     def step(x, state):
         state.mul_(0.5).add_(x)
