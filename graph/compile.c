@@ -314,7 +314,7 @@ kd_status kd_graph_compile_ready(const kd_graph *graph, const kd_graph_options *
     c.exe->graph = graph;
     c.exe->no_fusion = c.options.no_fusion;
     if (!kd_budget_catch(&c.exe->budget, compile, &c))
-        c.status = kd_fail(out_why, KD_ERR_MEMORY, "out of memory while compiling a graph");
+        c.status = kd_fail(out_why, KD_ERR_MEMORY, "out of memory while compiling a graph, which may take %zu GiB", MEMORY_LIMIT >> 30);
     release_held(&c);
     kd_compiler_destroy(c.compiler);
     if (c.cache)

@@ -21,6 +21,7 @@ typedef struct import {
     size_t n_bytes;
     kd_graph_weights weights;
     kd_map values;          /* by name */
+    kd_map missing;         /* by name: what stands for a value that a graph cannot hold, or that a refused node makes; texts */
     kd_map files;           /* of weights: kd_mapping, by path */
     kd_map memory;          /* of weights: kd_graph_memory, by name */
     const char *where, *at; /* what is being read, for messages: "node '%y'", and the line of the model that it came from */
@@ -186,11 +187,22 @@ static kd_status read_data(import *in, yyjson_val *data, kd_gvalue *value)
     return KD_OK;
 }
 
+/* Notes what became of a value that is not there. Only nodes that read it are told of. */
+static void note_missing(import *in, yyjson_val *name, const char *what)
+{
+    const char *text = yyjson_is_str(name) ? yyjson_get_str(name) : "";
+    *kd_map_at(&in->missing, kd_str_of(kd_arena_printf(in->arena, *text == '%' ? "%s" : "%%%s", text))) = (void *)(uintptr_t)what;
+}
+
 static kd_status read_input(import *in, yyjson_val *v)
 {
-    yyjson_val *name = yyjson_obj_get(v, "n"), *data = yyjson_obj_get(v, "data");
+    yyjson_val *name = yyjson_obj_get(v, "n"), *data = yyjson_obj_get(v, "data"), *unknown = yyjson_obj_get(v, "unknown");
     kd_tensor_type type;
     in->where = yyjson_is_str(name) ? kd_arena_printf(in->arena, "input '%s'", yyjson_get_str(name)) : "an input";
+    if (yyjson_is_str(unknown)) {
+        note_missing(in, name, kd_arena_printf(in->arena, "%s, which is not supported", yyjson_get_str(unknown)));
+        return in->refuse ? KD_OK : bad(in, KD_ERR_UNSUPPORTED, "%s is not supported", yyjson_get_str(unknown));
+    }
     kd_status status = read_type(in, v, &type);
     kd_gvalue *value = NULL;
     if (status == KD_OK)
@@ -264,6 +276,9 @@ static kd_status read_arg(import *in, yyjson_val *v, unsigned depth, kd_garg *ou
         *out = kd_garg_float(yyjson_get_real(v));
     } else if (yyjson_is_str(v) && yyjson_get_len(v) && yyjson_get_str(v)[0] == '%') {
         kd_gvalue *value = find_value(in, text_of(v));
+        const char *missing = value ? NULL : kd_map_get(&in->missing, text_of(v));
+        if (missing)
+            return bad(in, KD_ERR_UNSUPPORTED, "'%s' is %s", yyjson_get_str(v), missing);
         if (!value)
             return bad(in, KD_ERR_DAMAGED, "the value '%s' is not defined before it is used", yyjson_get_str(v));
         *out = kd_garg_value(value);
@@ -273,7 +288,9 @@ static kd_status read_arg(import *in, yyjson_val *v, unsigned depth, kd_garg *ou
             out->text = keep_text(in, v);
         }
     } else {
-        return bad(in, KD_ERR_DAMAGED, "an argument is an object");
+        yyjson_val *unknown = yyjson_obj_get(v, "unknown");
+        return yyjson_is_str(unknown) ? bad(in, KD_ERR_UNSUPPORTED, "the argument %s is not supported", yyjson_get_str(unknown))
+                                      : bad(in, KD_ERR_DAMAGED, "an argument is an object");
     }
     return KD_OK;
 }
@@ -352,11 +369,29 @@ static unsigned most_numbers(const kd_gop *op)
 
 static kd_status check_arg(import *in, const kd_gop *op, unsigned i, const kd_gparam *p, const kd_garg *arg)
 {
-    if (!fits(op, i, p, arg))
-        return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' must be of the kind %.*s", KD_STR_ARG(p->name), KD_STR_ARG(p->type_text));
+    if (!fits(op, i, p, arg)) {
+        kd_strbuf given = kd_strbuf_in(in->arena);
+        kd_garg_print(arg, &given);
+        return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' must be of the kind %.*s, not %s", KD_STR_ARG(p->name), KD_STR_ARG(p->type_text),
+                   kd_strbuf_text(&given));
+    }
     if (p->kind == KD_PARAM_INTS && arg->kind == KD_GARG_LIST && arg->list.n > most_numbers(op))
         return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' has %u numbers; at most %u are possible", KD_STR_ARG(p->name), arg->list.n,
                    most_numbers(op));
+    return KD_OK;
+}
+
+/* "kw" may have the names of parameters only. */
+static kd_status check_names(import *in, yyjson_val *named, const kd_gparam *params, unsigned n)
+{
+    yyjson_val *name;
+    for (yyjson_obj_iter members = yyjson_obj_iter_with(named); (name = yyjson_obj_iter_next(&members));) {
+        unsigned i = 0;
+        while (i < n && !kd_str_equal(text_of(name), params[i].name))
+            i++;
+        if (i == n)
+            return bad(in, KD_ERR_DAMAGED, "\"kw\" has '%s', which is no parameter of this op", yyjson_get_str(name));
+    }
     return KD_OK;
 }
 
@@ -364,7 +399,7 @@ static kd_status read_args(import *in, const kd_gop *op, yyjson_val *positional,
                            unsigned *out_n)
 {
     kd_gparam params[KD_GOP_MAX_PARAMS];
-    unsigned n = kd_gop_params(op, params), used = 0;
+    unsigned n = kd_gop_params(op, params);
     kd_garg *args = kd_arena_array(in->arena, kd_garg, n);
     if (!yyjson_is_arr(positional) || yyjson_arr_size(positional) > n)
         return bad(in, KD_ERR_DAMAGED, "\"in\" must be a list of at most %u arguments", n);
@@ -373,18 +408,15 @@ static kd_status read_args(import *in, const kd_gop *op, yyjson_val *positional,
         yyjson_val *by_name = yyjson_obj_getn(named, params[i].name.ptr, params[i].name.len);
         if (v && by_name)
             return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' is given twice", KD_STR_ARG(params[i].name));
-        used += by_name != NULL;
         kd_status status = v || by_name ? read_arg(in, v ? v : by_name, 0, &args[i]) : set_default(in, &params[i], &args[i]);
         if (status == KD_OK)
             status = check_arg(in, op, i, &params[i], &args[i]);
         if (status)
             return status;
     }
-    if (yyjson_obj_size(named) != used)
-        return bad(in, KD_ERR_DAMAGED, "\"kw\" has a name that is no parameter of this op");
     *out = args;
     *out_n = n;
-    return KD_OK;
+    return check_names(in, named, params, n);
 }
 
 /* ---- nodes ---- */
@@ -407,6 +439,8 @@ static kd_status read_results(import *in, kd_gnode *node, yyjson_val *names, yyj
         kd_tensor_type type = cx.types[i], claimed;
         if (!kd_tensor_is_reasonable(&type))
             return bad(in, KD_ERR_DAMAGED, "the result %s is too large", kd_tensor_type_text(in->arena, &type));
+        if (yyjson_is_str(yyjson_obj_get(said, "unknown")))
+            return bad(in, KD_ERR_UNSUPPORTED, "the result is %s, which is not supported", yyjson_get_str(yyjson_obj_get(said, "unknown")));
         if (said && !yyjson_is_null(said)) {
             status = read_type(in, said, &claimed);
             if (status)
@@ -457,17 +491,20 @@ static void refuse(import *in, yyjson_val *node, kd_status status)
     yyjson_val *names = yyjson_obj_get(node, "o"), *types = yyjson_obj_get(node, "out");
     size_t n = yyjson_is_arr(names) ? yyjson_arr_size(names) : 1;
     kd_failure told = *in->why;
+    yyjson_val *first = yyjson_is_arr(names) ? yyjson_arr_get(names, 0) : names;
+    const char *of = yyjson_is_str(first) ? keep_text(in, first) : "";
+    in->refuse(in->refuse_user, of + (*of == '%'), status, told.text);
     for (size_t i = 0; i < n; i++) {
         yyjson_val *name = yyjson_is_arr(names) ? yyjson_arr_get(names, i) : names, *said = yyjson_arr_get(types, i);
         kd_str text = yyjson_is_str(name) ? text_of(name) : (kd_str){0};
         if (text.len && text.ptr[0] == '%')
             text = (kd_str){text.ptr + 1, text.len - 1};
-        if (i == 0)
-            in->refuse(in->refuse_user, text.ptr ? kd_arena_strndup(in->arena, text.ptr, text.len) : "", status, told.text);
         kd_tensor_type type;
         kd_gvalue *value;
         if (text.len && !kd_map_get(&in->values, text) && yyjson_is_obj(said) && read_type(in, said, &type) == KD_OK)
             define(in, name, &type, &value);
+        else
+            note_missing(in, name, "made by a node that is not supported");
     }
 }
 
@@ -540,6 +577,7 @@ static void import_graph(void *user)
     in->graph->has_callers_memory = in->weights.n_memory != 0;
     kd_hash_add(&in->graph->content, in->text, in->n_bytes);
     in->values = kd_map_in(in->arena);
+    in->missing = kd_map_in(in->arena);
     in->files = kd_map_in(in->arena);
     in->memory = kd_map_in(in->arena);
     for (unsigned i = 0; i < in->weights.n_memory; i++)
@@ -554,7 +592,8 @@ static kd_status read_text(import *in, kd_graph **out_graph)
 {
     in->graph = kd_graph_create(in->name);
     if (!in->graph || !kd_budget_catch(&in->graph->budget, import_graph, in))
-        in->status = kd_fail(in->why, KD_ERR_MEMORY, "%s: out of memory", in->name);
+        in->status = kd_fail(in->why, KD_ERR_MEMORY, "%s: out of memory; a graph without its weights may take %d GiB", in->name,
+                             KD_GRAPH_LIMIT >> 30);
     yyjson_doc_free(in->doc);
     if (in->status || !out_graph)
         kd_graph_destroy(in->graph);

@@ -69,7 +69,8 @@ static kd_status scattered(kd_infer *cx, const kd_gnode *node, const kd_gvalue *
     const kd_gvalue *src = kd_gnode_tensor(node, 1);
     if (!src || src->type.type != self->type.type || src->type.n_dims != n_dims ||
         memcmp(src->type.shape, shape, n_dims * sizeof *shape) != 0)
-        return infer_bad(cx, "the part of %s has the shape %s", infer_type_text(cx, self), kd_shape_text(cx->arena, n_dims, shape));
+        return infer_bad(cx, "the part of %s has the shape %s, but src is %s", infer_type_text(cx, self),
+                         kd_shape_text(cx->arena, n_dims, shape), src ? infer_type_text(cx, src) : "a number");
     kd_status status = infer_one_result(cx, self->type.type, self->type.n_dims, self->type.shape);
     if (status == KD_OK && kd_tensor_is_dense(&self->type))
         cx->types[0] = self->type;

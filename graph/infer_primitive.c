@@ -173,6 +173,9 @@ static kd_status convolved(kd_infer *cx, const kd_gnode *node, int64_t groups)
         x->shape[1] / groups != w->shape[1] || x->type != w->type)
         return infer_bad(cx, "the weight %s does not fit the input %s in %lld groups", infer_type_text(cx, weight),
                          infer_type_text(cx, input), (long long)groups);
+    const kd_gvalue *bias = kd_gnode_tensor(node, 2);
+    if (bias && (bias->type.n_dims != 1 || bias->type.shape[0] != w->shape[0]))
+        return infer_bad(cx, "the bias %s does not fit the weight %s", infer_type_text(cx, bias), infer_type_text(cx, weight));
     if (!spatial(node, 3, n, 1, strides) || !spatial(node, 4, n, 0, padding) || !spatial(node, 5, n, 1, dilation))
         return infer_bad(cx, "stride, padding or dilation do not fit the input %s", infer_type_text(cx, input));
     shape[0] = x->shape[0];

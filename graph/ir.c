@@ -8,14 +8,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { MEMORY_LIMIT = 1 << 30 };
-
 kd_graph *kd_graph_create(const char *name)
 {
     kd_graph *graph = calloc(1, sizeof *graph);
     if (!graph)
         return NULL;
-    graph->budget.limit_bytes = MEMORY_LIMIT;
+    graph->budget.limit_bytes = KD_GRAPH_LIMIT;
     graph->name = name;
     return graph;
 }
@@ -180,7 +178,7 @@ const char *kd_tensor_type_text(kd_arena *arena, const kd_tensor_type *type)
 
 /* ---- text ---- */
 
-static void print_arg(const kd_garg *arg, kd_strbuf *out)
+void kd_garg_print(const kd_garg *arg, kd_strbuf *out)
 {
     char number[KD_MAX_DOUBLE_TEXT];
     switch (arg->kind) {
@@ -201,7 +199,7 @@ static void print_arg(const kd_garg *arg, kd_strbuf *out)
         kd_strbuf_puts(out, "[");
         for (unsigned i = 0; i < arg->list.n; i++) {
             kd_strbuf_puts(out, i ? ", " : "");
-            print_arg(&arg->list.items[i], out);
+            kd_garg_print(&arg->list.items[i], out);
         }
         kd_strbuf_puts(out, "]");
         break;
@@ -219,7 +217,7 @@ void kd_graph_print_node(const kd_gnode *node, kd_arena *scratch, kd_strbuf *out
         n--;
     for (unsigned i = 0; i < n; i++) {
         kd_strbuf_puts(out, i ? ", " : "");
-        print_arg(&node->args[i], out);
+        kd_garg_print(&node->args[i], out);
     }
     kd_strbuf_puts(out, ")");
 }
@@ -256,7 +254,7 @@ static void print_graph(void *user)
 
 char *kd_graph_text(const kd_graph *graph)
 {
-    kd_budget budget = {.limit_bytes = MEMORY_LIMIT};
+    kd_budget budget = {.limit_bytes = KD_GRAPH_LIMIT};
     text_job job = {.graph = graph, .budget = &budget};
     kd_budget_catch(&budget, print_graph, &job);
     if (job.scratch)

@@ -106,6 +106,9 @@ static inline kd_garg kd_garg_float(double f)
 /* Extents and strides are less than 2 to the power of this. */
 enum { KD_TENSOR_MAX_EXTENT_BITS = 40 };
 
+/* Bytes that a graph may take without its weights. */
+enum { KD_GRAPH_LIMIT = 1 << 30 };
+
 /* An empty graph in an arena of its own. NULL: memory ran out. */
 kd_graph *kd_graph_create(const char *name);
 /* Reads a program that torch.export.save wrote. On success the mapping belongs to the graph. */
@@ -127,6 +130,8 @@ bool kd_tensor_is_channels_last(const kd_tensor_type *type);
 /* The number of elements and the memory that they span are numbers that no later arithmetic overflows. */
 bool kd_tensor_is_reasonable(const kd_tensor_type *type);
 bool kd_tensor_same_shape(const kd_tensor_type *a, const kd_tensor_type *b);
+/* "%x", "3", "[1, 2]". */
+void kd_garg_print(const kd_garg *arg, kd_strbuf *out);
 /* One node, without a line end: "%y: f32[2, 3] = aten.relu(%x)". */
 void kd_graph_print_node(const kd_gnode *node, kd_arena *scratch, kd_strbuf *out);
 

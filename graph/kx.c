@@ -422,7 +422,7 @@ static kd_status read_file(loading *l)
         l->front.is_bad = l->front.is_bad || !l->model;
     }
     take_kernels(l);
-    return l->front.is_bad ? damaged(l, "the file makes no sense") : check_data(l);
+    return l->front.is_bad ? damaged(l, "the file is damaged: its parts do not fit together") : check_data(l);
 }
 
 static void look(void *user)

@@ -97,12 +97,19 @@ kd_status kd_session_create(kd_executable *executable, kd_session **out_session,
     s->args = calloc(n_args + 1, sizeof *s->args);
     s->patches = calloc(n_args + 1, sizeof *s->patches);
     s->calls = calloc(executable->steps.n + 1, sizeof(kd_primitive_call *));
-    kd_status status = s->args && s->patches && s->calls ? KD_OK : KD_ERR_MEMORY;
-    if (status == KD_OK)
+    kd_status status = s->args && s->patches && s->calls ? KD_OK : kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
+    if (status == KD_OK) {
         status = create_queue(s);
-    if (status == KD_OK)
+        if (status)
+            kd_fail(out_why, status, "cannot start %u threads for a graph", executable->n_threads);
+    }
+    if (status == KD_OK) {
         status = kd_memory_alloc(executable->device, n_bytes, (void **)&s->memory);
-    status = status ? kd_fail(out_why, status, "cannot get %zu bytes for the values of a graph", n_bytes) : bind_steps(s, out_why);
+        if (status)
+            kd_fail(out_why, status, "cannot get %zu bytes for the values of a graph", n_bytes);
+    }
+    if (status == KD_OK)
+        status = bind_steps(s, out_why);
     if (status)
         kd_session_destroy(s);
     else

@@ -22,6 +22,22 @@ def describe(value):
     return {"t": TYPES[value.dtype], "s": shape, "st": strides}
 
 
+def unknown(value):
+    """What a graph cannot hold, for messages."""
+    if not isinstance(value, torch.Tensor):
+        return f"of the type {type(value).__name__}"
+    if value.dtype not in TYPES:
+        return f"a tensor of {str(value.dtype).removeprefix('torch.')}"
+    if value.layout != torch.strided:
+        return f"a tensor with the layout {str(value.layout).removeprefix('torch.')}"
+    return f"a tensor on {value.device}" if value.device.type != "cpu" else "a tensor whose sizes are not known"
+
+
+def describe_or_say(value):
+    """For kdsl's check of a graph: also what makes it refuse a value."""
+    return describe(value) or {"unknown": unknown(value)}
+
+
 def is_dense(value):
     """Whether a tensor's elements lie next to one another, each once. True for what is no tensor."""
     if not isinstance(value, torch.Tensor) or value.numel() == 0:
@@ -89,7 +105,7 @@ def node_json(node):
         value = [v if i in read else None for i, v in enumerate(value)]
     item = {"o": [f"%{node.name}.{i}" for i in range(len(value))] if several else f"%{node.name}", "op": op_name(node) or str(node.target),
             "in": [argument(a) for a in node.args], "kw": {k: argument(a) for k, a in node.kwargs.items()},
-            "out": [describe(v) for v in (value if several else [value])]}
+            "out": [None if v is None else describe_or_say(v) for v in (value if several else [value])]}
     if not item["kw"]:
         del item["kw"]
     line = line_of(node)
@@ -99,7 +115,7 @@ def node_json(node):
 
 
 def input_json(node, role, memory=None):
-    item = {"n": name_of(node), **describe(node.meta["val"]), "role": role}
+    item = {"n": name_of(node), **describe_or_say(node.meta.get("val")), "role": role}
     if memory is not None:
         item["data"] = {"memory": memory}
     return item

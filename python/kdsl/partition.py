@@ -27,7 +27,7 @@ def is_input(node):
 def find_refused(gm, native, name, disabled=()):
     """Why kdsl cannot compile a node, for those that it cannot, by the node's name: the library is asked about all at once."""
     nodes = [node for node in gm.graph.nodes if node.op not in ("placeholder", "get_attr", "output")]
-    inputs = [kg.input_json(node, "user") for node in gm.graph.nodes if is_input(node) and kg.describe(node.meta.get("val"))]
+    inputs = [kg.input_json(node, "user") for node in gm.graph.nodes if is_input(node)]
     refused = {}
     for first, why in native.check(kg.graph_text(inputs, nodes, []), name):
         refused.setdefault(first, why)

@@ -163,17 +163,22 @@ static void note(void *user, const char *node, kd_status status, const char *why
 static void test_check(void **state)
 {
     static const char TEXT[] =
-        "{\"kg\": 1, \"inputs\": [{\"n\": \"%x\", \"t\": \"f32\", \"s\": [2], \"data\": {\"memory\": \"none\"}}], \"nodes\": ["
+        "{\"kg\": 1, \"inputs\": [{\"n\": \"%x\", \"t\": \"f32\", \"s\": [2], \"data\": {\"memory\": \"none\"}},"
+        "{\"n\": \"%z\", \"unknown\": \"a tensor of complex64\"}], \"nodes\": ["
         "{\"o\": \"%a\", \"op\": \"aten.odd.default\", \"in\": [\"%x\"], \"out\": [{\"t\": \"f32\", \"s\": [3]}], \"at\": \"net.py:3: odd(x)\"},"
         "{\"o\": \"%b\", \"op\": \"aten.relu.default\", \"in\": [\"%a\"], \"out\": [{\"t\": \"f32\", \"s\": [3]}]},"
         "{\"o\": \"%c\", \"op\": \"aten.odd.default\", \"in\": [\"%b\"], \"out\": [null]},"
-        "{\"o\": \"%d\", \"op\": \"aten.relu.default\", \"in\": [\"%c\"]}], \"outputs\": [\"%nothing\"]}";
+        "{\"o\": \"%d\", \"op\": \"aten.relu.default\", \"in\": [\"%c\"]},"
+        "{\"o\": \"%e\", \"op\": \"aten.relu.default\", \"in\": [\"%z\"], \"out\": [{\"unknown\": \"a tensor of complex64\"}]},"
+        "{\"o\": [], \"op\": \"aten.relu.default\", \"in\": [\"%x\"]}], \"outputs\": [\"%nothing\"]}";
     char said[1000] = "";
     kd_failure why = {{0}};
     assert_int_equal(kd_graph_check(TEXT, sizeof TEXT - 1, "net", note, said, &why), KD_OK);
     assert_string_equal(said, "a 3 net: %a = aten.odd.default: kdsl does not know this op (net.py:3: odd(x))\n"
                               "c 3 net: %c = aten.odd.default: kdsl does not know this op\n"
-                              "d 7 net: %d = aten.relu.default: the value '%c' is not defined before it is used\n");
+                              "d 3 net: %d = aten.relu.default: '%c' is made by a node that is not supported\n"
+                              "e 3 net: %e = aten.relu.default: '%z' is a tensor of complex64, which is not supported\n"
+                              " 7 net: a node = aten.relu.default: \"out\" must be a list with as many types as \"o\" has names\n");
     assert_int_equal(kd_graph_check("{}", 2, "net", note, said, &why), KD_ERR_DAMAGED);
     assert_int_equal(kd_graph_check("{}", 2, "net", NULL, NULL, &why), KD_ERR_ARGUMENT);
 }

@@ -50,6 +50,14 @@ def test_mixed_model(check):
     assert kdsl.counters.compiled == 2 and kdsl.counters.fallbacks == {"aten.cummax.default": 1}
 
 
+def test_types_that_graphs_do_not_have():
+    """Each node behind a complex number is told of by that, not as one that reads nothing."""
+    fast = torch.compile(lambda z: torch.abs(torch.neg(z)) + 1, backend="kdsl", options={"fallback": "error"})
+    with pytest.raises(Exception, match=r"'%arg0_1' is a tensor of complex64, which is not supported") as failure:
+        fast(torch.randn(8, dtype=torch.complex64))
+    assert "not defined" not in str(failure.value)
+
+
 def test_strict_mode_refuses():
     fast = torch.compile(Odd().eval(), backend="kdsl", options={"fallback": "error"})
     with pytest.raises(Exception, match=r"cannot compile 1 nodes(.|\n)*aten\.cummax\.default, 1 time"):
