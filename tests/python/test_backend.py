@@ -140,6 +140,28 @@ def test_outputs_keep_their_strides_and_storage(check):
     assert torch.compile(lambda x: (x + 1, x), backend="kdsl")(x)[1] is x
 
 
+@pytest.mark.parametrize("op, shapes, more", [
+    ("linear", [(6, 5), (4, 5), (4,)], []), ("mm", [(6, 5), (5, 4)], []), ("matmul", [(3, 6, 5), (3, 5, 4)], []),
+    ("conv2d", [(2, 3, 8, 7), (4, 3, 3, 3)], []), ("max_pool2d", [(2, 3, 8, 8), ], [2]), ("relu", [(3, 4, 5)], []),
+    ("scaled_dot_product_attention", [(2, 3, 16, 8)] * 3, [])])
+def test_results_lie_as_the_graph_says(op, shapes, more):
+    """Whatever order of the dimensions that is, and whatever a step would like to write."""
+    tensors = [torch.randn(shape) for shape in shapes]
+    expected = getattr(torch.ops.aten, op)(*tensors, *more)
+    result = torch.empty(expected.permute(*reversed(range(expected.ndim))).shape).permute(*reversed(range(expected.ndim)))
+    from kdsl import kg, part
+
+    inputs = [{"n": f"%x{i}", **kg.describe(t)} for i, t in enumerate(tensors)]
+    node = {"o": "%y", "op": str(getattr(torch.ops.aten, op).default), "in": [f"%x{i}" for i in range(len(tensors))] + more,
+            "out": [kg.describe(result)]}
+    text = json.dumps({"kg": 1, "inputs": inputs, "nodes": [node], "outputs": ["%y"]})
+    executable = part.compile_text(text, op, (), "cpu", 1, True, True, None)
+    [(_, _, strides, _)] = executable.outputs
+    assert tuple(strides) == result.stride()
+    executable.run([t.data_ptr() for t in tensors], [result.data_ptr()])
+    torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_other_strides_than_pytorch_expects(monkeypatch):
     """A result that the library lays out in another way is not taken for what it is not."""
     node_json = kdsl.backend.kg.node_json
