@@ -8,24 +8,28 @@
 
 /* ---- building ---- */
 
-kd_garg ints_arg(kd_arena *arena, unsigned n, const int64_t *values)
+static kd_garg list_arg(unsigned n, const kd_garg *items)
 {
-    kd_garg *items = kd_arena_array(arena, kd_garg, n), arg = {.kind = KD_GARG_LIST};
-    for (unsigned i = 0; i < n; i++)
-        items[i] = kd_garg_int(values[i]);
+    kd_garg arg = {.kind = KD_GARG_LIST};
     arg.list.items = items;
     arg.list.n = n;
     return arg;
 }
 
+kd_garg ints_arg(kd_arena *arena, unsigned n, const int64_t *values)
+{
+    kd_garg *items = kd_arena_array(arena, kd_garg, n);
+    for (unsigned i = 0; i < n; i++)
+        items[i] = kd_garg_int(values[i]);
+    return list_arg(n, items);
+}
+
 kd_garg values_arg(kd_arena *arena, unsigned n, kd_gvalue *const *values)
 {
-    kd_garg *items = kd_arena_array(arena, kd_garg, n), arg = {.kind = KD_GARG_LIST};
+    kd_garg *items = kd_arena_array(arena, kd_garg, n);
     for (unsigned i = 0; i < n; i++)
         items[i] = kd_garg_value(values[i]);
-    arg.list.items = items;
-    arg.list.n = n;
-    return arg;
+    return list_arg(n, items);
 }
 
 static void add_to_key(kd_strbuf *key, const kd_garg *arg)

@@ -109,21 +109,15 @@ static kd_gvalue *window_sums(kd_decomposer *d, kd_gvalue *x, const int64_t pad[
     return BUILD(d, sum, kd_garg_value(windows), ints_arg(d->arena, 2, dims), bool_arg(false), no_arg());
 }
 
-static void two_numbers(const kd_gnode *node, unsigned i, int64_t out[2])
-{
-    if (kd_gnode_ints(node, i, out, 2) == 1)
-        out[1] = out[0];
-}
-
 void kd_decompose_avg_pool2d(kd_decomposer *d)
 {
     kd_gvalue *x = decompose_wide_operand(d, 0);
     const kd_tensor_type *t = &d->of->results[0]->type;
     int64_t size[2], stride[2], low[2], high[2], beyond[2], in[2];
     bool has_stride = d->of->args[2].kind == KD_GARG_INT || d->of->args[2].list.n, counts_padding = kd_gnode_bool(d->of, 5);
-    two_numbers(d->of, 1, size);
-    two_numbers(d->of, has_stride ? 2 : 1, stride);
-    two_numbers(d->of, 3, low);
+    (void)kd_gnode_spatial(d->of, 1, 2, size);
+    (void)kd_gnode_spatial(d->of, has_stride ? 2 : 1, 2, stride);
+    (void)kd_gnode_spatial(d->of, 3, 2, low);
     for (unsigned i = 0; i < 2; i++) {
         in[i] = x->type.shape[i + 2];
         high[i] = (t->shape[i + 2] - 1) * stride[i] + size[i] - in[i] - low[i];

@@ -51,28 +51,29 @@ typedef struct broadcast {
     kd_status status;
 } broadcast;
 
+bool infer_broadcast(unsigned *n_dims, int64_t shape[KD_TENSOR_MAX_DIMS], const kd_tensor_type *with)
+{
+    for (; *n_dims < with->n_dims; ++*n_dims) {
+        memmove(shape + 1, shape, *n_dims * sizeof *shape);
+        shape[0] = 1;
+    }
+    for (unsigned k = 1; k <= with->n_dims; k++) {
+        int64_t *mine = &shape[*n_dims - k], other = with->shape[with->n_dims - k];
+        if (*mine != other && *mine != 1 && other != 1)
+            return false;
+        *mine = *mine == 1 ? other : *mine;
+    }
+    return true;
+}
+
 static void broadcast_with(void *user, kd_gvalue *value)
 {
     broadcast *b = user;
     const kd_tensor_type *t = &value->type;
-    kd_tensor_type *s = &b->shape, before = *s;
-    if (b->status)
-        return;
-    while (s->n_dims < t->n_dims) {
-        memmove(s->shape + 1, s->shape, s->n_dims * sizeof *s->shape);
-        s->shape[0] = 1;
-        s->n_dims++;
-    }
-    for (unsigned k = 1; k <= t->n_dims; k++) {
-        int64_t *mine = &s->shape[s->n_dims - k], other = t->shape[t->n_dims - k];
-        if (*mine != other && *mine != 1 && other != 1) {
-            b->status =
-                infer_bad(b->cx, "shapes %s and %s do not broadcast", kd_shape_text(b->cx->arena, before.n_dims, before.shape),
-                          kd_shape_text(b->cx->arena, t->n_dims, t->shape));
-            return;
-        }
-        *mine = *mine == 1 ? other : *mine;
-    }
+    const kd_tensor_type before = b->shape;
+    if (b->status == KD_OK && !infer_broadcast(&b->shape.n_dims, b->shape.shape, t))
+        b->status = infer_bad(b->cx, "shapes %s and %s do not broadcast", kd_shape_text(b->cx->arena, before.n_dims, before.shape),
+                              kd_shape_text(b->cx->arena, t->n_dims, t->shape));
 }
 
 static void find_full(void *user, kd_gvalue *value)

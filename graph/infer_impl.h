@@ -12,6 +12,8 @@ const char *infer_type_text(kd_infer *cx, const kd_gvalue *value);
 kd_status infer_one_result(kd_infer *cx, kd_scalar type, unsigned n_dims, const int64_t *shape);
 /* The node has this many results, or an error. */
 kd_status infer_n_results(kd_infer *cx, unsigned n);
+/* Makes a shape that of it and another one, broadcast to one another. False: they do not fit. */
+bool infer_broadcast(unsigned *n_dims, int64_t shape[KD_TENSOR_MAX_DIMS], const kd_tensor_type *with);
 /* An argument that must be a tensor. */
 kd_status infer_tensor_arg(kd_infer *cx, const kd_gnode *node, unsigned i, kd_gvalue **out);
 

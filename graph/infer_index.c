@@ -173,16 +173,8 @@ bool kd_gnode_index_layout(const kd_gnode *node, kd_index_layout *out)
         adjacent &= first < 0 || last == (int)i - 1;
         first = first < 0 ? (int)i : first;
         last = (int)i;
-        for (; out->n_dims < t->n_dims; out->n_dims++) {
-            memmove(out->shape + 1, out->shape, out->n_dims * sizeof *out->shape);
-            out->shape[0] = 1;
-        }
-        for (unsigned k = 1; k <= t->n_dims; k++) {
-            int64_t *mine = &out->shape[out->n_dims - k], other = t->shape[t->n_dims - k];
-            if (*mine != other && *mine != 1 && other != 1)
-                return false;
-            *mine = *mine == 1 ? other : *mine;
-        }
+        if (!infer_broadcast(&out->n_dims, out->shape, t))
+            return false;
     }
     out->first = adjacent && first > 0 ? (unsigned)first : 0;
     return first >= 0;

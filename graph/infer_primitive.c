@@ -143,19 +143,13 @@ kd_status kd_infer_addmm(kd_infer *cx, const kd_gnode *node)
     return KD_OK;
 }
 
-/* One number for each spatial dimension; a single number stands for all. */
+/* One number for each dimension of an image, not less than this. */
 static bool spatial(const kd_gnode *node, unsigned i, unsigned n, int64_t least, int64_t *out)
 {
-    int64_t given[KD_TENSOR_MAX_DIMS];
-    unsigned n_given = kd_gnode_ints(node, i, given, KD_TENSOR_MAX_DIMS);
-    if (n_given != n && n_given != 1)
-        return false;
-    for (unsigned d = 0; d < n; d++) {
-        out[d] = given[n_given == 1 ? 0 : d];
-        if (out[d] < least || out[d] > INT32_MAX)
-            return false;
-    }
-    return true;
+    bool good = kd_gnode_spatial(node, i, n, out);
+    for (unsigned d = 0; d < n && good; d++)
+        good = out[d] >= least && out[d] <= INT32_MAX;
+    return good;
 }
 
 static kd_status convolved(kd_infer *cx, const kd_gnode *node, int64_t groups)

@@ -36,10 +36,7 @@ static void use_value(void *user, const kd_gvalue *value, const kd_index *at)
 
 static void use_operand(void *user, kd_gvalue *operand)
 {
-    const kd_gvalue *value = operand;
-    while (value->def && value->def->op->lowering == KD_LOWER_VIEW)
-        value = kd_gnode_tensor(value->def, 0);
-    use_value(user, value, NULL);
+    use_value(user, kd_gvalue_behind_views(operand), NULL);
 }
 
 static void find_uses(kd_plan *plan)

@@ -128,6 +128,24 @@ unsigned kd_gnode_ints(const kd_gnode *node, unsigned i, int64_t *out, unsigned 
     return n;
 }
 
+bool kd_gnode_spatial(const kd_gnode *node, unsigned i, unsigned n, int64_t *out)
+{
+    int64_t given[KD_TENSOR_MAX_DIMS];
+    unsigned n_given = kd_gnode_ints(node, i, given, KD_TENSOR_MAX_DIMS);
+    if (n_given != n && n_given != 1)
+        return false;
+    for (unsigned d = 0; d < n; d++)
+        out[d] = given[n_given == 1 ? 0 : d];
+    return true;
+}
+
+const kd_gvalue *kd_gvalue_behind_views(const kd_gvalue *value)
+{
+    while (value->def && value->def->op->lowering == KD_LOWER_VIEW)
+        value = kd_gnode_tensor(value->def, 0);
+    return value;
+}
+
 int kd_gnode_dim(int64_t dim, unsigned n_dims)
 {
     int64_t n = n_dims ? n_dims : 1; /* a single element has a dimension for this purpose */

@@ -113,6 +113,10 @@ double kd_gnode_number(const kd_gnode *node, unsigned i, double otherwise);
 bool kd_gnode_bool(const kd_gnode *node, unsigned i);
 /* Numbers of a list; a single number stands for a list of one. How many, at most capacity. */
 unsigned kd_gnode_ints(const kd_gnode *node, unsigned i, int64_t *out, unsigned capacity);
+/* One number for each of n dimensions of an image; a single one stands for all. False: another number of them. */
+bool kd_gnode_spatial(const kd_gnode *node, unsigned i, unsigned n, int64_t *out);
+/* The value whose elements these are. */
+const kd_gvalue *kd_gvalue_behind_views(const kd_gvalue *value);
 /* A dimension counted from the end where it is negative, of n_dims; -1: out of range. */
 int kd_gnode_dim(int64_t dim, unsigned n_dims);
 /* Which dimensions a reduction goes over, as a mask; an empty list or none means all. 0 with *out_bad set: out of range or twice. */

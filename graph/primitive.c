@@ -67,14 +67,6 @@ static kd_status make_matmul(making *m, kd_onednn *onednn, kd_primitive **out, k
     return kd_matmul_create(onednn, &args, out, out_why);
 }
 
-/* One number for each spatial dimension. */
-static void spatial(const kd_gnode *node, unsigned i, unsigned n, int64_t *out)
-{
-    if (kd_gnode_ints(node, i, out, n) == 1)
-        for (unsigned d = 1; d < n; d++)
-            out[d] = out[0];
-}
-
 /* Ceil mode and strides can leave less or more at the end than padding says. */
 static int64_t padding_high(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t low, int64_t dilation)
 {
@@ -89,9 +81,9 @@ static kd_status make_convolution(making *m, kd_onednn *onednn, kd_primitive **o
     args.weights = operand(m, 1, KD_ARG_WEIGHTS, &args.packed_weights);
     args.bias = operand(m, 2, KD_ARG_BIAS, NULL);
     unsigned n = args.src.n_dims - 2;
-    spatial(m->node, 3, n, args.strides);
-    spatial(m->node, 4, n, args.padding_low);
-    spatial(m->node, 5, n, args.dilation);
+    (void)kd_gnode_spatial(m->node, 3, n, args.strides);
+    (void)kd_gnode_spatial(m->node, 4, n, args.padding_low);
+    (void)kd_gnode_spatial(m->node, 5, n, args.dilation);
     memcpy(args.padding_high, args.padding_low, sizeof args.padding_low);
     return kd_convolution_create(onednn, &args, out, out_why);
 }
@@ -100,11 +92,11 @@ static kd_status make_max_pool(making *m, kd_onednn *onednn, kd_primitive **out,
 {
     kd_pooling_args args = {.dst = result(m)};
     args.src = operand(m, 0, KD_ARG_SRC, NULL);
-    spatial(m->node, 1, 2, args.kernel);
+    (void)kd_gnode_spatial(m->node, 1, 2, args.kernel);
     bool has_stride = m->node->args[2].kind == KD_GARG_INT || m->node->args[2].list.n;
-    spatial(m->node, has_stride ? 2 : 1, 2, args.strides);
-    spatial(m->node, 3, 2, args.padding_low);
-    spatial(m->node, 4, 2, args.dilation);
+    (void)kd_gnode_spatial(m->node, has_stride ? 2 : 1, 2, args.strides);
+    (void)kd_gnode_spatial(m->node, 3, 2, args.padding_low);
+    (void)kd_gnode_spatial(m->node, 4, 2, args.dilation);
     for (unsigned d = 0; d < 2; d++)
         args.padding_high[d] = padding_high(args.src.shape[d + 2], args.dst.shape[d + 2], args.kernel[d], args.strides[d],
                                             args.padding_low[d], args.dilation[d]);

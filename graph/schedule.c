@@ -18,9 +18,7 @@
 
 static void note_reader(kd_plan *plan, kd_gvalue *operand, const kd_gnode *reader)
 {
-    const kd_gvalue *value = operand;
-    while (value->def && value->def->op->lowering == KD_LOWER_VIEW)
-        value = kd_gnode_tensor(value->def, 0);
+    const kd_gvalue *value = kd_gvalue_behind_views(operand);
     kd_vinfo *info = kd_plan_info(plan, value);
     if (info->reader != reader || !reader)
         info->n_readers++;
@@ -121,9 +119,7 @@ typedef struct inlining {
 static void count_inside(void *user, kd_gvalue *operand)
 {
     inlining *in = user;
-    const kd_gvalue *value = operand;
-    while (value->def && value->def->op->lowering == KD_LOWER_VIEW)
-        value = kd_gnode_tensor(value->def, 0);
+    const kd_gvalue *value = kd_gvalue_behind_views(operand);
     const kd_vinfo *info = kd_plan_info(in->plan, value);
     if (info->fate == KD_FATE_INLINE) {
         in->n_inside += info->n_inlined;
@@ -401,9 +397,7 @@ static void fuse_side_by_side(kd_plan *plan)
 static void raise_level(void *user, kd_gvalue *operand)
 {
     levels *l = user;
-    const kd_gvalue *value = operand;
-    while (value->def && value->def->op->lowering == KD_LOWER_VIEW)
-        value = kd_gnode_tensor(value->def, 0);
+    const kd_gvalue *value = kd_gvalue_behind_views(operand);
     const kd_vinfo *info = kd_plan_info(l->plan, value);
     l->highest = info->level > l->highest ? info->level : l->highest;
 }
