@@ -234,17 +234,20 @@ static void settle_args(kd_op *op, void *user)
                 set_home(s, op->regions[r]->args[i], NULL);
 }
 
-static bool has_layouts(const kd_op *func)
+typedef struct found {
+    bool layouts;
+    const kd_op *lowered; /* of a level behind tiles */
+} found;
+
+static void look(kd_op *op, void *user)
 {
-    KD_FOREACH_OP (op, func->regions[0]) {
-        for (unsigned i = 0; i < op->n_results; i++)
-            if (op->results[i].type->layout)
-                return true;
-        for (unsigned i = 0; i < op->n_operands; i++)
-            if (op->operands[i].value && op->operands[i].value->type->layout)
-                return true;
-    }
-    return false;
+    found *f = user;
+    for (unsigned i = 0; i < op->n_results; i++)
+        f->layouts |= op->results[i].type->layout != NULL;
+    for (unsigned i = 0; i < op->n_operands; i++)
+        f->layouts |= op->operands[i].value && op->operands[i].value->type->layout;
+    if (op->code >= KD_OP_cpu_buffer && !f->lowered) /* the first in ops.def that is no kd op */
+        f->lowered = op;
 }
 
 kd_pass_result kd_pass_assign_layouts(kd_pass_ctx *px, kd_op *func)
@@ -253,8 +256,15 @@ kd_pass_result kd_pass_assign_layouts(kd_pass_ctx *px, kd_op *func)
         kd_error(px->diags, func->loc, "layouts are assigned for a GPU, but none is given (--target spirv:NAME)");
         return KD_PASS_FAILED;
     }
-    if (has_layouts(func))
+    found f = {0};
+    kd_op_walk(func, look, &f);
+    if (f.layouts)
         return KD_PASS_UNCHANGED;
+    if (f.lowered) {
+        kd_error(px->diags, f.lowered->loc, "layouts are assigned to tiles, but '%s' is for code that is lowered already",
+                 kd_op_infos[f.lowered->code].mnemonic);
+        return KD_PASS_FAILED;
+    }
     kd_assigner s = {.px = px,
                      .running = kd_map_in(px->scratch),
                      .converted = kd_map_in(px->scratch),

@@ -5,14 +5,25 @@
 #include <stdlib.h>
 
 #include "ir/text.h"
+#include "passes/gpu_config.h"
 #include "passes/pass.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes);
 
-static const char *const PIPELINES[] = {
-    "default,print-axis-info,print-arg-effects",
-    "canonicalize", "cse", "dce", "licm", "unroll",
-    "inline,lower-block-access,dce,cse,canonicalize,licm,unroll,dce,default",
+static const struct {
+    const char *passes, *device;
+    unsigned sub_group_size;
+} PIPELINES[] = {
+    {"default,print-axis-info,print-arg-effects"},
+    {"canonicalize"},
+    {"cse"},
+    {"dce"},
+    {"licm"},
+    {"unroll"},
+    {"inline,lower-block-access,dce,cse,canonicalize,licm,unroll,dce,default"},
+    {"default,gpu", "pvc", 16},
+    {"default,gpu", "dg2", 8},
+    {"default,gpu", "tgl", 32},
 };
 
 static void on_exhausted(void *user)
@@ -60,8 +71,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
             if (i == 0)
                 check_reads_again(arena, module);
             kd_strbuf log = kd_strbuf_in(arena);
+            kd_gpu_config gpu = {.sub_group_size = PIPELINES[i].sub_group_size, .n_sub_groups = 4, .num_stages = 2};
             kd_pipeline_options options = {.verify = true, .max_ops = 5000, .log = &log, .scratch = scratch};
-            kd_status status = kd_pipeline_run(module, PIPELINES[i], &options, diags, NULL);
+            if (PIPELINES[i].device) {
+                gpu.device = kd_gpu_device_find(PIPELINES[i].device);
+                options.gpu = &gpu;
+            }
+            kd_status status = kd_pipeline_run(module, PIPELINES[i].passes, &options, diags, NULL);
             if (status != KD_OK && status != KD_ERR_REPORTED && status != KD_ERR_MEMORY)
                 abort();
             if (status == KD_OK)

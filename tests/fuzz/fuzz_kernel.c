@@ -24,15 +24,20 @@ static void make_signature(const kd_kernel_info *kernel, char *out)
     }
 }
 
-/* Mostly to IR, which is quick; one file of eight to an object. */
+/* Mostly to IR, which is quick; of sixteen files, two go all the way to an object, and four to the LLVM IR of a GPU. */
+static const struct {
+    const char *emit, *target;
+} ENDS[16] = {{"obj", "cpu"}, {"obj", "cpu"}, {"llvm", "spirv:pvc"}, {"llvm", "spirv:bmg"}, {"llvm", "spirv:dg2"}, {"llvm", "spirv:tgl"}};
+
 static void compile(kd_compiler *compiler, const char *text, const kd_kernel_info *info)
 {
     char signature[MAX_SIGNATURE], kernel[512];
     make_signature(info, signature);
     snprintf(kernel, sizeof kernel, "%.400s@%u", info->name, info->line);
     kd_compiled *compiled;
-    const char *emit = kd_hash_bytes(text, strlen(text), 0) % 8 ? "kd" : "obj";
-    kd_compile_request request = {.text = text, .kernel = kernel, .signature = signature, .emit = emit, .set_opt_level = true};
+    unsigned end = (unsigned)(kd_hash_bytes(text, strlen(text), 0) % 16);
+    kd_compile_request request = {.text = text, .kernel = kernel, .signature = signature, .target = ENDS[end].target,
+                                  .emit = ENDS[end].emit ? ENDS[end].emit : "kd", .set_opt_level = true};
     if (kd_compile(compiler, &request, &compiled) == KD_OK)
         kd_compiled_destroy(compiled);
 }
