@@ -103,7 +103,8 @@ bool kd_tensor_is_contiguous(const kd_tensor_type *type)
     for (unsigned d = type->n_dims; d-- > 0;) {
         if (type->shape[d] != 1 && type->strides[d] != step)
             return false;
-        step *= type->shape[d];
+        if (__builtin_mul_overflow(step, type->shape[d], &step))
+            step = INT64_MAX; /* as kd_tensor_set_contiguous */
     }
     return true;
 }
