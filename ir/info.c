@@ -25,21 +25,6 @@ const char *kd_math_text(kd_math fn)
     return kd_math_texts[fn];
 }
 
-bool kd_math_parse(kd_str text, kd_math *out)
-{
-    for (unsigned i = 0; i < KD_N_MATH; i++)
-        if (kd_str_is(text, kd_math_texts[i])) {
-            *out = (kd_math)i;
-            return true;
-        }
-    return false;
-}
-
-const char *kd_pred_text(kd_pred pred)
-{
-    return kd_pred_texts[pred];
-}
-
 #define KIND_kd_int         KD_ATTR_INT, NULL
 #define KIND_kd_flag        KD_ATTR_FLAG, NULL
 #define KIND_kd_text        KD_ATTR_TEXT, NULL

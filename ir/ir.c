@@ -270,14 +270,6 @@ kd_op *kd_block_terminator(const kd_block *block)
     return block->last && kd_op_has(block->last, KD_TERMINATOR) ? block->last : NULL;
 }
 
-kd_op *kd_op_func(const kd_op *op)
-{
-    kd_op *at = (kd_op *)op;
-    while (at && at->code != KD_OP_func)
-        at = at->block ? at->block->parent : NULL;
-    return at;
-}
-
 bool kd_op_is_inside(const kd_op *inner, const kd_op *outer)
 {
     for (const kd_op *at = inner; at->block; at = at->block->parent)

@@ -87,8 +87,6 @@ extern const kd_op_info kd_op_infos[KD_N_OPS];
 unsigned kd_op_info_operand(const kd_op_info *info, const char *name);
 unsigned kd_math_arity(kd_math fn);
 const char *kd_math_text(kd_math fn);
-bool kd_math_parse(kd_str text, kd_math *out);
-const char *kd_pred_text(kd_pred pred);
 
 /* ---- attributes ---- */
 
@@ -228,8 +226,6 @@ bool kd_value_is_zero(const kd_value *value);
 
 /* The terminator of a block that has one, else NULL. */
 kd_op *kd_block_terminator(const kd_block *block);
-/* The func op around an op. */
-kd_op *kd_op_func(const kd_op *op);
 /* Whether inner stands in a region (at any depth) of outer. */
 bool kd_op_is_inside(const kd_op *inner, const kd_op *outer);
 /* Whether the value can be read at an op: it is defined earlier in the op's block or in one around it. Linear in the block. */

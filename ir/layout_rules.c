@@ -1,14 +1,6 @@
 /* layout_rules.c - see layout_rules.h. */
 #include "ir/layout_rules.h"
 
-unsigned kd_op_first_tile(const kd_op *op)
-{
-    unsigned i = 0;
-    while (i < op->n_operands && !(op->operands[i].value && kd_type_is_tile(op->operands[i].value->type)))
-        i++;
-    return i;
-}
-
 /* What was joined to this; NULL: the pairs do not lie in register bit 0 alone. */
 static const kd_layout *unjoined(kd_context *ctx, const kd_layout *joined)
 {

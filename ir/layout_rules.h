@@ -24,7 +24,4 @@ bool kd_layout_of_operand(kd_context *ctx, const kd_op *op, unsigned i, const kd
 /* The layout of the op's tile results where operand i has this one. NULL: not determined by it. */
 const kd_layout *kd_layout_of_result(kd_context *ctx, const kd_op *op, unsigned i, const kd_layout *operand);
 
-/* The first operand that is a tile, or n_operands. */
-unsigned kd_op_first_tile(const kd_op *op);
-
 #endif

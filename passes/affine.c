@@ -25,11 +25,6 @@ static bool is_alike(const kd_affine_term *a, const kd_affine_term *b)
     return same;
 }
 
-bool kd_affine_term_has(const kd_affine_term *term, const kd_value *factor)
-{
-    return count_factor(term, factor) > 0;
-}
-
 void kd_affine_add(kd_affine *a, const kd_affine_term *term, int64_t times)
 {
     kd_affine_term fresh = *term;

@@ -51,7 +51,6 @@ void kd_affine_add_all(kd_affine *a, const kd_affine *b, int64_t times);
 bool kd_affine_same(const kd_affine *a, const kd_affine *b);
 /* The constant of the term with these factors and that axis; 0: there is none. */
 int64_t kd_affine_constant_of(const kd_affine *a, const kd_affine_term *like);
-bool kd_affine_term_has(const kd_affine_term *term, const kd_value *factor);
 /* Whether a term, or a sum without axes, changes in the loop. */
 bool kd_affine_term_varies(const kd_affine_scope *scope, const kd_affine_term *term);
 bool kd_affine_varies(const kd_affine_scope *scope, const kd_affine *a);
