@@ -274,17 +274,10 @@ static bool is_plain_addmm(const kd_gnode *node)
            kd_gnode_number(node, 4, 1) == 1;
 }
 
-static kd_garg map_arg(kd_decomposer *d, kd_garg arg)
+static kd_gvalue *mapped(kd_gvalue *value, void *user)
 {
-    if (arg.kind == KD_GARG_VALUE) {
-        arg.value = d->map[arg.value->id];
-    } else if (arg.kind == KD_GARG_LIST) {
-        kd_garg *items = kd_arena_array(d->arena, kd_garg, arg.list.n);
-        for (unsigned i = 0; i < arg.list.n; i++)
-            items[i] = map_arg(d, arg.list.items[i]);
-        arg.list.items = items;
-    }
-    return arg;
+    const kd_decomposer *d = user;
+    return d->map[value->id];
 }
 
 /* Autocast converts weights in the graph. */
@@ -322,7 +315,7 @@ static void copy_node(kd_decomposer *d)
     kd_garg *args = kd_arena_array(d->arena, kd_garg, d->of->n_args);
     *node = *d->of;
     for (unsigned i = 0; i < node->n_args; i++)
-        args[i] = map_arg(d, d->of->args[i]);
+        args[i] = kd_garg_map(d->arena, d->of->args[i], mapped, d);
     node->args = args;
     kd_gvalue **known = known_value(d, node);
     if (known && *known) {

@@ -42,6 +42,12 @@ kd_status infer_tensor_arg(kd_infer *cx, const kd_gnode *node, unsigned i, kd_gv
     return *out ? KD_OK : infer_bad(cx, "argument %u must be a tensor", i);
 }
 
+kd_status infer_tensor_args(kd_infer *cx, const kd_gnode *node, unsigned i, kd_gvalue **out_i, unsigned k, kd_gvalue **out_k)
+{
+    kd_status status = infer_tensor_arg(cx, node, i, out_i);
+    return status ? status : infer_tensor_arg(cx, node, k, out_k);
+}
+
 /* ---- element by element ---- */
 
 typedef struct broadcast {

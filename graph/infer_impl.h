@@ -16,5 +16,7 @@ kd_status infer_n_results(kd_infer *cx, unsigned n);
 bool infer_broadcast(unsigned *n_dims, int64_t shape[KD_TENSOR_MAX_DIMS], const kd_tensor_type *with);
 /* An argument that must be a tensor. */
 kd_status infer_tensor_arg(kd_infer *cx, const kd_gnode *node, unsigned i, kd_gvalue **out);
+/* Two of them. */
+kd_status infer_tensor_args(kd_infer *cx, const kd_gnode *node, unsigned i, kd_gvalue **out_i, unsigned k, kd_gvalue **out_k);
 
 #endif

@@ -120,9 +120,7 @@ static bool is_index(const kd_gvalue *value)
 kd_status kd_infer_embedding(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *weight, *indices;
-    kd_status status = infer_tensor_arg(cx, node, 0, &weight);
-    if (status == KD_OK)
-        status = infer_tensor_arg(cx, node, 1, &indices);
+    kd_status status = infer_tensor_args(cx, node, 0, &weight, 1, &indices);
     if (status)
         return status;
     const kd_tensor_type *t = &indices->type;
@@ -139,9 +137,7 @@ kd_status kd_infer_embedding(kd_infer *cx, const kd_gnode *node)
 kd_status kd_infer_gather(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *self, *indices;
-    kd_status status = infer_tensor_arg(cx, node, 0, &self);
-    if (status == KD_OK)
-        status = infer_tensor_arg(cx, node, 2, &indices);
+    kd_status status = infer_tensor_args(cx, node, 0, &self, 2, &indices);
     if (status)
         return status;
     const kd_tensor_type *t = &self->type, *i = &indices->type;

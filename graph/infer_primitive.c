@@ -45,9 +45,7 @@ kd_status kd_infer_baddbmm(kd_infer *cx, const kd_gnode *node)
 kd_status kd_infer_linear(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *input, *weight, *bias = kd_gnode_tensor(node, 2);
-    kd_status status = infer_tensor_arg(cx, node, 0, &input);
-    if (status == KD_OK)
-        status = infer_tensor_arg(cx, node, 1, &weight);
+    kd_status status = infer_tensor_args(cx, node, 0, &input, 1, &weight);
     if (status)
         return status;
     const kd_tensor_type *x = &input->type, *w = &weight->type;
@@ -64,9 +62,7 @@ kd_status kd_infer_linear(kd_infer *cx, const kd_gnode *node)
 kd_status kd_infer_matmul(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *a, *b;
-    kd_status status = infer_tensor_arg(cx, node, 0, &a);
-    if (status == KD_OK)
-        status = infer_tensor_arg(cx, node, 1, &b);
+    kd_status status = infer_tensor_args(cx, node, 0, &a, 1, &b);
     if (status)
         return status;
     const kd_tensor_type *x = &a->type, *y = &b->type;
@@ -155,9 +151,7 @@ static bool spatial(const kd_gnode *node, unsigned i, unsigned n, int64_t least,
 static kd_status convolved(kd_infer *cx, const kd_gnode *node, int64_t groups)
 {
     kd_gvalue *input, *weight;
-    kd_status status = infer_tensor_arg(cx, node, 0, &input);
-    if (status == KD_OK)
-        status = infer_tensor_arg(cx, node, 1, &weight);
+    kd_status status = infer_tensor_args(cx, node, 0, &input, 1, &weight);
     if (status)
         return status;
     const kd_tensor_type *x = &input->type, *w = &weight->type;

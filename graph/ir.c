@@ -177,6 +177,19 @@ const char *kd_tensor_type_text(kd_arena *arena, const kd_tensor_type *type)
     return kd_arena_printf(arena, "%s%s%s", kd_scalar_name(type->type), kd_shape_text(arena, type->n_dims, type->shape), strides);
 }
 
+kd_garg kd_garg_map(kd_arena *arena, kd_garg arg, kd_gvalue *(*of)(kd_gvalue *value, void *user), void *user)
+{
+    if (arg.kind == KD_GARG_VALUE) {
+        arg.value = of(arg.value, user);
+    } else if (arg.kind == KD_GARG_LIST) {
+        kd_garg *items = kd_arena_array(arena, kd_garg, arg.list.n);
+        for (unsigned i = 0; i < arg.list.n; i++)
+            items[i] = kd_garg_map(arena, arg.list.items[i], of, user);
+        arg.list.items = items;
+    }
+    return arg;
+}
+
 /* ---- text ---- */
 
 void kd_garg_print(const kd_garg *arg, kd_strbuf *out)

@@ -132,6 +132,8 @@ bool kd_tensor_is_reasonable(const kd_tensor_type *type);
 bool kd_tensor_same_shape(const kd_tensor_type *a, const kd_tensor_type *b);
 /* "%x", "3", "[1, 2]". */
 void kd_garg_print(const kd_garg *arg, kd_strbuf *out);
+/* The argument with other values in place of its own, those in lists included. */
+kd_garg kd_garg_map(kd_arena *arena, kd_garg arg, kd_gvalue *(*of)(kd_gvalue *value, void *user), void *user);
 /* One node, without a line end: "%y: f32[2, 3] = aten.relu(%x)". */
 void kd_graph_print_node(const kd_gnode *node, kd_arena *scratch, kd_strbuf *out);
 

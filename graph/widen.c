@@ -44,8 +44,9 @@ static void add_conversion(widening *w, kd_gvalue *from, kd_gvalue *to)
 }
 
 /* The value in f32: itself, unless it is one that stays half. */
-static kd_gvalue *widened(widening *w, kd_gvalue *value)
+static kd_gvalue *widened(kd_gvalue *value, void *user)
 {
+    widening *w = user;
     if (value->type.type != w->half)
         return value;
     if (!w->wide[value->id]) {
@@ -58,24 +59,11 @@ static kd_gvalue *widened(widening *w, kd_gvalue *value)
     return w->wide[value->id];
 }
 
-static kd_garg widened_arg(widening *w, kd_garg arg)
-{
-    if (arg.kind == KD_GARG_VALUE) {
-        arg.value = widened(w, arg.value);
-    } else if (arg.kind == KD_GARG_LIST) {
-        kd_garg *items = kd_arena_array(w->arena, kd_garg, arg.list.n);
-        for (unsigned i = 0; i < arg.list.n; i++)
-            items[i] = widened_arg(w, arg.list.items[i]);
-        arg.list.items = items;
-    }
-    return arg;
-}
-
 static void widen_node(widening *w, kd_gnode *node)
 {
     kd_garg *args = kd_arena_array(w->arena, kd_garg, node->n_args);
     for (unsigned i = 0; i < node->n_args; i++)
-        args[i] = widened_arg(w, node->args[i]);
+        args[i] = kd_garg_map(w->arena, node->args[i], widened, w);
     node->args = args;
     kd_vec_push(w->arena, &w->nodes, node);
     for (unsigned i = 0; i < node->n_results; i++) {
