@@ -80,7 +80,7 @@ static int list_entries(kd_cache *cache, kd_arena *arena, bool json)
     for (unsigned i = 0; i < e.list.n; i++) {
         const kd_cache_info *info = &e.list.data[i];
         n_bytes += info->n_bytes;
-        kd_table_row(table, (const char *[]){info->kernel ? info->kernel : "(damaged)", info->target,
+        kd_table_row(table, (const char *[]){info->kernel ? info->kernel : "(of another version, or damaged)", info->target,
                                              kd_cli_bytes_text(arena, (double)info->n_bytes), when_text(arena, info->used_at)});
     }
     if (e.list.n) {

@@ -45,7 +45,7 @@ kd_kernel_store kd_cache_as_store(kd_cache *cache);
 
 typedef struct kd_cache_info {
     kd_hash key;
-    const char *kernel, *target; /* NULL: the entry is damaged */
+    const char *kernel, *target; /* NULL: the entry is damaged, or of another version */
     uint64_t n_bytes;            /* on disk */
     int64_t used_at;             /* seconds since 1970: last use, to a minute */
 } kd_cache_info;
