@@ -41,11 +41,12 @@ PyObject *kd_py_compile(PyObject *self, PyObject *args)
 {
     const char *text, *name;
     Py_ssize_t n_bytes;
-    PyObject *sequence = NULL;
+    PyObject *given, *sequence = NULL;
     int cache = 1, fusion = 1;
     kd_graph_options options = {0};
-    if (!PyArg_ParseTuple(args, "s#s|OzIppz:compile", &text, &n_bytes, &name, &sequence, &options.device, &options.n_threads,
-                          &cache, &fusion, &options.cache_dir))
+    if (!PyArg_ParseTuple(args, "Us|OzIppz:compile", &given, &name, &sequence, &options.device, &options.n_threads, &cache, &fusion,
+                          &options.cache_dir) ||
+        !(text = PyUnicode_AsUTF8AndSize(given, &n_bytes)))
         return NULL;
     options.no_cache = !cache;
     options.no_fusion = !fusion;

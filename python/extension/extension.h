@@ -3,7 +3,7 @@
 #ifndef KD_PYTHON_EXTENSION_H
 #define KD_PYTHON_EXTENSION_H
 
-#define PY_SSIZE_T_CLEAN
+/* No '#' in formats of arguments: how Python reads it differs between versions, so that one binary could not serve all. */
 #include <Python.h>
 
 #include <graph/graph.h>

@@ -40,8 +40,9 @@ static PyObject *check(PyObject *self, PyObject *args)
 {
     const char *text, *name;
     Py_ssize_t n_bytes;
+    PyObject *given;
     kd_failure why = {{0}};
-    if (!PyArg_ParseTuple(args, "s#s:check", &text, &n_bytes, &name))
+    if (!PyArg_ParseTuple(args, "Us:check", &given, &name) || !(text = PyUnicode_AsUTF8AndSize(given, &n_bytes)))
         return NULL;
     PyObject *refused = PyList_New(0);
     if (!refused)
