@@ -548,7 +548,7 @@ int kd_cli_graph(const kd_command *command, int argc, char **argv)
         {"--html", KD_OPTION_TEXT, &o->html, "FILE", "for explain: a page with steps, nodes and kernels", 0, 0},
         {"--nodes", KD_OPTION_FLAG, &o->nodes, NULL, "for explain: each node of the graph, and what became of it", 0, 0},
         {"--embed-weights", KD_OPTION_FLAG, &o->embed_weights, NULL, "for compile: the .kx file holds the weights too", 0, 0},
-        {"--device", KD_OPTION_TEXT, &o->device, "NAME", "the device: cpu", 0, 0},
+        {"--device", KD_OPTION_TEXT, &o->device, "NAME", "the device: cpu, level_zero or level_zero:N", 0, 0},
         {"--threads", KD_OPTION_NUMBER, &o->threads, "N", "threads to run on (KDSL_NUM_THREADS, or all processors)", 1, 4096},
         {"--seed", KD_OPTION_NUMBER, &o->seed, "N", "for rand, randn and randint without a seed of their own (0)", 0, 0},
         {"--no-cache", KD_OPTION_FLAG, &o->no_cache, NULL, "compile even where a compiled kernel is in the cache", 0, 0},

@@ -18,6 +18,7 @@ typedef struct compilation {
     kd_cache *cache;
     kd_kernel_store store;
     kd_compiler *compiler;
+    const char *target; /* what kernels are compiled for */
     kd_map kernels; /* loaded, by body */
     const kd_ready *ready;
     kd_kernel_desc *desc; /* these three are held while a kernel is loaded: memory may run out on the way */
@@ -83,6 +84,8 @@ static kd_status compile_kernel(compilation *c, const kd_kernel_source *source, 
         .text = source->text,
         .kernel = source->name,
         .signature = source->signature,
+        .target = c->target,
+        .num_warps = source->num_warps,
         .assume_disjoint = true,
         .no_cache = c->options.no_cache,
     };
@@ -110,11 +113,28 @@ static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_
     return KD_OK;
 }
 
+static kd_status write_kernel(compilation *c, const kd_step_plan *from, kd_kernel_source *out)
+{
+    kd_plan *plan = c->exe->plan;
+    unsigned number = c->exe->steps.n;
+    const kd_gnode *node = from->primitive;
+    if (from->group)
+        return kd_group_write(plan, from->group, number, out);
+    switch (node->op->code) {
+    case KD_GOP_flash_attention: return kd_attention_write(plan, node, number, out);
+    case KD_GOP_mm:
+    case KD_GOP_bmm:
+    case KD_GOP_addmm: return kd_matmul_write(plan, node, number, out);
+    default:
+        return kd_fail(c->why, KD_ERR_UNSUPPORTED, "%s = %s: this needs oneDNN, which kdsl has on the device cpu only, not on '%s'",
+                       node->origin, node->op->name, c->options.device);
+    }
+}
+
 static kd_status add_kernel(compilation *c, const kd_step_plan *from)
 {
     kd_kernel_source source;
-    kd_status status = from->group ? kd_group_write(c->exe->plan, from->group, c->exe->steps.n, &source)
-                                   : kd_attention_write(c->exe->plan, from->primitive, c->exe->steps.n, &source);
+    kd_status status = write_kernel(c, from, &source);
     if (status)
         return status;
     kd_step step = {.grid = {source.grid[0], source.grid[1], 1}, .n_operands = source.n_buffers};
@@ -177,7 +197,7 @@ static kd_status add_steps(compilation *c)
     const kd_plan *plan = c->exe->plan;
     for (unsigned i = 0; i < plan->steps.n; i++) {
         const kd_step_plan *step = &plan->steps.data[i];
-        bool is_kernel = step->group || step->primitive->op->lowering == KD_LOWER_ATTENTION;
+        bool is_kernel = plan->on_gpu || step->group || step->primitive->op->lowering == KD_LOWER_ATTENTION;
         kd_status status = is_kernel ? add_kernel(c, step) : add_primitive(c, step->primitive);
         if (status)
             return status;
@@ -204,15 +224,20 @@ static void list_inputs_and_outputs(compilation *c)
 static kd_status open_tools(compilation *c)
 {
     const char *device = c->options.device ? c->options.device : "cpu";
-    if (strcmp(device, "cpu") != 0)
-        return kd_fail(c->why, KD_ERR_UNSUPPORTED, "graphs run on the device cpu only, not on '%s'", device);
-    kd_device_options device_options = {.n_threads = c->options.n_threads};
+    kd_device_options device_options = {.n_threads = c->options.n_threads, .no_cache = c->options.no_cache};
     kd_status status = kd_device_open(device, &device_options, &c->exe->device, c->why);
     if (status)
         return status;
     kd_device_info info;
     kd_device_get_info(c->exe->device, &info);
-    c->exe->n_threads = info.n_threads;
+    c->exe->n_threads = c->exe->plan->n_threads = info.n_threads;
+    c->exe->plan->on_gpu = !info.has_host_memory;
+    c->target = c->exe->target = kd_arena_strdup(c->exe->arena, info.target);
+    if (!*c->target)
+        return kd_fail(c->why, KD_ERR_UNSUPPORTED, "the device %s (%s) is none that kdsl can compile for", info.name, info.description);
+    if (c->ready && c->ready->target && strcmp(c->ready->target, c->target) != 0)
+        return kd_fail(c->why, KD_ERR_UNSUPPORTED, "made for %s, but the device %s needs %s: compile the model again", c->ready->target,
+                       info.name, c->target);
     kd_cache_options cache_options = {0};
     if (c->options.cache_dir)
         cache_options.folder = kd_arena_printf(c->exe->arena, "%s/kernels", c->options.cache_dir);
@@ -226,7 +251,7 @@ static kd_status open_tools(compilation *c)
 static kd_status widen(compilation *c)
 {
     static const kd_scalar HALVES[] = {KD_F16, KD_BF16};
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 2 && !c->exe->plan->on_gpu; i++) {
         if (!kd_graph_has_primitives_in(c->exe->plan->graph, HALVES[i]))
             continue;
         kd_status status = c->exe->onednn ? KD_OK : open_onednn(c);
@@ -246,7 +271,7 @@ static kd_status rewrite(compilation *c)
         plan->graph = (kd_graph *)(uintptr_t)c->graph;
         return KD_OK;
     }
-    kd_status status = kd_graph_decompose(c->graph, c->exe->arena, &plan->graph, c->why);
+    kd_status status = kd_graph_decompose(c->graph, c->exe->arena, plan->on_gpu, &plan->graph, c->why);
     if (status == KD_OK)
         status = widen(c);
     if (status == KD_OK)
@@ -273,6 +298,8 @@ static void compile(void *user)
         return;
     list_inputs_and_outputs(c);
     c->status = add_steps(c);
+    if (c->status == KD_OK)
+        c->status = kd_executable_place_constants(exe, c->why);
     if (c->status == KD_OK)
         kd_executable_explain(exe);
 }
@@ -337,6 +364,8 @@ void kd_executable_destroy(kd_executable *executable)
     kd_onednn_close(executable->onednn);
     for (unsigned i = 0; i < executable->kernels.n; i++)
         kd_kernel_destroy(executable->kernels.data[i]);
+    if (executable->constants)
+        kd_memory_free(executable->device, executable->constants);
     if (executable->device)
         kd_device_close(executable->device);
     if (executable->arena)
@@ -376,6 +405,11 @@ unsigned kd_executable_n_steps(const kd_executable *executable)
 const kd_step_info *kd_executable_step(const kd_executable *executable, unsigned index)
 {
     return index < executable->steps.n ? &executable->steps.data[index].info : NULL;
+}
+
+kd_device *kd_executable_device(const kd_executable *executable)
+{
+    return executable->device;
 }
 
 size_t kd_executable_arena_bytes(const kd_executable *executable)

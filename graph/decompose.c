@@ -366,9 +366,9 @@ static void add_output(kd_decomposer *d, kd_gvalue *value, kd_tensor_type type)
     kd_vec_push(d->arena, &d->to->outputs, value);
 }
 
-kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, kd_graph **out, kd_failure *out_why)
+kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, bool on_gpu, kd_graph **out, kd_failure *out_why)
 {
-    kd_decomposer d = {.to = kd_arena_new(arena, kd_graph), .arena = arena, .why = out_why};
+    kd_decomposer d = {.to = kd_arena_new(arena, kd_graph), .arena = arena, .on_gpu = on_gpu, .why = out_why};
     d.to->arena = arena;
     d.to->name = graph->name;
     d.known = kd_map_in(arena);

@@ -13,6 +13,7 @@ typedef struct kd_decomposer {
     kd_gvalue **map;     /* values of the old graph in the new one, by id */
     const kd_gnode *of;  /* the node that is written out */
     unsigned n_made;     /* of it */
+    bool on_gpu;
     kd_map known;        /* kd_gvalue *, by op and arguments */
     kd_failure *why;
     kd_status status;

@@ -153,7 +153,7 @@ static bool make_spatial_mean(kd_decomposer *d)
     kd_gvalue *x = decompose_operand(d, 0);
     const kd_gvalue *result = d->of->results[0];
     bool is_bad;
-    if (x->type.n_dims != 4 || x->type.type != result->type.type || (x->type.type != KD_F32 && x->type.type != KD_BF16) ||
+    if (d->on_gpu || x->type.n_dims != 4 || x->type.type != result->type.type || (x->type.type != KD_F32 && x->type.type != KD_BF16) ||
         kd_gnode_dims_mask(d->of, 1, 4, &is_bad) != 12 || kd_tensor_n_elems(&x->type) == 0 || !is_from_convolution(x))
         return false;
     kd_gvalue *mean = BUILD(d, spatial_mean, kd_garg_value(x), d->of->args[1], bool_arg(kd_gnode_bool(d->of, 2)));

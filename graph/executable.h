@@ -30,6 +30,8 @@ struct kd_executable {
     const kd_graph *graph; /* the user's */
     kd_plan *plan;
     kd_device *device;
+    const char *target; /* what kernels are compiled for */
+    void *constants; /* a GPU's copy of those that steps read; NULL: they are used where they are */
     KD_VEC(kd_step) steps;
     KD_VEC(kd_kernel *) kernels; /* each once, for destruction */
     unsigned n_threads;
@@ -42,6 +44,13 @@ struct kd_executable {
     kd_mapping file;     /* a .kx file */
     bool no_fusion;
 };
+
+/* ---- constants.c ---- */
+
+/* Brings the constants that steps read to the device, where kernels could not read them otherwise. */
+kd_status kd_executable_place_constants(kd_executable *exe, kd_failure *out_why);
+
+/* ---- explain.c ---- */
 
 /* Fills in what queries tell of steps and nodes. */
 void kd_executable_explain(kd_executable *exe);

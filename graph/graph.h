@@ -80,7 +80,7 @@ char *kd_graph_text(const kd_graph *graph);
 typedef struct kd_executable kd_executable;
 
 typedef struct kd_graph_options {
-    const char *device;          /* NULL: "cpu" */
+    const char *device;          /* "cpu", "level_zero", "level_zero:1" ...; NULL: "cpu", or what a .kx file was made for */
     unsigned n_threads;          /* 0: as kd_device_options */
     bool no_cache;               /* compile kernels even where the cache on disk has them */
     const char *cache_dir;       /* NULL: $KDSL_CACHE_DIR, or the user's cache folder */
@@ -104,7 +104,7 @@ kd_status kd_executable_save(const kd_executable *executable, const char *path, 
 /* Reads one: nothing is compiled. options may be NULL; fusion is as it was. The file is mapped as long as the executable exists. It holds machine
  * code: like a library, load what you trust.
  * KD_ERR_DAMAGED: it is no such file, or not whole, or the model's file has changed.  KD_ERR_UNSUPPORTED: it was made by another version, for
- * another processor or another oneDNN.  KD_ERR_NOT_FOUND, KD_ERR_IO, KD_ERR_MEMORY. */
+ * another processor, another kind of GPU or another oneDNN.  KD_ERR_NOT_FOUND, KD_ERR_IO, KD_ERR_MEMORY. */
 kd_status kd_executable_load(const char *path, const kd_graph_options *options, kd_executable **out_executable, kd_failure *out_why);
 /* From any file that kd_graph_read or kd_executable_load reads. What is compiled is kept in the cache, unless options says no_cache: the next
  * process maps it. */
@@ -155,6 +155,8 @@ typedef struct kd_node_info {
 
 unsigned kd_executable_n_nodes(const kd_executable *executable);
 const kd_node_info *kd_executable_node(const kd_executable *executable, unsigned index);
+/* The device that it runs on, for memory of it (kd_memory_alloc in runtime/runtime.h). It is there as long as the executable. */
+struct kd_device *kd_executable_device(const kd_executable *executable);
 /* Memory that a session needs for values between steps. */
 size_t kd_executable_arena_bytes(const kd_executable *executable);
 
@@ -165,7 +167,8 @@ typedef struct kd_session kd_session;
 
 kd_status kd_session_create(kd_executable *executable, kd_session **out_session, kd_failure *out_why);
 void kd_session_destroy(kd_session *session);
-/* Runs. Inputs and outputs have the executable's types; an output overlaps no input and no other output. Nothing is allocated.
+/* Runs. Inputs and outputs have the executable's types; an output overlaps no input and no other output. Nothing is allocated. On a GPU they
+ * are copied, unless they lie in memory of the executable's device.
  * KD_ERR_ARGUMENT: a pointer is NULL or outputs overlap. KD_ERR_DEVICE. */
 kd_status kd_session_run(kd_session *session, const void *const *inputs, void *const *outputs, kd_failure *out_why);
 /* The same, and how long each step took: kd_executable_n_steps numbers. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FORMAT_VERSION = 1, DATA_ALIGNMENT = 4096, PIECE_ALIGNMENT = 64, FLAG_EMBEDDED = 1, FLAG_NO_FUSION = 2, LEAST_BYTES = 8 };
+enum { FORMAT_VERSION = 2, DATA_ALIGNMENT = 4096, PIECE_ALIGNMENT = 64, FLAG_EMBEDDED = 1, FLAG_NO_FUSION = 2, LEAST_BYTES = 8 };
 
 static const size_t READ_LIMIT = (size_t)4 << 30;
 static const char MAGIC[8] = "kdslKX\r\n";
@@ -17,7 +17,8 @@ typedef struct header {
     uint64_t version, flags;
     char made_by[32]; /* kd_version */
     char onednn[32]; /* its version; "": not needed */
-    kd_hash processor;
+    char target[24]; /* of the kernels */
+    kd_hash processor; /* for machine code of the CPU */
     uint64_t n_bytes, n_front_bytes; /* of the file; between the header and the data */
     uint64_t n_threads;
     kd_hash checksum; /* of the header and what comes before the data, which lists the checksums of the data */
@@ -32,6 +33,11 @@ static uint64_t data_offset(const header *h)
 {
     uint64_t front_end = sizeof *h + h->n_front_bytes;
     return front_end + padding(front_end, DATA_ALIGNMENT);
+}
+
+static bool is_for_cpu(const header *h)
+{
+    return strcmp(h->target, "cpu") == 0;
 }
 
 static kd_hash checksum_of(header h, const void *front, size_t n_front_bytes)
@@ -175,7 +181,9 @@ static header make_header(const saving *s)
     strncpy(h.made_by, kd_version(), sizeof h.made_by - 1);
     if (exe->onednn)
         strncpy(h.onednn, kd_onednn_version(exe->onednn), sizeof h.onednn - 1);
-    kd_hash_add_processor(&h.processor);
+    strncpy(h.target, exe->target, sizeof h.target - 1);
+    if (is_for_cpu(&h))
+        kd_hash_add_processor(&h.processor);
     h.flags = (s->embeds ? FLAG_EMBEDDED : 0) | (exe->no_fusion ? FLAG_NO_FUSION : 0);
     h.n_bytes = data_offset(&h) + s->n_data_bytes;
     h.checksum = checksum_of(h, s->front.ptr, s->front.len);
@@ -292,11 +300,12 @@ static kd_status check_header(loading *l)
     if (h->n_front_bytes > m->n_bytes - sizeof *h || data_offset(h) > m->n_bytes ||
         !kd_hash_equal(h->checksum, checksum_of(*h, (const char *)m->data + sizeof *h, (size_t)h->n_front_bytes)))
         return damaged(l, "the file is damaged: its checksum is wrong");
-    h->made_by[sizeof h->made_by - 1] = h->onednn[sizeof h->onednn - 1] = 0;
+    h->made_by[sizeof h->made_by - 1] = h->onednn[sizeof h->onednn - 1] = h->target[sizeof h->target - 1] = 0;
     if (strcmp(h->made_by, kd_version()) != 0)
         return kd_fail(l->why, KD_ERR_UNSUPPORTED, "%s: made by kdsl %s; this is %s: compile the model again", l->name, h->made_by,
                        kd_version());
-    kd_hash_add_processor(&processor);
+    if (is_for_cpu(h))
+        kd_hash_add_processor(&processor);
     if (!kd_hash_equal(processor, h->processor))
         return kd_fail(l->why, KD_ERR_UNSUPPORTED, "%s: made for another processor: compile the model again", l->name);
     return KD_OK;
@@ -414,6 +423,7 @@ static kd_status read_file(loading *l)
     l->n_data_bytes = l->mapping->n_bytes - (size_t)data_offset(&l->h);
     l->front = (kd_kx_reader){bytes + sizeof l->h, bytes + sizeof l->h + l->h.n_front_bytes, l->arena, false};
     l->ready.n_threads = (unsigned)l->h.n_threads;
+    l->ready.target = l->h.target;
     if (l->h.flags & FLAG_EMBEDDED) {
         take_embedded(l);
     } else {
@@ -471,6 +481,8 @@ static kd_status read_model(loading *l)
 static kd_status compile_loaded(loading *l)
 {
     l->options.no_fusion = (l->h.flags & FLAG_NO_FUSION) != 0;
+    if (!l->options.device && !is_for_cpu(&l->h))
+        l->options.device = "level_zero";
     kd_failure what = {{0}};
     kd_status status = kd_graph_compile_ready(l->graph, &l->options, &l->ready, &l->exe, &what);
     if (status == KD_OK && l->h.onednn[0] && l->exe->onednn && strcmp(l->h.onednn, kd_onednn_version(l->exe->onednn)) != 0)

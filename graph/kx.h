@@ -17,6 +17,7 @@ typedef struct kd_ready {
     unsigned n_kernels;
     const kd_packed_weights *packed;
     unsigned n_packed;
+    const char *target; /* of the kernels */
     unsigned n_threads; /* for which the weights are packed; 0: any */
     const kd_tensor_info *outputs; /* as the caller knows them; NULL: as the graph has them */
     bool is_prepared; /* the graph is rewritten */

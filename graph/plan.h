@@ -15,6 +15,7 @@ typedef struct kd_buffer {
     kd_place place;
     unsigned number; /* INPUT and OUTPUT: which */
     size_t offset; /* ARENA */
+    const void *data; /* CONSTANT: where steps read it */
     unsigned id;
     unsigned first_step, last_step; /* ARENA: when it is alive */
 } kd_buffer;
@@ -75,6 +76,8 @@ typedef struct kd_plan {
     KD_VEC(kd_buffer *) buffers;
     size_t arena_bytes;
     bool no_fusion;
+    bool on_gpu; /* all steps are kernels, whose tiles fit into the registers of a work-group */
+    unsigned n_threads; /* of the device: how many program instances, or sub-groups of a GPU, run at the same time */
     kd_failure *why;
 } kd_plan;
 
@@ -167,6 +170,7 @@ typedef struct kd_kernel_source {
     const char *nodes; /* "%add, %relu" */
     uint32_t grid[2];
     uint64_t n_programs;
+    unsigned num_warps; /* of a GPU; 0: as usual */
     uint64_t n_read_bytes, n_written_bytes;
 } kd_kernel_source;
 
@@ -186,6 +190,11 @@ typedef struct kd_attention_strides {
 /* False: views reorder it beyond that. */
 bool kd_attention_operand(kd_arena *arena, const kd_gvalue *value, kd_attention_strides *out);
 
+/* ---- matmul.c ---- */
+
+/* Writes the kernel of a matrix product. */
+kd_status kd_matmul_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out);
+
 /* ---- fold.c ---- */
 
 /* Puts a batch norm (weight, bias, mean and variance) into the convolution before it. False, and nothing changed: they are no constants. */
@@ -195,7 +204,7 @@ kd_gvalue *kd_fold_conversion(kd_graph *graph, const kd_gvalue *constant, const 
 
 /* ---- decompose.c ---- */
 
-/* A copy of the graph in another arena, with compositions written out. */
-kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, kd_graph **out, kd_failure *out_why);
+/* A copy of the graph in another arena, with compositions written out; on a GPU also what oneDNN has primitives for and kernels are good at. */
+kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, bool on_gpu, kd_graph **out, kd_failure *out_why);
 
 #endif

@@ -22,6 +22,8 @@ struct kd_session {
     kd_queue *queue;
     kd_team *team; /* oneDNN's threads, which run the kernels too; NULL: the device's own do */
     char *memory; /* the arena, and behind it the scratch memory of primitives */
+    char *staging; /* on a GPU: a place for each input and output, which are copied; NULL: the caller's memory is used */
+    const void **inputs, **outputs; /* where steps find them in this run */
     kd_arg *args; /* of all steps, one behind the other */
     kd_primitive_call **calls; /* by step; NULL: a kernel */
     patch *patches;
@@ -38,6 +40,10 @@ void kd_session_destroy(kd_session *session)
     kd_team_destroy(session->team);
     if (session->memory)
         kd_memory_free(session->exe->device, session->memory);
+    if (session->staging)
+        kd_memory_free(session->exe->device, session->staging);
+    free(session->inputs);
+    free(session->outputs);
     free(session->calls);
     free(session->args);
     free(session->patches);
@@ -47,7 +53,7 @@ void kd_session_destroy(kd_session *session)
 static void bind(kd_session *s, const kd_operand *operand, kd_primitive_call *call, kd_arg *arg)
 {
     const kd_buffer *b = operand->buffer;
-    const char *data = b->place == KD_PLACE_ARENA ? s->memory + b->offset : b->place == KD_PLACE_CONSTANT ? b->value->data : NULL;
+    const char *data = b->place == KD_PLACE_ARENA ? s->memory + b->offset : b->place == KD_PLACE_CONSTANT ? b->data : NULL;
     *arg = kd_arg_ptr(data, kd_tensor_n_bytes(&b->type));
     if (call && data)
         kd_primitive_call_bind(call, operand->slot, data + operand->offset);
@@ -83,11 +89,39 @@ static kd_status create_queue(kd_session *s)
     return status == KD_ERR_UNSUPPORTED ? KD_OK : status;
 }
 
+static size_t padded(size_t n_bytes)
+{
+    enum { ALIGNMENT = 64 };
+    return (n_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* Of inputs and outputs. */
+static size_t staging_bytes(const kd_executable *exe)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < exe->inputs.n; i++)
+        n += padded(kd_tensor_n_bytes(&exe->inputs.data[i].type));
+    for (unsigned i = 0; i < exe->outputs.n; i++)
+        n += padded(kd_tensor_n_bytes(&exe->outputs.data[i].type));
+    return n;
+}
+
+static kd_status get_memory(kd_session *s, kd_failure *out_why)
+{
+    kd_executable *exe = s->exe;
+    size_t n_bytes = exe->plan->arena_bytes + exe->scratch_bytes, n_staging = exe->plan->on_gpu ? staging_bytes(exe) : 0;
+    kd_status status = kd_memory_alloc(exe->device, n_bytes, (void **)&s->memory);
+    if (status == KD_OK && n_staging)
+        status = kd_memory_alloc(exe->device, n_bytes = n_staging, (void **)&s->staging);
+    return status ? kd_fail(out_why, status, "cannot get %zu bytes for the values of a graph: %s", n_bytes, kd_device_error(exe->device))
+                  : KD_OK;
+}
+
 kd_status kd_session_create(kd_executable *executable, kd_session **out_session, kd_failure *out_why)
 {
     if (!executable || !out_session)
         return kd_fail(out_why, KD_ERR_ARGUMENT, "executable and out_session must not be NULL");
-    size_t n_args = 0, n_bytes = executable->plan->arena_bytes + executable->scratch_bytes;
+    size_t n_args = 0;
     for (unsigned i = 0; i < executable->steps.n; i++)
         n_args += executable->steps.data[i].n_operands;
     kd_session *s = calloc(1, sizeof *s);
@@ -97,17 +131,17 @@ kd_status kd_session_create(kd_executable *executable, kd_session **out_session,
     s->args = calloc(n_args + 1, sizeof *s->args);
     s->patches = calloc(n_args + 1, sizeof *s->patches);
     s->calls = calloc(executable->steps.n + 1, sizeof(kd_primitive_call *));
-    kd_status status = s->args && s->patches && s->calls ? KD_OK : kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
+    s->inputs = calloc(executable->inputs.n + 1, sizeof(void *));
+    s->outputs = calloc(executable->outputs.n + 1, sizeof(void *));
+    bool has_memory = s->args && s->patches && s->calls && s->inputs && s->outputs;
+    kd_status status = has_memory ? KD_OK : kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
     if (status == KD_OK) {
         status = create_queue(s);
         if (status)
-            kd_fail(out_why, status, "cannot start %u threads for a graph", executable->n_threads);
+            kd_fail(out_why, status, "cannot start %u threads for a graph: %s", executable->n_threads, kd_device_error(executable->device));
     }
-    if (status == KD_OK) {
-        status = kd_memory_alloc(executable->device, n_bytes, (void **)&s->memory);
-        if (status)
-            kd_fail(out_why, status, "cannot get %zu bytes for the values of a graph", n_bytes);
-    }
+    if (status == KD_OK)
+        status = get_memory(s, out_why);
     if (status == KD_OK)
         status = bind_steps(s, out_why);
     if (status)
@@ -171,11 +205,11 @@ static kd_status run_step(kd_session *session, unsigned i, const kd_arg *args, k
     return status ? kd_fail(out_why, status, "%s: oneDNN's %s failed", step->info.nodes, step->info.name) : KD_OK;
 }
 
-static void bind_callers_memory(kd_session *session, const void *const *inputs, void *const *outputs)
+static void bind_callers_memory(kd_session *session)
 {
     for (unsigned i = 0; i < session->n_patches; i++) {
         const patch *p = &session->patches[i];
-        const char *data = p->is_output ? outputs[p->number] : inputs[p->number];
+        const char *data = p->is_output ? session->outputs[p->number] : session->inputs[p->number];
         p->arg->ptr = data;
         if (p->call)
             kd_primitive_call_bind(p->call, p->slot, data + p->offset);
@@ -188,11 +222,48 @@ static kd_status finish(kd_session *session, kd_failure *out_why)
     return status ? kd_fail(out_why, status, "%s", kd_device_error(session->exe->device)) : KD_OK;
 }
 
+/* The caller's memory, or what stands for it in the staging area. */
+static kd_status bring_inputs(kd_session *s, const void *const *inputs, void *const *outputs)
+{
+    const kd_executable *exe = s->exe;
+    kd_status status = KD_OK;
+    char *place = s->staging;
+    for (unsigned i = 0; i < exe->inputs.n && status == KD_OK; i++) {
+        size_t n_bytes = kd_tensor_n_bytes(&exe->inputs.data[i].type);
+        s->inputs[i] = inputs[i];
+        if (!s->staging || kd_memory_is_usable(exe->device, inputs[i]))
+            continue;
+        s->inputs[i] = place;
+        status = kd_queue_copy(s->queue, place, inputs[i], n_bytes, NULL);
+        place += padded(n_bytes);
+    }
+    for (unsigned i = 0; i < exe->outputs.n && status == KD_OK; i++) {
+        const kd_tensor_type *t = &exe->outputs.data[i].type;
+        s->outputs[i] = outputs[i];
+        if (!s->staging || kd_memory_is_usable(exe->device, outputs[i]))
+            continue;
+        s->outputs[i] = place;
+        if (!kd_tensor_is_dense(t)) /* what lies between its elements is the caller's */
+            status = kd_queue_copy(s->queue, place, outputs[i], kd_tensor_n_bytes(t), NULL);
+        place += padded(kd_tensor_n_bytes(t));
+    }
+    return status;
+}
+
+static kd_status take_outputs(kd_session *s, void *const *outputs)
+{
+    kd_status status = KD_OK;
+    for (unsigned i = 0; i < s->exe->outputs.n && status == KD_OK; i++)
+        if (s->outputs[i] != outputs[i])
+            status = kd_queue_copy(s->queue, outputs[i], s->outputs[i], kd_tensor_n_bytes(&s->exe->outputs.data[i].type), NULL);
+    return status;
+}
+
 static kd_status run_steps(kd_session *session, uint64_t *out_step_ns, kd_failure *out_why)
 {
     const kd_executable *exe = session->exe;
-    kd_status status = KD_OK;
     const kd_arg *args = session->args;
+    kd_status status = out_step_ns ? finish(session, out_why) : KD_OK;
     uint64_t before = out_step_ns ? now_ns() : 0;
     for (unsigned i = 0; i < exe->steps.n && status == KD_OK; i++) {
         status = run_step(session, i, args, out_why);
@@ -204,7 +275,29 @@ static kd_status run_steps(kd_session *session, uint64_t *out_step_ns, kd_failur
             before = after;
         }
     }
-    return status ? status : finish(session, out_why);
+    return status;
+}
+
+/* Whatever fails, nothing touches the caller's memory afterwards. */
+static kd_status run_once(kd_session *session, const void *const *inputs, void *const *outputs, uint64_t *out_step_ns, kd_failure *out_why)
+{
+    kd_device *device = session->exe->device;
+    kd_status status = bring_inputs(session, inputs, outputs);
+    if (status)
+        kd_fail(out_why, status, "the inputs: %s", kd_device_error(device));
+    if (status == KD_OK) {
+        bind_callers_memory(session);
+        status = run_steps(session, out_step_ns, out_why);
+    }
+    if (status == KD_OK) {
+        status = take_outputs(session, outputs);
+        if (status)
+            kd_fail(out_why, status, "the outputs: %s", kd_device_error(device));
+    }
+    if (status == KD_OK)
+        return finish(session, out_why);
+    (void)kd_queue_finish(session->queue);
+    return status;
 }
 
 kd_status kd_session_run_timed(kd_session *session, const void *const *inputs, void *const *outputs, uint64_t *out_step_ns,
@@ -216,9 +309,8 @@ kd_status kd_session_run_timed(kd_session *session, const void *const *inputs, v
     kd_status status = check_pointers(exe, inputs, outputs, out_why);
     if (status)
         return status;
-    bind_callers_memory(session, inputs, outputs);
     unsigned n_threads = exe->onednn ? kd_onednn_set_threads(exe->onednn, exe->n_threads) : 0;
-    status = run_steps(session, out_step_ns, out_why);
+    status = run_once(session, inputs, outputs, out_step_ns, out_why);
     if (exe->onednn)
         kd_onednn_set_threads(exe->onednn, n_threads);
     return status;

@@ -110,6 +110,11 @@ void kd_memory_free(kd_device *device, void *memory)
         device->ops->memory_free(device, memory);
 }
 
+bool kd_memory_is_usable(kd_device *device, const void *memory)
+{
+    return device && (!device->ops->memory_is_usable || device->ops->memory_is_usable(device, memory));
+}
+
 /* ---- queues and events ---- */
 
 kd_status kd_queue_create(kd_device *device, kd_queue **out_queue)

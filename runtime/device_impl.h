@@ -13,6 +13,7 @@ typedef struct kd_device_ops {
     void (*get_info)(const kd_device *device, kd_device_info *out_info);
     kd_status (*memory_alloc)(kd_device *device, size_t n_bytes, void **out_memory);
     void (*memory_free)(kd_device *device, void *memory);
+    bool (*memory_is_usable)(kd_device *device, const void *memory); /* NULL: all is */
     kd_status (*queue_create)(kd_device *device, kd_queue **out_queue);
     void (*queue_destroy)(kd_queue *queue);
     kd_status (*queue_finish)(kd_queue *queue);

@@ -74,6 +74,9 @@ const char *kd_device_error(kd_device *device);
  * kd_queue_fill, unless the device has_host_memory. KD_ERR_MEMORY. */
 kd_status kd_memory_alloc(kd_device *device, size_t n_bytes, void **out_memory);
 void kd_memory_free(kd_device *device, void *memory);
+/* Whether kernels of the device can use memory at an address as it is: any of this process where the device has_host_memory; otherwise what was
+ * allocated for it, by kd_memory_alloc or by others in the same context of its driver. */
+bool kd_memory_is_usable(kd_device *device, const void *memory);
 
 /* ---- queues and events ---- */
 

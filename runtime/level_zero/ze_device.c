@@ -53,11 +53,20 @@ static void memory_free(kd_device *base, void *memory)
     device->ze.zeMemFree(device->context, memory);
 }
 
+static bool memory_is_usable(kd_device *base, const void *memory)
+{
+    ze_device *device = ze_device_of(base);
+    ze_memory_allocation_properties_t properties = {.stype = ZE_STRUCTURE_TYPE_MEMORY_ALLOCATION_PROPERTIES};
+    return device->ze.zeMemGetAllocProperties(device->context, memory, &properties, NULL) == ZE_RESULT_SUCCESS &&
+           properties.type != ZE_MEMORY_TYPE_UNKNOWN;
+}
+
 static const kd_device_ops OPS = {
     .close = device_close,
     .get_info = device_get_info,
     .memory_alloc = memory_alloc,
     .memory_free = memory_free,
+    .memory_is_usable = memory_is_usable,
     .queue_create = ze_queue_create,
     .queue_destroy = ze_queue_destroy,
     .queue_finish = ze_queue_finish,

@@ -39,7 +39,7 @@ static void plan_graph(void *user)
     job *j = user;
     j->arena = kd_arena_create(&j->budget);
     kd_plan plan = {.arena = j->arena, .why = &j->why};
-    if (kd_graph_decompose(j->graph, j->arena, &plan.graph, &j->why))
+    if (kd_graph_decompose(j->graph, j->arena, plan.on_gpu, &plan.graph, &j->why))
         return;
     kd_graph_prepare(plan.graph);
     if (kd_plan_schedule(&plan) || kd_plan_memory(&plan))

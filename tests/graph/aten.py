@@ -145,10 +145,10 @@ def check_source(text):
         assert not isinstance(node, ast.Attribute) or node.attr in TRITON, node.attr
 
 
-def kernels(kdsl, folder):
+def kernels(kdsl, folder, options=()):
     """The kernels and the primitives of the graph written last."""
-    steps = kdsl("graph", "explain", folder / "graph.json", timeout=600).stdout
-    check_source(kdsl("graph", "source", folder / "graph.json", timeout=600).stdout)
+    steps = kdsl("graph", "explain", folder / "graph.json", *options, timeout=600).stdout
+    check_source(kdsl("graph", "source", folder / "graph.json", *options, timeout=600).stdout)
     return len(re.findall(r"^ *\d+ +kernel", steps, re.M)), len(re.findall(r"^ *\d+ +primitive", steps, re.M)), steps
 
 
@@ -202,7 +202,7 @@ def from_fx(gm, example, inputs):
     return g
 
 
-def check_model(kdsl, folder, model, *inputs, limit):
+def check_model(kdsl, folder, model, *inputs, limit, options=()):
     """Compares with eager; returns how many kernels and primitives there are, and the steps."""
     kept = [*model.buffers(), *inputs]
     before = [t.clone() for t in kept]
@@ -216,5 +216,5 @@ def check_model(kdsl, folder, model, *inputs, limit):
     g.outputs = g.outputs[len(g.outputs) - len(expected):]       # what is written back to buffers comes first
     for value, tensor in zip(g.outputs, expected):
         value.tensor = tensor
-    g.check(kdsl, folder, limit)
-    return kernels(kdsl, folder)
+    g.check(kdsl, folder, limit, options)
+    return kernels(kdsl, folder, options)

@@ -1,0 +1,51 @@
+/* matmul.c - the kernel of a matrix product with what follows it element by element, for devices that have no oneDNN.
+ *
+ * A program instance computes a tile of the result: it goes over blocks of the inner dimension, and what it sums up in f32 gets the bias and
+ * the posts before it is rounded and stored. Operands are read in whatever strides they have. Tiles that lie below one another run after one
+ * another, so that the columns of the second operand, mostly weights, are read once for all of them. */
+#include "graph/product.h"
+
+#include "base/scalar.h"
+
+/* "a + batch * 4096 + row[:, None] * 64 + inner[None, :]" */
+static const char *places(kd_product *p, const char *pointer, kd_product_operand *operand, const char *row, const char *col)
+{
+    const char *const all_names[] = {"batch", row, col}, *const *names = all_names + 3 - operand->n_dims;
+    product_keep_shape(operand->strides, operand->n_dims, names);
+    return kernel_places(&p->k, pointer, operand->n_dims, operand->strides, operand->offset, names);
+}
+
+static void write_sum(kd_product *p, unsigned first)
+{
+    kd_kernel_text *k = &p->k;
+    kd_product_operand a = product_operand(p, first, "a"), b = product_operand(p, first + 1, "b");
+    bool ends = p->size.n_inner % p->inner;
+    kernel_line(k, "total = tl.full([ROWS, COLS], 0.0, tl.%s)", kd_scalar_tl_name(p->sum_type));
+    kernel_line(k, "for start in range(0, K, INNER):");
+    kernel_line(k, "    inner = start + tl.arange(0, INNER)");
+    kernel_line(k, "    x = tl.load(%s%s)", places(p, "a", &a, "row[:, None]", "inner[None, :]"),
+                kernel_mask(k, p->rows_end, ends ? "(inner[None, :] < K)" : NULL, true));
+    kernel_line(k, "    w = tl.load(%s%s)", places(p, "b", &b, "inner[:, None]", "col[None, :]"),
+                kernel_mask(k, ends ? "(inner[:, None] < K)" : NULL, p->cols_end, true));
+    kernel_line(k, "    total = tl.dot(x, w, total, input_precision=\"ieee\")");
+}
+
+kd_status kd_matmul_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out)
+{
+    static const char *const NAMES[] = {"batch", "row[:, None]", "col[None, :]"};
+    bool has_bias = node->op->code == KD_GOP_addmm;
+    const kd_tensor_type *a = &kd_gnode_tensor(node, has_bias)->type, *t = &node->results[0]->type;
+    unsigned n = t->n_dims;
+    kd_product p;
+    kd_product_size size = {n == 3 ? t->shape[0] : 1, t->shape[n - 2], t->shape[n - 1], a->shape[n - 1]};
+    kd_status status = product_begin(&p, plan, node, out, size);
+    if (status)
+        return status;
+    product_write_coordinates(&p);
+    write_sum(&p, has_bias);
+    if (has_bias)
+        product_add_bias(&p, 0);
+    product_write_posts(&p, NAMES + 3 - n);
+    product_store(&p, NAMES + 3 - n);
+    return product_finish(&p, "matmul", number);
+}

@@ -1,0 +1,209 @@
+/* product.c - what kernels of products of tiles share: the tiles, what follows element by element, the result. */
+#include "graph/product.h"
+
+#include "base/scalar.h"
+
+#include <inttypes.h>
+
+/* ---- tiles ---- */
+
+/* A sub-group sums up at most so many elements: they stay in its registers. */
+enum {
+    MOST_HALF = 128,
+    MOST_WIDE = 64,
+    LEAST = 32,
+    SUMS_HALF = 1024,
+    SUMS_WIDE = 512,
+    INNER_HALF = 32,
+    INNER_WIDE = 16,
+    MOST_WARPS = 32
+};
+
+static int64_t n_blocks(int64_t n, int64_t block)
+{
+    return (n + block - 1) / block;
+}
+
+/* Large tiles read less; where they are too few to keep the device busy, smaller ones are faster. */
+static void choose_tiles(kd_product *p, bool is_half)
+{
+    const kd_product_size *s = &p->size;
+    int64_t most = is_half ? MOST_HALF : MOST_WIDE, sums = is_half ? SUMS_HALF : SUMS_WIDE, warps;
+    p->rows = kernel_block_of(s->n_rows, most);
+    p->cols = kernel_block_of(s->n_cols, most);
+    p->inner = kernel_block_of(s->n_inner, is_half ? INNER_HALF : INNER_WIDE);
+    for (;;) {
+        warps = p->rows * p->cols / sums;
+        warps = warps < 1 ? 1 : warps > MOST_WARPS ? MOST_WARPS : warps;
+        int64_t n_tiles = s->n_batch * n_blocks(s->n_rows, p->rows) * n_blocks(s->n_cols, p->cols);
+        if (n_tiles * warps >= p->k.plan->n_threads || (p->rows <= LEAST && p->cols <= LEAST))
+            break;
+        *(p->rows >= p->cols ? &p->rows : &p->cols) /= 2;
+    }
+    p->k.out->num_warps = (unsigned)warps;
+}
+
+kd_status product_begin(kd_product *p, kd_plan *plan, const kd_gnode *node, kd_kernel_source *out, kd_product_size size)
+{
+    kd_scalar type = node->results[0]->type.type;
+    *p = (kd_product){.k = kernel_begin(plan, node, out), .size = size, .sum_type = type == KD_F64 ? KD_F64 : KD_F32};
+    if (!kd_scalar_is_float(type))
+        return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: products in %s are not supported on this device yet", node->origin,
+                       node->op->name, kd_scalar_name(type));
+    choose_tiles(p, kd_scalar_bytes(type) < 4);
+    p->rows_end = size.n_rows % p->rows ? "(row[:, None] < M)" : NULL;
+    p->cols_end = size.n_cols % p->cols ? "(col[None, :] < N)" : NULL;
+    return KD_OK;
+}
+
+void product_write_coordinates(kd_product *p)
+{
+    kd_kernel_text *k = &p->k;
+    int64_t n_row_tiles = n_blocks(p->size.n_rows, p->rows), n_col_tiles = n_blocks(p->size.n_cols, p->cols);
+    const char *row_tile = "tl.program_id(0)", *col_tile = row_tile;
+    if (n_row_tiles > 1 && n_col_tiles > 1) {
+        row_tile = kd_arena_printf(k->arena, "(tl.program_id(0) %% %" PRId64 ")", n_row_tiles);
+        col_tile = kd_arena_printf(k->arena, "(tl.program_id(0) // %" PRId64 ")", n_row_tiles);
+    }
+    if (n_row_tiles > 1)
+        kernel_line(k, "row = %s * ROWS + tl.arange(0, ROWS)", row_tile);
+    else
+        kernel_line(k, "row = tl.arange(0, ROWS)");
+    if (n_col_tiles > 1)
+        kernel_line(k, "col = %s * COLS + tl.arange(0, COLS)", col_tile);
+    else
+        kernel_line(k, "col = tl.arange(0, COLS)");
+    if (p->size.n_batch > 1)
+        kernel_line(k, "batch = tl.program_id(1)");
+    k->out->grid[0] = (uint32_t)(n_row_tiles * n_col_tiles);
+    k->out->grid[1] = (uint32_t)p->size.n_batch;
+}
+
+/* ---- operands ---- */
+
+kd_product_operand product_operand(kd_product *p, unsigned arg, const char *name)
+{
+    const kd_gvalue *value = kd_gnode_tensor(p->k.node, arg), *base;
+    kd_product_operand operand = {.n_dims = value->type.n_dims};
+    kd_strided strided;
+    (void)kd_access_strided(p->k.arena, value, &base, &strided, &operand.offset); /* prepare.c saw to it */
+    for (unsigned d = 0; d < operand.n_dims; d++) {
+        operand.shape[d] = strided.shape[d];
+        operand.strides[d] = strided.shape[d] == 1 ? 0 : strided.strides[d];
+    }
+    kernel_reads(&p->k, name, kd_plan_info(p->k.plan, base)->buffer);
+    return operand;
+}
+
+void product_keep_shape(int64_t strides[], unsigned n_dims, const char *const names[])
+{
+    for (unsigned d = 0; d < n_dims; d++)
+        if (!strides[d] && strchr(names[d], '['))
+            strides[d] = 1;
+}
+
+void product_add_bias(kd_product *p, unsigned arg)
+{
+    kd_product_operand bias = product_operand(p, arg, "bias");
+    const char *const at[] = {"col"};
+    kernel_line(&p->k, "total += tl.load(%s%s)[None, :]", kernel_places(&p->k, "bias", 1, bias.strides, bias.offset, at),
+                kernel_mask(&p->k, p->cols_end ? "(col < N)" : NULL, NULL, true));
+}
+
+/* ---- posts ---- */
+
+/* The expression of a pointwise op in "total", with numbers for its other parameters. */
+static const char *expression_text(kd_kernel_text *k, const char *expression, const double numbers[2])
+{
+    kd_strbuf text = kd_strbuf_in(k->arena);
+    for (const char *at = expression; *at; at++) {
+        if (at[0] != '{') {
+            kd_strbuf_append(&text, at, 1);
+            continue;
+        }
+        kd_garg number = kd_garg_float(at[1] > '0' ? numbers[at[1] - '1'] : 0);
+        kd_strbuf_puts(&text, at[1] == '0' ? "total" : kd_number_text(k->arena, &number, KD_F32));
+        at += 2;
+    }
+    return kd_strbuf_text(&text);
+}
+
+static const char *post_expression(kd_arena *arena, const kd_gpost *post)
+{
+    kd_garg kind = {.kind = KD_GARG_TEXT};
+    kind.text = post->kind == KD_POST_GELU_TANH ? "tanh" : "none";
+    kd_gnode gelu = {.args = (kd_garg[]){{0}, kind}, .n_args = 2};
+    switch (post->kind) {
+    case KD_POST_RELU: return kd_gops[post->alpha != 0 ? KD_GOP_leaky_relu : KD_GOP_relu].expression;
+    case KD_POST_GELU_ERF:
+    case KD_POST_GELU_TANH: return kd_expression_gelu(&gelu);
+    case KD_POST_SIGMOID: return kd_gops[KD_GOP_sigmoid].expression;
+    case KD_POST_TANH: return kd_gops[KD_GOP_tanh].expression;
+    case KD_POST_SWISH: return kd_gops[KD_GOP_silu].expression;
+    case KD_POST_HARDSWISH: return kd_gops[KD_GOP_hardswish].expression;
+    case KD_POST_HARDSIGMOID: return kd_gops[KD_GOP_hardsigmoid].expression;
+    case KD_POST_CLIP: return kd_gops[KD_GOP_hardtanh].expression;
+    case KD_POST_LINEAR: return post->beta == 0 ? "{0} * {1}" : post->alpha == 1 ? "{0} + {2}" : "{0} * {1} + {2}";
+    case KD_POST_ADD:
+    case KD_POST_MUL: break;
+    }
+    return NULL;
+}
+
+/* The mask of a tensor that may have one row or one column only. */
+static const char *mask_of(kd_product *p, const kd_product_operand *t, const char *const names[])
+{
+    bool has_rows = false, has_cols = false;
+    for (unsigned d = 0; d < t->n_dims; d++) {
+        has_rows |= t->strides[d] && strstr(names[d], "[:, None]");
+        has_cols |= t->strides[d] && strstr(names[d], "[None, :]");
+    }
+    return kernel_mask(&p->k, has_rows ? p->rows_end : NULL, has_cols ? p->cols_end : NULL, true);
+}
+
+/* "total + tl.load(...)" */
+static void write_tensor_post(kd_product *p, const kd_gpost *post, unsigned number, const char *const names[])
+{
+    const char *name = kd_arena_printf(p->k.arena, post->kind == KD_POST_ADD ? "added_%u" : "factor_%u", number);
+    kd_product_operand t = product_operand(p, (unsigned)post->arg, name);
+    kernel_line(&p->k, "total %c= tl.load(%s%s)", post->kind == KD_POST_ADD ? '+' : '*',
+                kernel_places(&p->k, name, t.n_dims, t.strides, t.offset, names), mask_of(p, &t, names));
+}
+
+void product_write_posts(kd_product *p, const char *const names[])
+{
+    for (unsigned i = 0; i < p->k.node->n_posts; i++) {
+        const kd_gpost *post = &p->k.node->posts[i];
+        const char *expression = post_expression(p->k.arena, post);
+        if (expression)
+            kernel_line(&p->k, "total = %s",
+                        expression_text(&p->k, expression, (const double[]){(double)post->alpha, (double)post->beta}));
+        else
+            write_tensor_post(p, post, i, names);
+    }
+}
+
+/* ---- the result ---- */
+
+void product_store(kd_product *p, const char *const names[])
+{
+    kd_buffer *b = kd_plan_info(p->k.plan, p->k.node->results[0])->buffer;
+    int64_t strides[KD_TENSOR_MAX_DIMS];
+    for (unsigned d = 0; d < b->type.n_dims; d++)
+        strides[d] = b->type.shape[d] == 1 ? 0 : b->type.strides[d];
+    product_keep_shape(strides, b->type.n_dims, names);
+    kernel_writes(&p->k, "out", b);
+    kernel_line(&p->k, "tl.store(%s, total%s)", kernel_places(&p->k, "out", b->type.n_dims, strides, 0, names),
+                kernel_mask(&p->k, p->rows_end, p->cols_end, false));
+}
+
+kd_status product_finish(kd_product *p, const char *what, unsigned number)
+{
+    kernel_constant(&p->k, "M", p->size.n_rows);
+    kernel_constant(&p->k, "N", p->size.n_cols);
+    kernel_constant(&p->k, "K", p->size.n_inner);
+    kernel_constant(&p->k, "ROWS", p->rows);
+    kernel_constant(&p->k, "COLS", p->cols);
+    kernel_constant(&p->k, "INNER", p->inner);
+    return kernel_finish(&p->k, what, number);
+}
