@@ -57,7 +57,7 @@ static bool row_of(const kd_gvalue *value, int64_t n, float otherwise, kd_arena 
     return true;
 }
 
-static kd_gvalue *add_constant(kd_graph *graph, const char *name, const kd_tensor_type *type, const void *data)
+kd_gvalue *kd_graph_add_constant(kd_graph *graph, const char *name, const kd_tensor_type *type, const void *data)
 {
     kd_gvalue *value = kd_graph_add_value(graph, name, type);
     value->data = data;
@@ -103,9 +103,9 @@ bool kd_fold_batch_norm(kd_graph *graph, kd_gnode *convolution, const kd_gvalue 
     kd_garg *args = kd_arena_array(arena, kd_garg, convolution->n_args);
     memcpy(args, convolution->args, convolution->n_args * sizeof *args);
     kd_tensor_type row = {.type = KD_F32, .n_dims = 1, .shape = {n}, .strides = {1}};
-    args[1] = kd_garg_value(add_constant(graph, kd_arena_printf(arena, "%s.folded", weight->name), t,
+    args[1] = kd_garg_value(kd_graph_add_constant(graph, kd_arena_printf(arena, "%s.folded", weight->name), t,
                                          scale_weights(arena, weight, n, n_each, scales)));
-    args[2] = kd_garg_value(add_constant(graph, kd_arena_printf(arena, "%s.folded_bias", weight->name), &row, bias));
+    args[2] = kd_garg_value(kd_graph_add_constant(graph, kd_arena_printf(arena, "%s.folded_bias", weight->name), &row, bias));
     convolution->args = args;
     return true;
 }
@@ -122,5 +122,5 @@ kd_gvalue *kd_fold_conversion(kd_graph *graph, const kd_gvalue *constant, const 
         write_number(data, to, i, (double)read_number(constant->data, from, i));
     kd_tensor_type type = constant->type;
     type.type = to;
-    return add_constant(graph, result->name, &type, data);
+    return kd_graph_add_constant(graph, result->name, &type, data);
 }

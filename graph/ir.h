@@ -14,6 +14,12 @@
 
 typedef struct kd_gnode kd_gnode;
 
+/* Bytes of a constant. */
+typedef struct kd_gpart {
+    const void *data;
+    size_t n_bytes;
+} kd_gpart;
+
 typedef struct kd_gvalue {
     unsigned id; /* its place in the graph's values */
     const char *name; /* as in the file, without the '%'; unique */
@@ -21,6 +27,8 @@ typedef struct kd_gvalue {
     kd_gnode *def; /* NULL: an input */
     unsigned result; /* of def: which */
     const void *data; /* of an input that the file has data for: mapped, or in the arena */
+    const kd_gpart *parts; /* of weights that are put together only while they are packed: data then says no more than that they are constant */
+    unsigned n_parts;
     unsigned n_uses; /* by nodes and outputs; kd_graph_count_uses */
 } kd_gvalue;
 

@@ -87,6 +87,11 @@ bool kd_graph_has_primitives_in(const kd_graph *graph, kd_scalar type);
 /* Computes in f32 what the graph has in a half type. */
 void kd_graph_widen(kd_graph *graph, kd_scalar half);
 
+/* ---- siblings.c ---- */
+
+/* Products of one matrix with several constants become one product. */
+void kd_graph_merge_siblings(kd_graph *graph);
+
 /* ---- prepare.c ---- */
 
 /* Merges pointwise nodes into the primitives that they follow, chooses layouts, and copies what oneDNN could not read. */
@@ -196,6 +201,8 @@ bool kd_attention_operand(kd_arena *arena, const kd_gvalue *value, kd_attention_
 kd_status kd_matmul_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out);
 
 /* ---- fold.c ---- */
+
+kd_gvalue *kd_graph_add_constant(kd_graph *graph, const char *name, const kd_tensor_type *type, const void *data);
 
 /* Puts a batch norm (weight, bias, mean and variance) into the convolution before it. False, and nothing changed: they are no constants. */
 bool kd_fold_batch_norm(kd_graph *graph, kd_gnode *convolution, const kd_gvalue *const params[4], double eps);

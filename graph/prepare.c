@@ -334,6 +334,7 @@ void kd_graph_prepare(kd_graph *graph)
 {
     preparation p = {.graph = graph, .arena = graph->arena};
     merge_posts(&p);
+    kd_graph_merge_siblings(graph);
     for (unsigned i = 0; i < graph->nodes.n; i++) {
         kd_gnode *node = graph->nodes.data[i];
         bool kept = node->op->lowering == KD_LOWER_VIEW || kd_graph_is_output(graph, node->results[0]);

@@ -4,6 +4,8 @@
 #include "base/bug.h"
 #include "base/scalar.h"
 
+#include <stdlib.h>
+
 typedef struct making {
     const kd_plan *plan;
     const kd_gnode *node;
@@ -11,8 +13,15 @@ typedef struct making {
     unsigned n_operands;
 } making;
 
-/* An operand in memory, and where that is; none where the node has no such argument. data: of a constant. */
-static kd_strided operand(making *m, unsigned arg, unsigned slot, const void **out_data)
+/* Constant weights: where they are, and of some the parts that they are put together from. */
+typedef struct weights {
+    const void *data;
+    const kd_gvalue *in_parts;
+} weights;
+
+/* An operand in memory, and where that is; none where the node has no such argument. constant: such weights are
+ * not read when the primitive runs. */
+static kd_strided operand(making *m, unsigned arg, unsigned slot, weights *out_constant)
 {
     const kd_gvalue *value = arg < m->node->n_args ? kd_gnode_tensor(m->node, arg) : NULL, *base;
     kd_strided strided = {0};
@@ -21,8 +30,8 @@ static kd_strided operand(making *m, unsigned arg, unsigned slot, const void **o
         return strided;
     KD_ASSERT(kd_access_strided(m->plan->arena, value, &base, &strided, &offset)); /* prepare.c saw to it */
     size_t n_bytes = (size_t)offset * kd_scalar_bytes(value->type.type);
-    if (base->data && out_data)
-        *out_data = (const char *)base->data + n_bytes;
+    if (base->data && out_constant)
+        *out_constant = (weights){(const char *)base->data + n_bytes, base->n_parts ? base : NULL};
     else
         m->operands[m->n_operands++] = (kd_operand){slot, kd_plan_info(m->plan, base)->buffer, n_bytes};
     return strided;
@@ -50,13 +59,36 @@ static kd_post_list posts(making *m)
     return list;
 }
 
+static void *join_parts(const kd_gvalue *value)
+{
+    char *joined = malloc(kd_tensor_n_bytes(&value->type) + 1), *to = joined;
+    for (unsigned i = 0; i < value->n_parts && joined; i++) {
+        memcpy(to, value->parts[i].data, value->parts[i].n_bytes);
+        to += value->parts[i].n_bytes;
+    }
+    return joined;
+}
+
+static kd_status create_matmul(kd_onednn *onednn, kd_matmul_args *args, const weights *constant, kd_primitive **out,
+                               kd_failure *out_why)
+{
+    void *joined = constant->in_parts ? join_parts(constant->in_parts) : NULL;
+    if (constant->in_parts && !joined)
+        return kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
+    args->packed_weights = joined ? joined : constant->data;
+    kd_status status = kd_matmul_create(onednn, args, out, out_why);
+    free(joined);
+    return status;
+}
+
 static kd_status make_matmul(making *m, kd_onednn *onednn, kd_primitive **out, kd_failure *out_why)
 {
     unsigned first = m->node->op->code == KD_GOP_addmm;
     kd_post_list list = posts(m);
     kd_matmul_args args = {.posts = &list, .dst = result(m)};
     args.src = operand(m, first, KD_ARG_SRC, NULL);
-    args.weights = operand(m, first + 1, KD_ARG_WEIGHTS, &args.packed_weights);
+    weights constant = {0};
+    args.weights = operand(m, first + 1, KD_ARG_WEIGHTS, &constant);
     if (first) {
         kd_strided bias = operand(m, 0, KD_ARG_BIAS, NULL);
         args.bias = (kd_strided){.type = bias.type,
@@ -64,7 +96,7 @@ static kd_status make_matmul(making *m, kd_onednn *onednn, kd_primitive **out, k
                                  .shape = {1, bias.shape[0]},
                                  .strides = {bias.shape[0] * bias.strides[0], bias.strides[0]}};
     }
-    return kd_matmul_create(onednn, &args, out, out_why);
+    return create_matmul(onednn, &args, &constant, out, out_why);
 }
 
 /* Ceil mode and strides can leave less or more at the end than padding says. */
@@ -78,7 +110,9 @@ static kd_status make_convolution(making *m, kd_onednn *onednn, kd_primitive **o
     kd_post_list list = posts(m);
     kd_convolution_args args = {.posts = &list, .dst = result(m), .groups = kd_gnode_int(m->node, 8, 1)};
     args.src = operand(m, 0, KD_ARG_SRC, NULL);
-    args.weights = operand(m, 1, KD_ARG_WEIGHTS, &args.packed_weights);
+    weights constant = {0};
+    args.weights = operand(m, 1, KD_ARG_WEIGHTS, &constant);
+    args.packed_weights = constant.data;
     args.bias = operand(m, 2, KD_ARG_BIAS, NULL);
     unsigned n = args.src.n_dims - 2;
     (void)kd_gnode_spatial(m->node, 3, n, args.strides);

@@ -148,3 +148,33 @@ def test_means_of_images(kdsl, tmp_path):
     input_ = g.op("aten.mean.dim", x, [2, 3], is_=lambda x: x.mean((2, 3)))
     g.check(kdsl, tmp_path, kept, flat, rtol=1e-4, atol=1e-4, kernels=1)     # the copy of the input to nhwc
     g.check(kdsl, tmp_path, kept, flat, other, input_, rtol=1e-4, atol=1e-4, kernels=3)
+
+
+def test_siblings_become_one_product(kdsl, tmp_path):
+    """Linears that read the same matrix, with constants; one with a post, one that is an output and one with a weight that is an input stay."""
+    rng = np.random.default_rng(33)
+    g = Graph()
+    x, made = g.input("x", rng.standard_normal((10, 16)).astype(f32)), {}
+    for name, n in (("q", 24), ("k", 24), ("v", 8), ("up", 32), ("out", 4)):
+        w, b = g.weight(f"w_{name}", rng.standard_normal((n, 16)).astype(f32)), g.weight(f"b_{name}", rng.standard_normal(n).astype(f32))
+        wt = g.op("aten.t.default", w, is_=lambda w: w.T)
+        made[name] = g.op("aten.addmm.default", b, x, wt, is_=lambda b, x, w: x @ w + b, name=name)
+    bound = g.op("aten.mm.default", x, g.input("w", rng.standard_normal((16, 8)).astype(f32)), is_=np.matmul, name="bound")
+    plain = [g.op("aten.mm.default", x, g.op("aten.t.default", g.weight(f"p{i}", rng.standard_normal((8, 16)).astype(f32)), is_=lambda w: w.T), is_=np.matmul,
+                  name=f"plain{i}") for i in range(2)]
+    qk = g.op("aten.sub.Tensor", made["q"], made["k"], is_=np.subtract)
+    up = g.op("aten.relu.default", made["up"], is_=lambda y: np.maximum(y, 0))
+    sums = g.op("aten.sub.Tensor", made["v"], g.op("aten.exp.default", bound, is_=np.exp), is_=np.subtract)
+    more = g.op("aten.sub.Tensor", *plain, is_=np.subtract)
+    outputs = (qk, up, sums, made["out"], more)
+    g.check(kdsl, tmp_path, *outputs, rtol=1e-4, atol=1e-4)
+    lines = [line.split()[-8:] for line in kdsl("graph", "explain", tmp_path / "graph.json").stdout.splitlines() if " primitive " in line]
+    covered = sorted(", ".join(word.strip(",") for word in line if word.startswith("%")) for line in lines)
+    assert covered == ["%bound", "%out", "%plain0, %plain1", "%q, %k, %v", "%up, %relu_17"], covered
+    nodes = kdsl("graph", "explain", tmp_path / "graph.json", "--nodes").stdout
+    assert all(" primitive " in line for line in nodes.splitlines() if line.startswith(("%q ", "%k ", "%v "))), nodes
+    kdsl("graph", "compile", tmp_path / "graph.json", "-o", tmp_path / "g.kx", "--embed-weights")
+    (tmp_path / "weights.bin").unlink()
+    words = [w for n in ("x", "w") for w in ("--in", f"{n}=@{tmp_path}/{n}.npy")]
+    kdsl("graph", "run", tmp_path / "g.kx", *words, "--save", f"{qk.name}={tmp_path}/again.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "again.npy"), np.load(tmp_path / "out0.npy"))
