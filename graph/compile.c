@@ -11,6 +11,12 @@
 
 static const size_t MEMORY_LIMIT = (size_t)4 << 30;
 
+/* A primitive that oneDNN has with its first posts only. */
+typedef struct peeling {
+    const kd_gnode *primitive;
+    unsigned n_kept;
+} peeling;
+
 typedef struct compilation {
     const kd_graph *graph;
     kd_graph_options options;
@@ -21,6 +27,7 @@ typedef struct compilation {
     const char *target; /* what kernels are compiled for */
     kd_map kernels; /* loaded, by body */
     const kd_ready *ready;
+    KD_VEC(peeling) peelings;
     kd_kernel_desc *desc; /* these three are held while a kernel is loaded: memory may run out on the way */
     unsigned char *encoded;
     kd_compiled *compiled;
@@ -161,6 +168,32 @@ static kd_status make_primitive(kd_executable *exe, const kd_gnode *node, kd_ste
     return status;
 }
 
+/* oneDNN has a slow implementation of nearly everything, for comparison. */
+static bool is_slow(const kd_primitive *primitive)
+{
+    return strncmp(kd_primitive_name(primitive), "ref", 3) == 0;
+}
+
+/* What oneDNN refuses or is slow with, it may do with fewer posts: finds out with how many. Those that are too many become kernels, in
+ * another round; what a file has ready has been through that. */
+static kd_status make_with_posts(compilation *c, const kd_gnode *node, kd_step *step, kd_operand *operands)
+{
+    bool is_final = c->ready && c->ready->is_prepared;
+    kd_status status = make_primitive(c->exe, node, step, operands);
+    bool is_good = status == KD_OK ? !is_slow(step->primitive) : status != KD_ERR_UNSUPPORTED;
+    for (unsigned n = node->n_posts; n-- > 0 && !is_good && !is_final;) {
+        kd_gnode fewer = *node;
+        kd_step other = {0};
+        kd_operand others[KD_MAX_OPERANDS];
+        fewer.n_posts = n;
+        is_good = make_primitive(c->exe, &fewer, &other, others) == KD_OK && !is_slow(other.primitive);
+        kd_primitive_destroy(other.primitive);
+        if (is_good)
+            kd_vec_push(c->exe->arena, &c->peelings, (peeling){node, n});
+    }
+    return is_good ? KD_OK : status;
+}
+
 static kd_status open_onednn(compilation *c)
 {
     kd_status status = kd_onednn_open(&c->exe->onednn, c->why);
@@ -177,8 +210,8 @@ static kd_status add_primitive(compilation *c, const kd_gnode *node)
     kd_step *step = &exe->steps.data[exe->steps.n - 1];
     kd_status status = exe->onednn ? KD_OK : open_onednn(c);
     if (status == KD_OK)
-        status = make_primitive(exe, node, step, operands);
-    if (status)
+        status = make_with_posts(c, node, step, operands);
+    if (status || !step->primitive)
         return status;
     step->info = (kd_step_info){.kind = "primitive", .name = kd_primitive_name(step->primitive), .nodes = node->origin};
     for (unsigned i = 0; i < step->n_operands; i++)
@@ -192,13 +225,29 @@ static kd_status add_primitive(compilation *c, const kd_gnode *node)
     return KD_OK;
 }
 
+static bool is_product(const kd_gnode *node)
+{
+    return node->op->code == KD_GOP_mm || node->op->code == KD_GOP_bmm || node->op->code == KD_GOP_addmm;
+}
+
+/* A product in a type that oneDNN does not have is a kernel. */
+static kd_status add_primitive_or_kernel(compilation *c, const kd_step_plan *step)
+{
+    unsigned n = c->exe->steps.n;
+    kd_status status = add_primitive(c, step->primitive);
+    if (status != KD_ERR_UNSUPPORTED || !is_product(step->primitive) || step->primitive->results[0]->type.type != KD_F64)
+        return status;
+    c->exe->steps.n = n;
+    return add_kernel(c, step);
+}
+
 static kd_status add_steps(compilation *c)
 {
     const kd_plan *plan = c->exe->plan;
     for (unsigned i = 0; i < plan->steps.n; i++) {
         const kd_step_plan *step = &plan->steps.data[i];
         bool is_kernel = plan->on_gpu || step->group || step->primitive->op->lowering == KD_LOWER_ATTENTION;
-        kd_status status = is_kernel ? add_kernel(c, step) : add_primitive(c, step->primitive);
+        kd_status status = is_kernel ? add_kernel(c, step) : add_primitive_or_kernel(c, step);
         if (status)
             return status;
     }
@@ -275,8 +324,37 @@ static kd_status rewrite(compilation *c)
     if (status == KD_OK)
         status = widen(c);
     if (status == KD_OK)
-        kd_graph_prepare(plan->graph);
+        kd_graph_prepare(plan->graph, plan->on_gpu);
     return status;
+}
+
+/* Takes back the steps of a round in which primitives turned out to have too many posts. */
+static void peel(compilation *c)
+{
+    kd_executable *exe = c->exe;
+    for (unsigned i = 0; i < exe->steps.n; i++)
+        kd_primitive_destroy(exe->steps.data[i].primitive);
+    exe->steps.n = 0;
+    exe->scratch_bytes = 0;
+    for (unsigned i = 0; i < c->peelings.n; i++)
+        kd_graph_peel(exe->plan->graph, c->peelings.data[i].primitive, c->peelings.data[i].n_kept);
+    const kd_plan old = *exe->plan;
+    *exe->plan = (kd_plan){.arena = old.arena,
+                           .graph = old.graph,
+                           .no_fusion = old.no_fusion,
+                           .on_gpu = old.on_gpu,
+                           .n_threads = old.n_threads,
+                           .why = old.why};
+}
+
+static kd_status plan_and_add_steps(compilation *c)
+{
+    kd_plan *plan = c->exe->plan;
+    c->peelings.n = 0;
+    kd_status status = kd_plan_schedule(plan);
+    if (status == KD_OK)
+        status = kd_plan_memory(plan);
+    return status ? status : add_steps(c);
 }
 
 static void compile(void *user)
@@ -291,15 +369,15 @@ static void compile(void *user)
     if (c->status == KD_OK)
         c->status = rewrite(c);
     if (c->status == KD_OK)
-        c->status = kd_plan_schedule(exe->plan);
-    if (c->status == KD_OK)
-        c->status = kd_plan_memory(exe->plan);
+        c->status = plan_and_add_steps(c);
+    while (c->status == KD_OK && c->peelings.n) {
+        peel(c);
+        c->status = plan_and_add_steps(c);
+    }
     if (c->status)
         return;
     list_inputs_and_outputs(c);
-    c->status = add_steps(c);
-    if (c->status == KD_OK)
-        c->status = kd_executable_place_constants(exe, c->why);
+    c->status = kd_executable_place_constants(exe, c->why);
     if (c->status == KD_OK)
         kd_executable_explain(exe);
 }

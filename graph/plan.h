@@ -95,7 +95,12 @@ void kd_graph_merge_siblings(kd_graph *graph);
 /* ---- prepare.c ---- */
 
 /* Merges pointwise nodes into the primitives that they follow, chooses layouts, and copies what oneDNN could not read. */
-void kd_graph_prepare(kd_graph *graph);
+void kd_graph_prepare(kd_graph *graph, bool on_gpu);
+
+/* ---- peel.c ---- */
+
+/* Leaves a primitive its first n_kept posts; the others become pointwise nodes behind it. */
+void kd_graph_peel(kd_graph *graph, const kd_gnode *primitive, unsigned n_kept);
 
 /* ---- primitive.c ---- */
 

@@ -7,12 +7,14 @@
  * in front of a primitive where views have brought its operand out of every order that strides can tell. */
 #include "graph/plan.h"
 
+#include "base/map.h"
 #include "base/scalar.h"
 
 typedef struct preparation {
     kd_graph *graph;
     kd_arena *arena;
     KD_VEC(kd_gnode *) nodes; /* the new list */
+    kd_map copies; /* kd_gvalue *, with the channels last, by what they are copies of */
 } preparation;
 
 /* ---- posts ---- */
@@ -276,8 +278,8 @@ static kd_gvalue *copy_of(preparation *p, kd_gvalue *value, bool channels_last)
     return node->results[0];
 }
 
-/* A convolution's or a pool's input with the channels next to one another: made so by its own node where that is free to. */
-static kd_gvalue *with_channels_last(preparation *p, kd_gvalue *value)
+/* A value with the channels next to one another, made so by its own node where that is free to, or copied already. NULL: there is none. */
+static kd_gvalue *free_channels_last(preparation *p, kd_gvalue *value)
 {
     if (kd_tensor_is_channels_last(&value->type))
         return value;
@@ -285,7 +287,18 @@ static kd_gvalue *with_channels_last(preparation *p, kd_gvalue *value)
         kd_tensor_set_channels_last(&value->type);
         return value;
     }
-    return copy_of(p, value, true);
+    return kd_map_get_ptr(&p->copies, value);
+}
+
+/* A convolution's or a pool's input. */
+static kd_gvalue *with_channels_last(preparation *p, kd_gvalue *value)
+{
+    kd_gvalue *with = free_channels_last(p, value);
+    if (!with) {
+        with = copy_of(p, value, true);
+        *kd_map_at_ptr(&p->copies, value) = with;
+    }
+    return with;
 }
 
 static void replace_arg(preparation *p, kd_gnode *node, unsigned i, kd_gvalue *by)
@@ -296,6 +309,18 @@ static void replace_arg(preparation *p, kd_gnode *node, unsigned i, kd_gvalue *b
     node->args = args;
 }
 
+/* What a convolution adds to its result or multiplies it with: oneDNN is fast with it in the result's order only. */
+static void prepare_posts(preparation *p, kd_gnode *node)
+{
+    for (unsigned i = 0; i < node->n_posts; i++) {
+        kd_gvalue *operand = node->posts[i].arg < 0 ? NULL : kd_gnode_tensor(node, (unsigned)node->posts[i].arg);
+        bool is_whole = operand && kd_tensor_same_shape(&operand->type, &node->results[0]->type);
+        kd_gvalue *with = is_whole ? free_channels_last(p, operand) : NULL;
+        if (with && with != operand)
+            replace_arg(p, node, (unsigned)node->posts[i].arg, with);
+    }
+}
+
 static void prepare_primitive(preparation *p, kd_gnode *node)
 {
     kd_gop_code code = node->op->code;
@@ -304,6 +329,7 @@ static void prepare_primitive(preparation *p, kd_gnode *node)
         kd_gvalue *input = kd_gnode_tensor(node, 0), *with = with_channels_last(p, input);
         if (with != input)
             replace_arg(p, node, 0, with);
+        prepare_posts(p, node);
     }
     for (unsigned i = 0; i < node->n_args; i++) {
         kd_gvalue *operand = kd_gnode_tensor(node, i);
@@ -330,11 +356,12 @@ static void prepare_attention(preparation *p, kd_gnode *node)
     }
 }
 
-void kd_graph_prepare(kd_graph *graph)
+void kd_graph_prepare(kd_graph *graph, bool on_gpu)
 {
-    preparation p = {.graph = graph, .arena = graph->arena};
+    preparation p = {.graph = graph, .arena = graph->arena, .copies = kd_map_in(graph->arena)};
     merge_posts(&p);
-    kd_graph_merge_siblings(graph);
+    if (!on_gpu) /* where kernels read the weights as they are */
+        kd_graph_merge_siblings(graph);
     for (unsigned i = 0; i < graph->nodes.n; i++) {
         kd_gnode *node = graph->nodes.data[i];
         bool kept = node->op->lowering == KD_LOWER_VIEW || kd_graph_is_output(graph, node->results[0]);

@@ -1,4 +1,7 @@
 """Matrix products, convolutions and pooling in oneDNN, with what is merged into them."""
+import math
+import re
+
 import numpy as np
 import pytest
 from kg import Graph
@@ -178,3 +181,50 @@ def test_siblings_become_one_product(kdsl, tmp_path):
     words = [w for n in ("x", "w") for w in ("--in", f"{n}=@{tmp_path}/{n}.npy")]
     kdsl("graph", "run", tmp_path / "g.kx", *words, "--save", f"{qk.name}={tmp_path}/again.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "again.npy"), np.load(tmp_path / "out0.npy"))
+
+
+@pytest.mark.parametrize("shape, posts, n_kernels", [
+    ((2, 16, 9, 10), [], 1),                # a sum in another order than the convolution's: oneDNN has only its reference for that
+    ((2, 16, 9, 10), ["relu"], 1),
+    ((1, 16, 1, 1), ["relu"], 0),
+    ((1, 16, 9, 10), ["hardswish", "linear", "hardtanh"], 1),
+    ((1, 1, 1, 10), ["gelu", "leaky_relu", "sigmoid", "tanh", "silu"], 1)])
+def test_posts_that_onednn_is_slow_with(kdsl, tmp_path, shape, posts, n_kernels):
+    """They become kernels behind the convolution, together with those that follow them."""
+    functions = {"relu": ([], lambda x: np.maximum(x, 0)), "hardswish": ([], lambda x: x * np.clip(x + 3, 0, 6) / 6),
+                 "hardtanh": ([-0.5, 0.75], lambda x: np.clip(x, -0.5, 0.75)), "sigmoid": ([], lambda x: 1 / (1 + np.exp(-x))),
+                 "leaky_relu": ([0.25], lambda x: np.where(x < 0, x * f32(0.25), x)), "tanh": ([], np.tanh), "silu": ([], lambda x: x / (1 + np.exp(-x))),
+                 "gelu": ([], lambda x: (x * 0.5 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))).astype(f32))}
+    rng = np.random.default_rng(35)
+    g = Graph()
+    x, w = g.input("x", rng.standard_normal((2, 8, 9, 10)).astype(f32)), g.weight("w", (rng.standard_normal((16, 8, 3, 3)) / 8).astype(f32))
+    other = g.input("other", rng.standard_normal(shape).astype(f32))
+    y = g.op("aten.relu.default", convolution(g, x, w, padding=(1, 1)), is_=lambda y: np.maximum(y, 0), name="kept")
+    y = g.op("aten.add.Tensor", y, other, is_=np.add, name="peeled")
+    for post in posts:
+        if post == "linear":
+            y = g.op("aten.add.Tensor", g.op("aten.mul.Tensor", y, 0.5, is_=lambda y: y * f32(0.5)), 1.5, is_=lambda y: y + f32(1.5))
+        else:
+            y = g.op(f"aten.{post}.default", y, *functions[post][0], is_=functions[post][1])
+    last = g.op("aten.sum.dim_IntList", y, [1], is_=lambda y: y.sum(1))
+    g.check(kdsl, tmp_path, last, rtol=1e-4, atol=1e-4)
+    steps = kdsl("graph", "explain", tmp_path / "graph.json").stdout
+    assert " ref" not in steps, steps
+    assert len(re.findall(r"kernel .*%peeled", steps)) == n_kernels, steps
+    assert "%kept" in re.search(r"primitive .*", steps).group(0), steps
+
+
+def test_columns_added_to_a_product(kdsl, tmp_path):
+    rng = np.random.default_rng(36)
+    g = Graph()
+    x, w, c = (g.input(n, rng.standard_normal(s).astype(f32)) for n, s in (("x", (17, 40)), ("w", (40, 24)), ("c", (17, 1))))
+    y = g.op("aten.add.Tensor", g.op("aten.mm.default", x, w, is_=np.matmul), c, is_=np.add)
+    g.check(kdsl, tmp_path, g.op("aten.relu.default", y, is_=lambda y: np.maximum(y, 0)), rtol=1e-4, atol=1e-4, kernels=1)
+
+
+def test_products_in_f64(kdsl, tmp_path):
+    rng = np.random.default_rng(37)
+    g = Graph()
+    x, w, b = (g.input(n, rng.standard_normal(s)) for n, s in (("x", (2, 17, 40)), ("w", (2, 40, 24)), ("b", (1, 24))))
+    y = g.op("aten.add.Tensor", g.op("aten.bmm.default", x, w, is_=np.matmul), b, is_=np.add)
+    g.check(kdsl, tmp_path, y, rtol=1e-12, atol=1e-12)
