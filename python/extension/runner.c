@@ -84,6 +84,12 @@ static void drop_variant(runner *r, variant *gone)
     }
 }
 
+static void drop_variants(runner *r)
+{
+    while (r->variants)
+        drop_variant(r, r->variants);
+}
+
 /* A tensor's state at this moment. */
 static bool read_state(const kd_py_module *m, PyObject *tensor, void **out_data, long long *out_version)
 {
@@ -354,6 +360,13 @@ static PyObject *forget(PyObject *self, PyObject *ref)
     Py_RETURN_FALSE;
 }
 
+/* drop(): lets go of all that was compiled. */
+static PyObject *drop(PyObject *self, PyObject *unused)
+{
+    drop_variants((runner *)self);
+    Py_RETURN_NONE;
+}
+
 static PyObject *get_executables(PyObject *self, void *unused)
 {
     PyObject *list = PyList_New(0);
@@ -381,8 +394,7 @@ static int visit(PyObject *self, visitproc visit, void *arg)
 static int clear(PyObject *self)
 {
     runner *r = (runner *)self;
-    while (r->variants)
-        drop_variant(r, r->variants);
+    drop_variants(r);
     Py_CLEAR(r->make);
     Py_CLEAR(r->on_death);
     Py_CLEAR(r->relayout);
@@ -414,6 +426,7 @@ static PyObject *prepare(PyObject *self, PyObject *args)
 
 static PyMethodDef METHODS[] = {{"prepare", prepare, METH_O, "prepare(args): compiles for the weights among the arguments"},
                                 {"forget", forget, METH_O, "forget(ref): lets go of what was compiled for a weight that is gone; whether there was anything"},
+                                {"drop", drop, METH_NOARGS, "drop(): lets go of all that was compiled; the next call compiles again"},
                                 {0}};
 static PyGetSetDef PROPERTIES[] = {{"executables", get_executables, NULL, "what is compiled at the moment, newest first, and last what has no weights", NULL},
                                    {0}};

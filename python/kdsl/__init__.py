@@ -14,19 +14,17 @@ docs/python.md tells the rest.
 from kdsl._kdsl import Error, UnsupportedError
 from kdsl.counters import counters
 
-__all__ = ["Error", "UnsupportedError", "backend", "counters", "explain"]
+__all__ = ["Error", "UnsupportedError", "counters", "explain"]
 
 
 def __getattr__(name):
     """PyTorch is imported when something needs it."""
-    if name in ("backend", "explain"):
+    if name == "explain":
         try:
             import torch  # noqa: F401
         except ImportError as error:
             raise ImportError(f"kdsl.{name} needs PyTorch 2.6 or newer, but 'import torch' failed: {error}", name="torch") from error
-        if name == "explain":
-            from kdsl.explain import explain
-            return explain
-        from kdsl.backend import kdsl
-        return kdsl
+        from kdsl.report import explain
+        globals()[name] = explain
+        return explain
     raise AttributeError(f"module 'kdsl' has no attribute '{name}'")

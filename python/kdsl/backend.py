@@ -3,6 +3,8 @@
 TorchDynamo hands over a graph of a model's Python; AOTAutograd makes a functional graph of aten ops of it, without decompositions; what kdsl
 knows of that is compiled (part.py), and PyTorch runs the rest (partition.py, program.py).
 """
+import contextlib
+import gc
 import itertools
 import warnings
 
@@ -16,6 +18,7 @@ from kdsl.options import read_options
 from kdsl.part import Part, culprits
 from kdsl.partition import HOST, KDSL, find_refused, split
 from kdsl.program import write_program
+from kdsl.trace import trace
 
 MAX_ROUNDS = 4                              # of splitting again because a part did not compile
 graph_numbers = itertools.count()
@@ -99,14 +102,32 @@ def is_item(node):
     return node.op == "call_method" and node.target == "item"
 
 
+@contextlib.contextmanager
+def no_garbage_collection():
+    """Compiling makes many objects that stay; looking through all of the process's again and again for garbage takes as long as the rest."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def specialize(gm, example_inputs, places, options, report):
     """Compiles a graph for the shapes of these inputs. Returns a function of the same arguments."""
     compiled = Compiled(example_inputs, places, options)
     if report is not None:
         report.append(compiled)
-    run = aot_module_simplified(gm, list(example_inputs), fw_compiler=compiled.compile, inference_compiler=compiled.compile)
+    with no_garbage_collection():
+        functional = trace(gm, example_inputs)
+        if functional:
+            compiled.compile_graph(functional)
+            run = compiled.run
+        else:
+            run = aot_module_simplified(gm, list(example_inputs), fw_compiler=compiled.compile, inference_compiler=compiled.compile)
     if options.explain:
-        from kdsl.explain import describe
+        from kdsl.report import describe
         print(describe(compiled))
     return compiled.direct() or run
 
@@ -121,6 +142,10 @@ class Compiled:
 
     def compile(self, gm, fake_inputs):
         """AOTAutograd's compiler."""
+        self.compile_graph(gm)
+        return make_boxed_func(self.run)
+
+    def compile_graph(self, gm):
         self.gm = gm
         placeholders = gm.graph.find_nodes(op="placeholder")
         weights = self.find_weights(placeholders)
@@ -139,7 +164,6 @@ class Compiled:
         self.tell_fallbacks()
         self.needs_wrapper = not is_plain(gm, placeholders, self.examples)
         self.examples = None
-        return make_boxed_func(self.run)
 
     def find_weights(self, placeholders):
         """The arguments that are parameters or buffers and that the graph does not write to, with their tensors."""

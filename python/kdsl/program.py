@@ -74,6 +74,14 @@ def last_reads(steps, results):
     return ends
 
 
+def without_autocast(run):
+    """The graph has all casts already."""
+    def guarded(*args):
+        with torch._C._DisableAutocast():
+            return run(*args)
+    return guarded
+
+
 def write_program(gm, placeholders, steps, results):
     """steps: Parts and nodes, in order. Returns a function of the placeholders' values that returns a list."""
     writer = Writer(gm)
@@ -95,4 +103,5 @@ def write_program(gm, placeholders, steps, results):
     writer.lines.append(f"return [{', '.join('None' if node is None else writer.name(node) for node in results)}]")
     source = f"def run({arguments}):\n    " + "\n    ".join(writer.lines) + "\n"
     exec(compile(source, "<kdsl program>", "exec"), writer.scope)
-    return writer.scope["run"]
+    run = writer.scope["run"]
+    return without_autocast(run) if torch._C._is_any_autocast_enabled() else run

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 
 import kdsl
+import kdsl.backend
+from kdsl.part import Part
 
 
 def mlp(width=64):
@@ -265,7 +267,7 @@ def test_modules_are_no_changes():
         layers[0].weight.mul_(0.9)
         torch.testing.assert_close(fast[0](x), layers[0](x))
     assert (kdsl.counters.compiled, kdsl.counters.recompiles) == (11, 4)
-    part, = (o for o in gc.get_objects() if type(o) is kdsl.backend.Part and len(o.runner.executables) == 7)
+    part, = (o for o in gc.get_objects() if type(o) is Part and len(o.runner.executables) == 7)
     first = layers[1].weight.clone()
     layers[1].weight.zero_()                    # were it an input, nothing would be dropped
     fast[1](x)
@@ -443,7 +445,7 @@ def test_options_and_their_aliases(monkeypatch):
 
 def test_another_device_runs_in_pytorch():
     model, x = mlp(), torch.randn(8, 32)
-    with pytest.warns(UserWarning, match="graphs run on the device cpu only, not on 'npu'"):
+    with pytest.warns(UserWarning, match="there is no device 'npu'; expected cpu"):
         torch.testing.assert_close(torch.compile(model, backend="kdsl", options={"device": "NPU"})(x), model(x))
 
 
@@ -459,6 +461,21 @@ def test_explain(capsys):
     assert "nodes run in PyTorch" in str(report) and "primitive" in str(report) and "values, places = torch.cummax(x, 0)" in str(report)
     torch.compile(mlp(), backend="kdsl", options={"explain": True})(torch.randn(8, 32))
     assert "0 nodes run in PyTorch" in capsys.readouterr().out
+
+
+def test_explain_leaves_others_alone():
+    """What torch.compile has compiled is not compiled again, whatever is explained; and what was explained takes no memory."""
+    model, x, calls = mlp(), torch.randn(8, 32), []
+    eager = torch.compile(model, backend=lambda gm, _: calls.append(gm) or gm.forward)
+    fast = torch.compile(model, backend="kdsl")
+    for again in range(3):
+        eager(x)
+        fast(x)
+        assert len(calls) == 1 and kdsl.counters.graphs == 1 + 2 * again
+        alive = len([o for o in gc.get_objects() if type(o) is Part and o.runner.executables])
+        for n in (8, 9 + again):                # each time the graph of a shape of its own
+            assert len(kdsl.explain(model, torch.randn(n, 32)).graphs) == 1
+        assert len([o for o in gc.get_objects() if type(o) is Part and o.runner.executables]) == alive
 
 
 def test_errors_of_the_library():

@@ -1,8 +1,10 @@
 """kdsl.explain(model, *args): what torch.compile(model, backend="kdsl") makes of a model."""
+import contextlib
 import functools
 import time
 
 import torch
+from torch._C._dynamo.eval_frame import _debug_get_cache_entry_list as entries_of
 
 from kdsl import kg
 from kdsl.backend import kdsl
@@ -21,19 +23,52 @@ class Explanation:
     __repr__ = __str__
 
 
+def guards_of(code):
+    """The guards of what TorchDynamo has compiled of some Python code."""
+    return [entry.guard_manager for entry in entries_of(code)]
+
+
+def forget(guards):
+    """What TorchDynamo has compiled under these guards is used no more."""
+    if guards.extra_state is not None:
+        guards.extra_state.invalidate(guards.cache_entry, torch._dynamo.guards.DeletedGuardManagerWrapper("made by kdsl.explain"))
+
+
+@contextlib.contextmanager
+def own_cache():
+    """What TorchDynamo compiles meanwhile is forgotten after it; what it compiled before neither counts nor goes."""
+    config, before = torch._dynamo.config, {}
+
+    def note(code, _):
+        before.setdefault(code, guards_of(code))
+
+    limits = {name: 1 << 30 for name in ("cache_size_limit", "accumulated_cache_size_limit", "recompile_limit", "accumulated_recompile_limit")
+              if hasattr(config, name)}
+    handle = torch._dynamo.convert_frame.register_bytecode_hook(note)
+    try:
+        with config.patch(automatic_dynamic_shapes=False, **limits):
+            yield
+    finally:
+        handle.remove()
+        for code, known in before.items():
+            for guards in guards_of(code):
+                if all(guards is not other for other in known):
+                    forget(guards)
+
+
 def explain(model, *args, options=None, **kwargs):
-    """Compiles a model, calls it twice without gradients, and tells what became of each node. Forgets what torch.compile has compiled so far."""
+    """Compiles a model, calls it twice without gradients, and tells what became of each node."""
     compiled = []
-    torch._dynamo.reset()
     fast = torch.compile(model, backend=functools.partial(kdsl, options=options, report=compiled))
-    with torch.no_grad():
+    with torch.no_grad(), own_cache():
         fast(*args, **kwargs)
         began = time.perf_counter()
         fast(*args, **kwargs)
         seconds = time.perf_counter() - began
-    torch._dynamo.reset()
     graphs = [facts(c) for c in compiled]
     said = [describe(c) for c in compiled] or ["No graph was compiled."]
+    for part in (part for c in compiled for part in c.parts()):
+        part.runner.drop()
     return Explanation(graphs, "\n\n".join(said) + f"\n\nA call took {1e3 * seconds:.3f} ms.")
 
 
