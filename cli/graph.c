@@ -20,9 +20,17 @@ typedef struct graph_options {
     const char *out, *device, *html;
 } graph_options;
 
+/* What --in says. */
+typedef struct given_input {
+    const char *name;
+    kd_array array;
+} given_input;
+
 typedef struct graph_state {
     graph_options options;
     kd_arena *arena;
+    given_input *given; /* options.inputs.n of them */
+    kd_input_shapes shapes; /* theirs */
     kd_graph *graph;
     kd_executable *exe;
     kd_session *session;
@@ -40,7 +48,7 @@ static kd_exit fail(kd_status status, const kd_failure *why)
 static kd_exit read_graph(graph_state *st, const char *path)
 {
     kd_failure why = {{0}};
-    kd_status status = kd_graph_read(path, &st->graph, &why);
+    kd_status status = kd_graph_read(path, &st->shapes, &st->graph, &why);
     return status ? fail(status, &why) : KD_EXIT_OK;
 }
 
@@ -51,7 +59,8 @@ static kd_exit open_executable(graph_state *st, const char *path)
     kd_graph_options options = {.device = st->options.device,
                                 .n_threads = (unsigned)st->options.threads,
                                 .no_cache = st->options.no_cache,
-                                .no_fusion = st->options.no_fusion};
+                                .no_fusion = st->options.no_fusion,
+                                .shapes = st->shapes};
     double start = kd_cli_now();
     kd_status status = kd_executable_open(path, &options, &st->exe, &why);
     st->compile_seconds = kd_cli_now() - start;
@@ -60,31 +69,23 @@ static kd_exit open_executable(graph_state *st, const char *path)
 
 /* ---- arrays ---- */
 
-/* Exporters invent the names of outputs, and some of inputs: x and y stand for the only one, x0, x1 ... and y0, y1 ... for one by number. */
-static bool find_by_number(const char *name, bool input, unsigned n, unsigned *out_index)
-{
-    double number = 0;
-    if (name[0] != (input ? 'x' : 'y') || (!name[1] && n != 1) || (name[1] && !kd_double_parse(kd_str_of(name + 1), &number)))
-        return false;
-    if (!(number >= 0 && number < n) || number != (unsigned)number)
-        return false;
-    *out_index = (unsigned)number;
-    return true;
-}
-
 /* Splits NAME=VALUE. */
-static kd_exit split_word(graph_state *st, const char *option, const char *word, bool input, unsigned *out_index,
-                          const char **out_value)
+static kd_exit split_word(graph_state *st, const char *option, const char *word, const char **out_name, const char **out_value)
 {
-    unsigned n = input ? kd_executable_n_inputs(st->exe) : kd_executable_n_outputs(st->exe);
     const char *equals = strchr(word, '=');
-    const char **names = kd_arena_array(st->arena, const char *, n + 1);
     if (!equals || !equals[1]) {
         kd_cli_error("%s needs NAME=VALUE, not '%s'", option, word);
         return KD_EXIT_USAGE;
     }
+    *out_name = kd_arena_strndup(st->arena, word, (size_t)(equals - word));
     *out_value = equals + 1;
-    const char *name = kd_arena_strndup(st->arena, word, (size_t)(equals - word));
+    return KD_EXIT_OK;
+}
+
+static kd_exit find_tensor(graph_state *st, const char *option, const char *name, bool input, unsigned *out_index)
+{
+    unsigned n = input ? kd_executable_n_inputs(st->exe) : kd_executable_n_outputs(st->exe);
+    const char **names = kd_arena_array(st->arena, const char *, n + 1);
     for (unsigned i = 0; i < n; i++) {
         names[i] = (input ? kd_executable_input(st->exe, i) : kd_executable_output(st->exe, i))->name;
         if (strcmp(names[i], name) == 0) {
@@ -92,7 +93,7 @@ static kd_exit split_word(graph_state *st, const char *option, const char *word,
             return KD_EXIT_OK;
         }
     }
-    if (find_by_number(name, input, n, out_index))
+    if (kd_tensor_number(name, input ? 'x' : 'y', n, out_index))
         return KD_EXIT_OK;
     const char *near = kd_cli_nearest(name, names, n);
     kd_cli_error(near ? "%s: the graph has no %s '%s'; did you mean '%s'?" : "%s: the graph has no %s '%s'", option,
@@ -152,23 +153,55 @@ static const char *type_text(kd_arena *arena, const kd_tensor_type *t)
     return kd_strbuf_text(&text);
 }
 
-static kd_exit make_input(graph_state *st, unsigned i, const char *value)
+static kd_exit make_array(graph_state *st, const char *name, const char *value, unsigned number, kd_array *out)
 {
-    const kd_tensor_info *info = kd_executable_input(st->exe, i);
-    const kd_tensor_type *t = &info->type;
     kd_failure why = {{0}};
-    kd_array *a = &st->inputs[i];
     if (!kd_array_is_value(value)) {
-        kd_cli_error("input '%s': '%s' is no array, as in @x.npy or randn:f32[8, 8]", info->name, value);
+        kd_cli_error("input '%s': '%s' is no array, as in @x.npy or randn:f32[8, 8]", name, value);
         return KD_EXIT_USAGE;
     }
-    kd_status status = kd_array_make(value, (uint64_t)st->options.seed + i, eval_number, st, a, &why);
+    kd_status status = kd_array_make(value, (uint64_t)st->options.seed + number, eval_number, st, out, &why);
     if (status == KD_ERR_REPORTED)
         return KD_EXIT_USAGE;
     if (status) {
-        kd_cli_error("input '%s': %s", info->name, why.text);
+        kd_cli_error("input '%s': %s", name, why.text);
         return status == KD_ERR_ARGUMENT ? KD_EXIT_USAGE : kd_cli_exit_of(status);
     }
+    return KD_EXIT_OK;
+}
+
+/* The arrays that the command line has, before the graph: variable extents of a program are as in them. */
+static kd_exit make_given(graph_state *st)
+{
+    unsigned n = st->options.inputs.n;
+    st->given = kd_arena_array(st->arena, given_input, n);
+    kd_input_shape *shapes = kd_arena_array(st->arena, kd_input_shape, n);
+    for (unsigned k = 0; k < n; k++) {
+        given_input *g = &st->given[k];
+        const char *value;
+        kd_exit status = split_word(st, "--in", st->options.inputs.data[k], &g->name, &value);
+        if (status == KD_EXIT_OK)
+            status = make_array(st, g->name, value, k, &g->array);
+        if (status)
+            return status;
+        shapes[k].name = g->name;
+        shapes[k].n_dims = g->array.n_dims < KD_TENSOR_MAX_DIMS ? g->array.n_dims : KD_TENSOR_MAX_DIMS;
+        for (unsigned d = 0; d < shapes[k].n_dims; d++)
+            shapes[k].shape[d] = (int64_t)g->array.shape[d];
+    }
+    st->shapes = (kd_input_shapes){shapes, n};
+    return KD_EXIT_OK;
+}
+
+/* Gives input i an array, which is the state's from then on. */
+static kd_exit bind_input(graph_state *st, unsigned i, kd_array *given)
+{
+    const kd_tensor_info *info = kd_executable_input(st->exe, i);
+    const kd_tensor_type *t = &info->type;
+    kd_array *a = &st->inputs[i];
+    kd_array_release(a);
+    *a = *given;
+    *given = (kd_array){0};
     bool same = a->type == t->type && a->n_dims == t->n_dims;
     for (unsigned d = 0; d < t->n_dims && same; d++)
         same = a->shape[d] == (uint64_t)t->shape[d];
@@ -192,9 +225,13 @@ static kd_exit invent_inputs(graph_state *st)
     for (unsigned i = 0; i < kd_executable_n_inputs(st->exe); i++) {
         const kd_tensor_info *info = kd_executable_input(st->exe, i);
         const char *kind = kd_scalar_is_float(info->type.type) ? "randn" : "zeros";
-        kd_exit status = st->inputs[i].data
-                             ? KD_EXIT_OK
-                             : make_input(st, i, kd_arena_printf(st->arena, "%s:%s", kind, type_text(st->arena, &info->type)));
+        kd_array array = {0};
+        if (st->inputs[i].data)
+            continue;
+        kd_exit status =
+            make_array(st, info->name, kd_arena_printf(st->arena, "%s:%s", kind, type_text(st->arena, &info->type)), i, &array);
+        if (status == KD_EXIT_OK)
+            status = bind_input(st, i, &array);
         if (status)
             return status;
     }
@@ -208,10 +245,9 @@ static kd_exit make_arrays(graph_state *st)
     st->outputs = kd_arena_array(st->arena, kd_array, n_out);
     for (unsigned k = 0; k < st->options.inputs.n; k++) {
         unsigned i;
-        const char *value;
-        kd_exit status = split_word(st, "--in", st->options.inputs.data[k], true, &i, &value);
+        kd_exit status = find_tensor(st, "--in", st->given[k].name, true, &i);
         if (status == KD_EXIT_OK)
-            status = make_input(st, i, value);
+            status = bind_input(st, i, &st->given[k].array);
         if (status)
             return status;
     }
@@ -221,8 +257,8 @@ static kd_exit make_arrays(graph_state *st)
     for (unsigned i = 0; i < n_in; i++)
         if (!st->inputs[i].data) {
             const kd_tensor_info *info = kd_executable_input(st->exe, i);
-            kd_cli_error("the input '%s' is missing: --in %s=@x.npy, or =randn:%s", info->name, info->name,
-                         type_text(st->arena, &info->type));
+            kd_cli_error("the input '%s' is missing: --in %s=@x.npy, or =%s:%s", info->name, info->name,
+                         kd_scalar_is_float(info->type.type) ? "randn" : "zeros", type_text(st->arena, &info->type));
             return KD_EXIT_USAGE;
         }
     for (unsigned i = 0; i < n_out; i++) {
@@ -335,8 +371,10 @@ static kd_exit for_each_word(graph_state *st, const char *option, const kd_text_
 {
     for (unsigned k = 0; k < words->n; k++) {
         unsigned i;
-        const char *value;
-        kd_exit status = split_word(st, option, words->data[k], false, &i, &value);
+        const char *name, *value;
+        kd_exit status = split_word(st, option, words->data[k], &name, &value);
+        if (status == KD_EXIT_OK)
+            status = find_tensor(st, option, name, false, &i);
         if (status == KD_EXIT_OK)
             status = fn(st, i, value);
         if (status)
@@ -400,7 +438,7 @@ static kd_exit command_explain(graph_state *st)
     unsigned n = kd_executable_n_steps(st->exe), n_times;
     uint64_t *step_ns = NULL;
     double unused[3];
-    if (st->options.inputs.n || st->options.time) { /* with inputs the steps are timed */
+    if (st->options.time || st->options.inputs.n >= kd_executable_n_inputs(st->exe)) { /* with all inputs the steps are timed */
         step_ns = kd_arena_array(st->arena, uint64_t, n + 1);
         st->options.invents_inputs = st->options.time;
         kd_exit status = make_arrays(st);
@@ -513,6 +551,9 @@ static kd_exit act(graph_state *st, const kd_text_list *words)
         return KD_EXIT_USAGE;
     }
     st->model = words->data[1];
+    kd_exit made = make_given(st);
+    if (made)
+        return made;
     kd_exit status = ACTIONS[i].needs_executable ? open_executable(st, words->data[1]) : read_graph(st, words->data[1]);
     return status ? status : ACTIONS[i].run(st);
 }
@@ -520,6 +561,8 @@ static kd_exit act(graph_state *st, const kd_text_list *words)
 static void release(graph_state *st)
 {
     kd_session_destroy(st->session);
+    for (unsigned k = 0; st->given && k < st->options.inputs.n; k++)
+        kd_array_release(&st->given[k].array);
     for (unsigned i = 0; st->inputs && i < kd_executable_n_inputs(st->exe); i++)
         kd_array_release(&st->inputs[i]);
     for (unsigned i = 0; st->outputs && i < kd_executable_n_outputs(st->exe); i++)

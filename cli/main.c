@@ -58,6 +58,7 @@ const kd_command kd_commands[] = {
      "           with --nodes what became of each node; with --html as a page\n"
      "  source   show the kernels that were written for it, or write them to a folder (-o), for 'kdsl run' and for people\n"
      "  text     show the graph\n"
+     "A model with variable shapes is compiled for those of --in.\n"
      "Inputs and outputs have the names that 'text' shows; x and y stand for the only one, x0, x1 ... and y0, y1 ... for one by number.\n"
      "\n"
      "examples:\n"

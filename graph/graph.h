@@ -1,7 +1,7 @@
 /* graph.h - operator graphs from C: read one, compile it, run it on arrays of yours.
  *
  *     kd_graph *graph;  kd_executable *model;  kd_session *session;  kd_failure why;
- *     kd_graph_read("mlp.json", &graph, &why);
+ *     kd_graph_read("mlp.json", NULL, &graph, &why);
  *     kd_graph_compile(graph, NULL, &model, &why);
  *     kd_session_create(model, &session, &why);
  *     const void *inputs[] = {x};
@@ -36,14 +36,32 @@ int64_t kd_tensor_n_elems(const kd_tensor_type *type);
 /* From the first element to the end of the last one; 0 where there are no elements. */
 size_t kd_tensor_n_bytes(const kd_tensor_type *type);
 
+/* Exporters invent names: "x" stands for the only input, "x0", "x1" ... for one of n by its number, and so "y" for outputs. */
+bool kd_tensor_number(const char *name, char letter, unsigned n, unsigned *out_number);
+
 /* ---- graphs ---- */
 
 typedef struct kd_graph kd_graph;
 
-/* Reads a program of torch.export.save (.pt2), or a graph in the kg format (docs/kg.md) with the weights that it names.
+/* The shape of an input, by its name or as kd_tensor_number. */
+typedef struct kd_input_shape {
+    const char *name;
+    unsigned n_dims;
+    int64_t shape[KD_TENSOR_MAX_DIMS];
+} kd_input_shape;
+
+/* What the variable extents of a program are to be: its inputs' shapes, those of them that say it all. The other inputs follow them; what
+ * nothing is said about is as in the example that the program was exported with. Inputs without variable extents are passed over. */
+typedef struct kd_input_shapes {
+    const kd_input_shape *data;
+    unsigned n;
+} kd_input_shapes;
+
+/* Reads a program of torch.export.save (.pt2), or a graph in the kg format (docs/kg.md) with the weights that it names. shapes may be NULL.
+ * KD_ERR_ARGUMENT: shapes that the program does not take.
  * KD_ERR_DAMAGED: it is no such graph, or its parts contradict each other.  KD_ERR_UNSUPPORTED: an op, a type or a layout that kdsl does not
  * know; the sentence names it and its node.  KD_ERR_NOT_FOUND, KD_ERR_IO, KD_ERR_MEMORY. */
-kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_why);
+kd_status kd_graph_read(const char *path, const kd_input_shapes *shapes, kd_graph **out_graph, kd_failure *out_why);
 
 /* Elements in the caller's memory: "data": {"memory": "conv1.weight"}. They stay where they are, as they are, while the graph exists. */
 typedef struct kd_graph_memory {
@@ -85,6 +103,7 @@ typedef struct kd_graph_options {
     bool no_cache;               /* compile kernels even where the cache on disk has them */
     const char *cache_dir;       /* NULL: $KDSL_CACHE_DIR, or the user's cache folder */
     bool no_fusion;              /* a kernel for each op: slow, for tracking down differences */
+    kd_input_shapes shapes;      /* for kd_executable_open: as kd_graph_read */
 } kd_graph_options;
 
 /* options may be NULL. KD_ERR_UNSUPPORTED: what the device or this version cannot do, by op and node. KD_ERR_MEMORY, KD_ERR_DEVICE. */

@@ -642,13 +642,14 @@ static kd_status read_beside(const char *path, kd_graph **out_graph, kd_failure 
     return status;
 }
 
-kd_status kd_graph_read(const char *path, kd_graph **out_graph, kd_failure *out_why)
+kd_status kd_graph_read(const char *path, const kd_input_shapes *shapes, kd_graph **out_graph, kd_failure *out_why)
 {
     if (!path || !out_graph)
         return kd_fail(out_why, KD_ERR_ARGUMENT, "path and out_graph must not be NULL");
     kd_mapping mapping = {0};
     bool is_archive = kd_file_map(path, &mapping, NULL) == KD_OK && kd_zip_is(mapping.data, mapping.n_bytes); /* a pipe is none */
-    kd_status status = is_archive ? kd_graph_import_pt2(path, &mapping, out_graph, out_why) : read_beside(path, out_graph, out_why);
+    kd_status status = is_archive ? kd_graph_import_pt2(path, &mapping, shapes, out_graph, out_why)
+                                  : read_beside(path, out_graph, out_why);
     kd_file_unmap(&mapping);
     return status;
 }

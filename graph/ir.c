@@ -69,6 +69,17 @@ void kd_graph_count_uses(kd_graph *graph)
 
 /* ---- types ---- */
 
+bool kd_tensor_number(const char *name, char letter, unsigned n, unsigned *out_number)
+{
+    double number = 0;
+    if (name[0] != letter || (!name[1] && n != 1) || (name[1] && !kd_double_parse(kd_str_of(name + 1), &number)))
+        return false;
+    if (!(number >= 0 && number < n) || number != (unsigned)number)
+        return false;
+    *out_number = (unsigned)number;
+    return true;
+}
+
 int64_t kd_tensor_n_elems(const kd_tensor_type *type)
 {
     int64_t n = 1;

@@ -87,6 +87,7 @@ struct kd_graph {
     KD_VEC(kd_mapping) files; /* weights */
     kd_mapping archive; /* a .pt2 file, with weights */
     bool has_callers_memory; /* for weights */
+    bool has_variable_shapes; /* the file's program has, of which this graph is one for known shapes */
     void *copies; /* of weights that the archive has at odd addresses; for free() */
 };
 
@@ -120,7 +121,8 @@ enum { KD_GRAPH_LIMIT = 1 << 30 };
 /* An empty graph in an arena of its own. NULL: memory ran out. */
 kd_graph *kd_graph_create(const char *name);
 /* Reads a program that torch.export.save wrote. On success the mapping belongs to the graph. */
-kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, kd_graph **out_graph, kd_failure *out_why);
+kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, const kd_input_shapes *shapes, kd_graph **out_graph,
+                              kd_failure *out_why);
 kd_gvalue *kd_graph_add_value(kd_graph *graph, const char *name, const kd_tensor_type *type);
 bool kd_graph_is_output(const kd_graph *graph, const kd_gvalue *value);
 void kd_graph_count_uses(kd_graph *graph);

@@ -159,6 +159,11 @@ static void put_reference(saving *s)
     kd_kx_put_text(&s->front, path);
     put_hash(&s->front, hash_model(s->exe->graph));
     free(path);
+    kd_kx_put_u64(&s->front, kd_executable_n_inputs(s->exe));
+    for (unsigned i = 0; i < kd_executable_n_inputs(s->exe); i++) {
+        kd_kx_put_text(&s->front, kd_executable_input(s->exe, i)->name);
+        kd_kx_put_type(&s->front, &kd_executable_input(s->exe, i)->type);
+    }
 }
 
 /* Lengths and checksums of the data. */
@@ -265,6 +270,7 @@ typedef struct loading {
     kd_graph *graph;
     const char *model; /* its path, where weights are not embedded */
     kd_hash model_hash;
+    kd_input_shapes shapes; /* that it was made for */
     kd_ready ready;
     kd_executable *exe;
     kd_failure *why;
@@ -413,6 +419,24 @@ static void take_embedded(loading *l)
     l->ready.is_prepared = true;
 }
 
+static void take_reference(loading *l)
+{
+    l->model = kd_kx_take_text(&l->front);
+    l->model_hash = take_hash(&l->front);
+    unsigned n = kd_kx_take_count(&l->front, LEAST_BYTES);
+    kd_input_shape *shapes = kd_arena_array(l->arena, kd_input_shape, n);
+    l->front.is_bad = l->front.is_bad || !l->model;
+    for (unsigned i = 0; i < n && !l->front.is_bad; i++) {
+        kd_tensor_type type;
+        shapes[i].name = kd_kx_take_text(&l->front);
+        kd_kx_take_type(&l->front, &type);
+        l->front.is_bad = l->front.is_bad || !shapes[i].name;
+        shapes[i].n_dims = type.n_dims;
+        memcpy(shapes[i].shape, type.shape, sizeof type.shape);
+    }
+    l->shapes = (kd_input_shapes){shapes, n};
+}
+
 static kd_status read_file(loading *l)
 {
     kd_status status = check_header(l);
@@ -424,13 +448,10 @@ static kd_status read_file(loading *l)
     l->front = (kd_kx_reader){bytes + sizeof l->h, bytes + sizeof l->h + l->h.n_front_bytes, l->arena, false};
     l->ready.n_threads = (unsigned)l->h.n_threads;
     l->ready.target = l->h.target;
-    if (l->h.flags & FLAG_EMBEDDED) {
+    if (l->h.flags & FLAG_EMBEDDED)
         take_embedded(l);
-    } else {
-        l->model = kd_kx_take_text(&l->front);
-        l->model_hash = take_hash(&l->front);
-        l->front.is_bad = l->front.is_bad || !l->model;
-    }
+    else
+        take_reference(l);
     take_kernels(l);
     return l->front.is_bad ? damaged(l, "the file is damaged: its parts do not fit together") : check_data(l);
 }
@@ -470,7 +491,7 @@ kd_status kd_kx_check(const char *name, const void *data, size_t n_bytes, kd_fai
 static kd_status read_model(loading *l)
 {
     kd_failure what = {{0}};
-    kd_status status = kd_graph_read(l->model, &l->graph, &what);
+    kd_status status = kd_graph_read(l->model, &l->shapes, &l->graph, &what);
     if (status)
         return kd_fail(l->why, status, "%s: the model that it was made from: %s", l->name, what.text);
     if (!kd_hash_equal(hash_model(l->graph), l->model_hash))

@@ -49,7 +49,9 @@ static bool is_ours(const char *path, bool folder)
            !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-static bool entry_path(const char *model, const kd_graph_options *options, const char *folder, char out[PATH_MAX])
+/* shapes: those that the executable is for; NULL: those of the file. */
+static bool entry_path(const char *model, const kd_graph_options *options, const kd_input_shapes *shapes, const char *folder,
+                       char out[PATH_MAX])
 {
     struct stat st;
     char *absolute = kd_absolute_path(model), digits[33];
@@ -70,6 +72,10 @@ static bool entry_path(const char *model, const kd_graph_options *options, const
         kd_hash_add_text(&key, absolute);
         kd_hash_add_text(&key, options->device);
         kd_hash_add(&key, numbers, sizeof numbers);
+        for (unsigned i = 0; shapes && i < shapes->n; i++) {
+            kd_hash_add_text(&key, shapes->data[i].name);
+            kd_hash_add(&key, shapes->data[i].shape, shapes->data[i].n_dims * sizeof *shapes->data[i].shape);
+        }
         kd_hash_add_processor(&key);
         kd_hash_add_compiler(&key);
         kd_hash_print(key, digits);
@@ -147,17 +153,62 @@ static kd_status open_cached(const char *folder, const char *path, const kd_grap
     return status;
 }
 
-static kd_status compile_file(const char *path, const kd_graph_options *options, kd_executable **out, kd_failure *out_why)
+/* Whether an executable is for these shapes. */
+static bool fits(const kd_executable *exe, const kd_input_shapes *shapes)
 {
+    unsigned n = kd_executable_n_inputs(exe), number;
+    for (unsigned k = 0; k < shapes->n; k++)
+        for (unsigned i = 0; i < n; i++) {
+            const kd_input_shape *s = &shapes->data[k];
+            const kd_tensor_info *info = kd_executable_input(exe, i);
+            if (strcmp(info->name, s->name) != 0 && !(kd_tensor_number(s->name, 'x', n, &number) && number == i))
+                continue;
+            if (info->type.n_dims != s->n_dims || memcmp(info->type.shape, s->shape, s->n_dims * sizeof *s->shape) != 0)
+                return false;
+        }
+    return true;
+}
+
+/* Where executables of a program are: one for its own shapes, or the only ones that it has, and one for the caller's. */
+typedef struct places {
+    char folder[PATH_MAX], own[PATH_MAX], shaped[PATH_MAX];
+    uint64_t limit_bytes;
+    bool caches;
+} places;
+
+static places find_places(const char *path, const kd_graph_options *options)
+{
+    places at;
+    at.caches = cache_folder(options->cache_dir, at.folder, &at.limit_bytes) &&
+                entry_path(path, options, NULL, at.folder, at.own) && entry_path(path, options, &options->shapes, at.folder, at.shaped);
+    return at;
+}
+
+static kd_status open_program(const char *path, const kd_graph_options *options, bool caches, kd_executable **out, kd_failure *out_why)
+{
+    places at = caches ? find_places(path, options) : (places){.caches = false};
+    kd_executable *own = NULL;
     kd_graph *graph = NULL;
-    kd_status status = kd_graph_read(path, &graph, out_why);
+    if (at.caches && options->shapes.n && open_cached(at.folder, at.shaped, options, out) == KD_OK)
+        return KD_OK;
+    if (at.caches && open_cached(at.folder, at.own, options, &own) == KD_OK && fits(own, &options->shapes))
+        return *out = own, KD_OK;
+    kd_status status = kd_graph_read(path, &options->shapes, &graph, out_why);
+    if (status == KD_OK && own && !graph->has_variable_shapes) { /* the caller will see that they differ */
+        kd_graph_destroy(graph);
+        return *out = own, KD_OK;
+    }
+    kd_executable_destroy(own);
     if (status == KD_OK)
         status = kd_graph_compile(graph, options, out, out_why);
-    if (status)
+    if (status) {
         kd_graph_destroy(graph);
-    else
-        (*out)->own_graph = graph;
-    return status;
+        return status;
+    }
+    (*out)->own_graph = graph;
+    if (at.caches)
+        keep(*out, at.folder, graph->has_variable_shapes && options->shapes.n ? at.shaped : at.own, at.limit_bytes);
+    return KD_OK;
 }
 
 kd_status kd_executable_open(const char *path, const kd_graph_options *options, kd_executable **out_executable, kd_failure *out_why)
@@ -171,16 +222,8 @@ kd_status kd_executable_open(const char *path, const kd_graph_options *options, 
     kd_file_unmap(&mapping);
     if (is_ready)
         return kd_executable_load(path, &chosen, out_executable, out_why);
-    char folder[PATH_MAX], cached[PATH_MAX];
-    uint64_t limit_bytes;
     /* A graph as text names files that would have to be looked at too; with its kernels in the cache it is compiled fast enough. */
-    bool caches = is_archive && !chosen.no_cache && cache_folder(chosen.cache_dir, folder, &limit_bytes) && entry_path(path, &chosen, folder, cached);
-    if (caches && open_cached(folder, cached, &chosen, out_executable) == KD_OK)
-        return KD_OK;
-    kd_status status = compile_file(path, &chosen, out_executable, out_why);
-    if (status == KD_OK && caches)
-        keep(*out_executable, folder, cached, limit_bytes);
-    return status;
+    return open_program(path, &chosen, is_archive && !chosen.no_cache, out_executable, out_why);
 }
 
 kd_status kd_executable_clear_cache(uint64_t *out_n_removed)

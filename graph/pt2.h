@@ -50,6 +50,9 @@ typedef struct kd_pt2 {
     yyjson_doc *doc;
     yyjson_val *metas; /* of values */
     kd_map values, last_uses; /* by name */
+    const kd_input_shapes *shapes; /* of inputs, where the caller says them; NULL: none */
+    kd_map symbols; /* double: "s0" */
+    kd_map numbers; /* kd_pt2_number: values that are no tensors, by name */
     kd_strbuf inputs, nodes, outputs; /* in the kg format */
     KD_VEC(kd_graph_memory) memory;   /* of weights */
     unsigned number, n_temporaries; /* of the node that is translated, from 1 */
@@ -61,6 +64,10 @@ typedef struct kd_pt2 {
 
 /* ---- pt2_graph.c ---- */
 
+/* The only member of an object, {"as_int": 3}: its key, "" where there is none, and what it holds. */
+yyjson_val *kd_pt2_only_member(yyjson_val *object, const char **out_key);
+/* The name of the tensor that an entry of the program's input_specs stands for, where the caller passes it; else NULL. */
+const char *kd_pt2_user_input(yyjson_val *spec);
 /* "mlp.pt2: %y = aten.add_.Tensor: ... (mlp.py:31: x += 1)" */
 kd_status kd_pt2_bad(kd_pt2 *p, kd_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -102,6 +109,25 @@ void kd_pt2_emit_first(kd_pt2 *p, unsigned n_others, const char *op, const char 
 void kd_pt2_emit_all(kd_pt2 *p, const char *op, const char *args, ...) __attribute__((format(printf, 3, 4)));
 /* The current node as the file has it, under another name. */
 kd_status kd_pt2_emit_same(kd_pt2 *p, const char *op);
+
+/* ---- pt2_symbols.c: variable shapes ---- */
+
+typedef enum kd_pt2_number_kind { KD_PT2_INT, KD_PT2_BOOL, KD_PT2_FLOAT } kd_pt2_number_kind;
+
+/* A value that is computed from extents. */
+typedef struct kd_pt2_number {
+    kd_pt2_number_kind kind;
+    double value;
+} kd_pt2_number;
+
+/* Finds what the symbols of the inputs' extents stand for. KD_ERR_ARGUMENT: the caller's shapes are none of the program's. */
+kd_status kd_pt2_bind_symbols(kd_pt2 *p, yyjson_val *input_specs);
+/* After that: all values that are numbers now. */
+void kd_pt2_find_numbers(kd_pt2 *p, yyjson_val *graph);
+/* {"as_name": "floordiv"}. NULL: it is no such thing, or known at run time only. */
+const kd_pt2_number *kd_pt2_number_named(const kd_pt2 *p, yyjson_val *v);
+/* {"as_int": 3}, or {"as_expr": ...}: an extent or stride of the value 'name'. */
+kd_status kd_pt2_extent(kd_pt2 *p, const char *name, yyjson_val *v, int64_t *out);
 
 /* ---- pt2_ops.c ---- */
 

@@ -46,6 +46,18 @@ bool kd_pt2_scalar(yyjson_val *number, kd_scalar *out)
 
 /* ---- what the file says of values ---- */
 
+yyjson_val *kd_pt2_only_member(yyjson_val *object, const char **out_key)
+{
+    yyjson_val *key, *value;
+    *out_key = "";
+    for (yyjson_obj_iter members = yyjson_obj_iter_with(object); (key = yyjson_obj_iter_next(&members));) {
+        value = yyjson_obj_iter_get_val(key);
+        *out_key = yyjson_get_str(key);
+        return value;
+    }
+    return NULL;
+}
+
 /* [{"as_int": 2}, {"as_int": 3}] */
 static kd_status read_extents(kd_pt2 *p, const char *name, yyjson_val *list, int64_t out[KD_TENSOR_MAX_DIMS], unsigned *out_n)
 {
@@ -55,16 +67,9 @@ static kd_status read_extents(kd_pt2 *p, const char *name, yyjson_val *list, int
         return kd_pt2_bad(p, KD_ERR_DAMAGED, "the value '%s' has no list of at most %d extents", name, KD_TENSOR_MAX_DIMS);
     yyjson_arr_foreach(list, i, max, v)
     {
-        yyjson_val *extent = yyjson_obj_get(v, "as_int");
-        const char *symbol = yyjson_get_str(yyjson_obj_get(yyjson_obj_get(v, "as_expr"), "expr_str"));
-        if (symbol)
-            return kd_pt2_bad(p, KD_ERR_UNSUPPORTED,
-                              "the value '%s' has the extent '%s', known at run time only: export the model without dynamic shapes",
-                              name, symbol);
-        out[i] = yyjson_get_sint(extent);
-        if (!yyjson_is_int(extent) || out[i] < 0 || out[i] >> KD_TENSOR_MAX_EXTENT_BITS)
-            return kd_pt2_bad(p, KD_ERR_DAMAGED, "an extent of the value '%s' is no number from 0 to 2^%d", name,
-                              KD_TENSOR_MAX_EXTENT_BITS);
+        kd_status status = kd_pt2_extent(p, name, v, &out[i]);
+        if (status)
+            return status;
     }
     *out_n = (unsigned)yyjson_arr_size(list);
     return KD_OK;
@@ -167,6 +172,29 @@ static kd_status define_result(kd_pt2 *p, const char *name)
     return name ? new_value(p, name, &unused) : KD_OK;
 }
 
+/* Nodes that only compute with extents, and those that check them: what they say is known when a program is read. */
+static kd_status skip_symbolic_node(kd_pt2 *p, bool *out_is_symbolic)
+{
+    yyjson_val *outputs = yyjson_obj_get(p->node, "outputs"), *output;
+    size_t i, max;
+    const char *tag;
+    bool checks = strcmp(p->op, "aten._assert_scalar.default") == 0;
+    *out_is_symbolic = checks || strncmp(p->op, "aten.sym_constrain_range", 24) == 0;
+    const kd_pt2_number *truth = checks ? kd_pt2_number_named(p, kd_pt2_arg(p, "self", &tag)) : NULL;
+    if (checks && truth && truth->value == 0)
+        return kd_pt2_bad(p, KD_ERR_ARGUMENT, "a check of the program fails for these shapes: %s", kd_pt2_arg_text(p, "assert_msg", "\"\""));
+    yyjson_arr_foreach(outputs, i, max, output)
+    {
+        yyjson_val *v = kd_pt2_only_member(output, &tag);
+        if (strncmp(tag, "as_sym_", 7) != 0)
+            continue;
+        *out_is_symbolic = true;
+        if (!kd_pt2_number_named(p, v))
+            return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "its result is a number that is known at run time only");
+    }
+    return KD_OK;
+}
+
 static kd_status translate_node(kd_pt2 *p)
 {
     static const char PREFIX[] = "torch.ops.";
@@ -175,10 +203,14 @@ static kd_status translate_node(kd_pt2 *p)
     p->at = line_of(p, yyjson_get_str(yyjson_obj_get(yyjson_obj_get(p->node, "metadata"), "stack_trace")));
     if (!p->op)
         return kd_pt2_bad(p, KD_ERR_DAMAGED, "a node has no target");
+    bool is_symbolic;
+    kd_status status = skip_symbolic_node(p, &is_symbolic);
+    if (status || is_symbolic)
+        return status;
     kd_pt2_value *self = kd_pt2_arg_tensor(p, "self");
     bool changes_self = is_in_place(p, &p->op);
     self = self ? self : kd_pt2_arg_tensor(p, "input");
-    kd_status status = kd_pt2_each_result(p, define_result);
+    status = kd_pt2_each_result(p, define_result);
     if (status == KD_OK)
         status = kd_pt2_translate(p);
     if (status || !kd_pt2_n_results(p) || !kd_pt2_result(p, 0))
@@ -212,19 +244,6 @@ static kd_status translate_nodes(kd_pt2 *p, yyjson_val *nodes)
 }
 
 /* ---- inputs and outputs ---- */
-
-/* The only member of an object: its key, and what it holds. */
-static yyjson_val *only_member(yyjson_val *object, const char **out_key)
-{
-    yyjson_val *key, *value;
-    *out_key = "";
-    for (yyjson_obj_iter members = yyjson_obj_iter_with(object); (key = yyjson_obj_iter_next(&members));) {
-        value = yyjson_obj_iter_get_val(key);
-        *out_key = yyjson_get_str(key);
-        return value;
-    }
-    return NULL;
-}
 
 static void put_input(kd_pt2 *p, kd_pt2_value *value)
 {
@@ -269,6 +288,23 @@ static kd_status add_input(kd_pt2 *p, const char *name)
     return KD_OK;
 }
 
+const char *kd_pt2_user_input(yyjson_val *spec)
+{
+    yyjson_val *arg = yyjson_obj_get(yyjson_obj_get(spec, "user_input"), "arg");
+    return yyjson_get_str(yyjson_obj_get(yyjson_obj_get(arg, "as_tensor"), "name"));
+}
+
+/* An input that is no tensor: what it was when the program was exported is part of the program, unless it varies. */
+static kd_status check_number_input(kd_pt2 *p, yyjson_val *arg)
+{
+    const char *tag;
+    yyjson_val *v = kd_pt2_only_member(arg, &tag);
+    const char *name = yyjson_get_str(yyjson_obj_get(v, "as_name"));
+    if (name && !kd_pt2_number_named(p, v))
+        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "the input '%s' is a number that varies: export the model with a constant there", name);
+    return KD_OK;
+}
+
 /* {"parameter": {"arg": {"name": "p_w"}, "parameter_name": "w"}}, {"user_input": {"arg": {"as_tensor": {"name": "x"}}}}. Numbers and None are
  * part of the program already. */
 static kd_status read_input(kd_pt2 *p, yyjson_val *spec)
@@ -277,16 +313,15 @@ static kd_status read_input(kd_pt2 *p, yyjson_val *spec)
         const char *kind, *name;
     } WEIGHTS[] = {{"parameter", "parameter_name"}, {"buffer", "buffer_name"}, {"tensor_constant", "tensor_constant_name"}};
     const char *kind;
-    yyjson_val *what = only_member(spec, &kind), *arg = yyjson_obj_get(what, "arg");
+    yyjson_val *what = kd_pt2_only_member(spec, &kind), *arg = yyjson_obj_get(what, "arg");
     for (unsigned i = 0; i < 3; i++) {
         const char *value = yyjson_get_str(yyjson_obj_get(arg, "name")),
                    *weight = yyjson_get_str(yyjson_obj_get(what, WEIGHTS[i].name));
         if (strcmp(kind, WEIGHTS[i].kind) == 0)
             return value && weight ? add_weight(p, value, weight) : kd_pt2_bad(p, KD_ERR_DAMAGED, "a %s has no name", kind);
     }
-    const char *name = yyjson_get_str(yyjson_obj_get(yyjson_obj_get(arg, "as_tensor"), "name"));
     if (strcmp(kind, "user_input") == 0)
-        return name ? add_input(p, name) : KD_OK;
+        return kd_pt2_user_input(spec) ? add_input(p, kd_pt2_user_input(spec)) : check_number_input(p, arg);
     if (strcmp(kind, "constant_input") == 0)
         return KD_OK;
     return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "the program has an input of the kind '%s', which kdsl does not know", kind);
@@ -295,7 +330,7 @@ static kd_status read_input(kd_pt2 *p, yyjson_val *spec)
 static kd_status read_output(kd_pt2 *p, yyjson_val *spec)
 {
     const char *kind;
-    yyjson_val *what = only_member(spec, &kind);
+    yyjson_val *what = kd_pt2_only_member(spec, &kind);
     const char *name = yyjson_get_str(yyjson_obj_get(yyjson_obj_get(yyjson_obj_get(what, "arg"), "as_tensor"), "name"));
     if (strstr(kind, "mutation"))
         return kd_pt2_bad(p, KD_ERR_UNSUPPORTED,
@@ -378,6 +413,8 @@ static kd_status translate_program(kd_pt2 *p)
     if (!yyjson_is_obj(p->metas) || !yyjson_is_obj(signature))
         return kd_pt2_bad(p, KD_ERR_DAMAGED, "the program has no graph with a signature");
     find_last_uses(p, graph);
+    status = kd_pt2_bind_symbols(p, yyjson_obj_get(signature, "input_specs"));
+    kd_pt2_find_numbers(p, graph);
     yyjson_arr_foreach(yyjson_obj_get(signature, "input_specs"), i, max, spec)
     {
         status = status ? status : read_input(p, spec);
@@ -436,7 +473,7 @@ static void import_archive(void *user)
     job *j = user;
     kd_pt2 *p = &j->p;
     p->arena = kd_arena_create(&j->budget);
-    p->values = p->last_uses = kd_map_in(p->arena);
+    p->values = p->last_uses = p->symbols = p->numbers = kd_map_in(p->arena);
     p->inputs = p->nodes = p->outputs = kd_strbuf_in(p->arena);
     j->status = kd_pt2_open(p->arena, p->name, j->mapping->data, j->mapping->n_bytes, &p->archive, p->why);
     if (j->status == KD_OK)
@@ -453,9 +490,10 @@ static void import_archive(void *user)
     j->status = kd_graph_parse(text, strlen(text), p->name, &weights, &j->graph, p->why);
 }
 
-kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, kd_graph **out_graph, kd_failure *out_why)
+kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, const kd_input_shapes *shapes, kd_graph **out_graph,
+                              kd_failure *out_why)
 {
-    job j = {.p = {.name = name, .why = out_why}, .budget = {.limit_bytes = MEMORY_LIMIT}, .mapping = mapping};
+    job j = {.p = {.name = name, .shapes = shapes, .why = out_why}, .budget = {.limit_bytes = MEMORY_LIMIT}, .mapping = mapping};
     if (!kd_budget_catch(&j.budget, import_archive, &j))
         j.status = kd_fail(out_why, KD_ERR_MEMORY, "%s: out of memory", name);
     yyjson_doc_free(j.p.doc);
@@ -469,6 +507,7 @@ kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, kd_graph **
     }
     j.graph->archive = *mapping;
     j.graph->has_callers_memory = false;
+    j.graph->has_variable_shapes = j.p.symbols.n_entries != 0;
     j.graph->copies = j.copies;
     *mapping = (kd_mapping){0};
     *out_graph = j.graph;

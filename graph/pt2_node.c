@@ -91,9 +91,12 @@ kd_pt2_value *kd_pt2_arg_tensor(const kd_pt2 *p, const char *name)
     return v && strcmp(tag, "as_tensor") == 0 ? tensor_named(p, v) : NULL;
 }
 
-/* A number, or {"as_int": number}. */
-static bool int_of(yyjson_val *v, int64_t *out)
+/* A number, {"as_int": number}, or {"as_name": "floordiv"}. */
+static bool int_of(const kd_pt2 *p, yyjson_val *v, int64_t *out)
 {
+    const kd_pt2_number *n = kd_pt2_number_named(p, v);
+    if (n && n->kind == KD_PT2_INT)
+        return *out = (int64_t)n->value, true;
     v = yyjson_is_obj(v) ? yyjson_obj_get(v, "as_int") : v;
     *out = yyjson_get_sint(v);
     return yyjson_is_int(v);
@@ -104,7 +107,7 @@ int64_t kd_pt2_arg_int(const kd_pt2 *p, const char *name, int64_t otherwise)
     const char *tag;
     int64_t number;
     yyjson_val *v = kd_pt2_arg(p, name, &tag);
-    return v && int_of(v, &number) ? number : otherwise;
+    return v && int_of(p, v, &number) ? number : otherwise;
 }
 
 unsigned kd_pt2_arg_ints(const kd_pt2 *p, const char *name, int64_t *out, unsigned capacity)
@@ -113,11 +116,11 @@ unsigned kd_pt2_arg_ints(const kd_pt2 *p, const char *name, int64_t *out, unsign
     yyjson_val *list = kd_pt2_arg(p, name, &tag), *v;
     size_t i, max;
     if (list && !yyjson_is_arr(list))
-        return capacity && int_of(list, out);
+        return capacity && int_of(p, list, out);
     unsigned n = 0;
     yyjson_arr_foreach(list, i, max, v)
     {
-        if (n < capacity && int_of(v, &out[n]))
+        if (n < capacity && int_of(p, v, &out[n]))
             n++;
     }
     return n;
@@ -146,15 +149,30 @@ static void put_number(kd_strbuf *out, double f)
     kd_strbuf_printf(out, strpbrk(text, ".e") ? "%s" : "%s.0", text);
 }
 
+static void put_named_number(const kd_pt2_number *n, kd_strbuf *out)
+{
+    if (n->kind == KD_PT2_FLOAT)
+        put_number(out, n->value);
+    else if (n->kind == KD_PT2_BOOL)
+        kd_strbuf_puts(out, n->value != 0 ? "true" : "false");
+    else
+        kd_strbuf_printf(out, "%lld", (long long)n->value);
+}
+
 static void put_argument(kd_pt2 *p, yyjson_val *v, unsigned depth, kd_strbuf *out);
 
 static void put_object(kd_pt2 *p, yyjson_val *v, unsigned depth, kd_strbuf *out)
 {
     const kd_pt2_value *value = tensor_named(p, v);
+    const kd_pt2_number *number = kd_pt2_number_named(p, v);
     const char *name = yyjson_get_str(yyjson_obj_get(v, "name"));
     yyjson_val *tag, *inner;
     if (value || name) {
         kd_pt2_put_text(out, "%", value ? value->now : name);
+        return;
+    }
+    if (number) {
+        put_named_number(number, out);
         return;
     }
     for (yyjson_obj_iter members = yyjson_obj_iter_with(v); (tag = yyjson_obj_iter_next(&members));) {

@@ -118,7 +118,7 @@ static void test_refused(void **state)
     free(x);
     kd_graph *graph = NULL;
     assert_int_equal(kd_graph_parse("{}", 2, "empty", NULL, &graph, &why), KD_ERR_DAMAGED);
-    assert_int_equal(kd_graph_read("/no/such/file", &graph, &why), KD_ERR_NOT_FOUND);
+    assert_int_equal(kd_graph_read("/no/such/file", NULL, &graph, &why), KD_ERR_NOT_FOUND);
     assert_null(graph);
 }
 
@@ -208,7 +208,7 @@ static void test_embedded_later(void **state)
     put_file(weights, W, sizeof W);
     kd_graph *graph = NULL;
     kd_executable *made = NULL, *loaded = NULL, *again = NULL;
-    assert_int_equal(kd_graph_read(model_path, &graph, NULL), KD_OK);
+    assert_int_equal(kd_graph_read(model_path, NULL, &graph, NULL), KD_OK);
     assert_int_equal(kd_graph_compile(graph, NULL, &made, NULL), KD_OK);
     assert_int_equal(kd_executable_save(made, named, NULL, NULL), KD_OK);
     assert_int_equal(kd_executable_load(named, NULL, &loaded, NULL), KD_OK);

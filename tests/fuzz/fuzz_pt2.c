@@ -69,10 +69,12 @@ static uint8_t *make_archive(const file *files, unsigned n, size_t *out_n_bytes)
 
 static void import(const uint8_t *data, size_t n_bytes)
 {
+    static const kd_input_shape SHAPES[] = {{.name = "x0", .n_dims = 2, .shape = {5, 4}}};
+    const kd_input_shapes shapes = {SHAPES, n_bytes % 2}; /* odd: not those of the example */
     kd_mapping mapping = {data, n_bytes};
     kd_graph *graph = NULL;
     kd_failure why = {{0}};
-    if (kd_graph_import_pt2("model.pt2", &mapping, &graph, &why)) {
+    if (kd_graph_import_pt2("model.pt2", &mapping, &shapes, &graph, &why)) {
         if (!why.text[0] || graph)
             abort();
         return;

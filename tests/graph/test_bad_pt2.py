@@ -64,14 +64,6 @@ def test_program(kdsl, tmp_path, name):
     assert line in message or line == "in_the_line"
 
 
-def test_dynamic_shapes(kdsl, tmp_path):
-    batch = torch.export.Dim("batch", min=2, max=64)
-    torch._dynamo.reset()
-    exported = torch.export.export(nn.Linear(6, 3), (X,), dynamic_shapes=({0: batch},))
-    message = refused(kdsl, tmp_path, new_archive(exported))
-    assert "the value 'input' has the extent" in message and "s0" in message and "known at run time only: export the model without dynamic shapes" in message
-
-
 # ---- files ---------------------------------------------------------------------------------------------------------------------------------
 
 
