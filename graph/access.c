@@ -131,7 +131,7 @@ bool kd_access_strided(kd_arena *arena, const kd_gvalue *value, const kd_gvalue 
             return false;
     for (unsigned d = 0; d < t.n_dims; d++) {
         kd_index_factor(place, d, &t.strides[d]);
-        if (t.shape[d] != 1 && t.strides[d] <= 0) /* repeated elements: oneDNN wants each in a place of its own */
+        if (t.shape[d] > 1 && t.strides[d] <= 0 && kd_tensor_n_elems(&value->type)) /* repeated elements: oneDNN wants each in a place of its own */
             return false;
     }
     *out_base = base;

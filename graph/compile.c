@@ -132,6 +132,7 @@ static kd_status write_kernel(compilation *c, const kd_step_plan *from, kd_kerne
     case KD_GOP_mm:
     case KD_GOP_bmm:
     case KD_GOP_addmm: return kd_matmul_write(plan, node, number, out);
+    case KD_GOP_convolution: return kd_convolution_write(plan, node, number, out);
     default:
         return kd_fail(c->why, KD_ERR_UNSUPPORTED, "%s = %s: this needs oneDNN, which kdsl has on the device cpu only, not on '%s'",
                        node->origin, node->op->name, c->options.device);
@@ -241,13 +242,24 @@ static kd_status add_primitive_or_kernel(compilation *c, const kd_step_plan *ste
     return add_kernel(c, step);
 }
 
+/* oneDNN leaves the result of a product over no elements as it was. */
+static bool is_empty_product(const kd_gnode *node)
+{
+    const kd_gvalue *first = kd_gnode_tensor(node, node->op->code == KD_GOP_addmm);
+    return is_product(node) && first->type.shape[first->type.n_dims - 1] == 0;
+}
+
+static bool is_kernel(const kd_plan *plan, const kd_step_plan *step)
+{
+    return plan->on_gpu || step->group || step->primitive->op->lowering == KD_LOWER_ATTENTION || is_empty_product(step->primitive);
+}
+
 static kd_status add_steps(compilation *c)
 {
     const kd_plan *plan = c->exe->plan;
     for (unsigned i = 0; i < plan->steps.n; i++) {
         const kd_step_plan *step = &plan->steps.data[i];
-        bool is_kernel = plan->on_gpu || step->group || step->primitive->op->lowering == KD_LOWER_ATTENTION;
-        kd_status status = is_kernel ? add_kernel(c, step) : add_primitive_or_kernel(c, step);
+        kd_status status = is_kernel(plan, step) ? add_kernel(c, step) : add_primitive_or_kernel(c, step);
         if (status)
             return status;
     }
@@ -283,10 +295,11 @@ static kd_status open_tools(compilation *c)
     c->exe->plan->on_gpu = !info.has_host_memory;
     c->target = c->exe->target = kd_arena_strdup(c->exe->arena, info.target);
     if (!*c->target)
-        return kd_fail(c->why, KD_ERR_UNSUPPORTED, "the device %s (%s) is none that kdsl can compile for", info.name, info.description);
+        return kd_fail(c->why, KD_ERR_UNSUPPORTED, "the device %s (%s) is none that kdsl can compile for", info.name,
+                       info.description);
     if (c->ready && c->ready->target && strcmp(c->ready->target, c->target) != 0)
-        return kd_fail(c->why, KD_ERR_UNSUPPORTED, "made for %s, but the device %s needs %s: compile the model again", c->ready->target,
-                       info.name, c->target);
+        return kd_fail(c->why, KD_ERR_UNSUPPORTED, "made for %s, but the device %s needs %s: compile the model again",
+                       c->ready->target, info.name, c->target);
     kd_cache_options cache_options = {0};
     if (c->options.cache_dir)
         cache_options.folder = kd_arena_printf(c->exe->arena, "%s/kernels", c->options.cache_dir);
@@ -419,7 +432,8 @@ kd_status kd_graph_compile_ready(const kd_graph *graph, const kd_graph_options *
     c.exe->graph = graph;
     c.exe->no_fusion = c.options.no_fusion;
     if (!kd_budget_catch(&c.exe->budget, compile, &c))
-        c.status = kd_fail(out_why, KD_ERR_MEMORY, "out of memory while compiling a graph, which may take %zu GiB", MEMORY_LIMIT >> 30);
+        c.status =
+            kd_fail(out_why, KD_ERR_MEMORY, "out of memory while compiling a graph, which may take %zu GiB", MEMORY_LIMIT >> 30);
     release_held(&c);
     kd_compiler_destroy(c.compiler);
     if (c.cache)

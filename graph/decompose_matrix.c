@@ -91,21 +91,55 @@ void kd_decompose_conv(kd_decomposer *d)
 
 /* ---- pooling ---- */
 
+/* What the last two dimensions are seen through, with padding around them. pad: left, right, top, bottom. */
+static kd_gvalue *windows_of(kd_decomposer *d, kd_gvalue *x, const int64_t pad[4], double padding, const int64_t size[2],
+                             const int64_t stride[2], const int64_t dilation[2])
+{
+    if (pad[0] || pad[1] || pad[2] || pad[3])
+        x = BUILD(d, pad, kd_garg_value(x), ints_arg(d->arena, 4, pad), kd_garg_float(padding));
+    return BUILD(d, windows, kd_garg_value(x), ints_arg(d->arena, 2, size), ints_arg(d->arena, 2, stride),
+                 ints_arg(d->arena, 2, dilation));
+}
+
+/* The largest elements of the windows: a reduction. */
+static void max_pool_by_windows(kd_decomposer *d)
+{
+    kd_gvalue *x = decompose_operand(d, 0);
+    const kd_tensor_type *t = &d->of->results[0]->type;
+    int64_t size[2], stride[2], low[2], high[2], dilation[2], dims[2] = {-2, -1};
+    unsigned n = x->type.n_dims;
+    bool has_stride = d->of->args[2].kind == KD_GARG_INT || d->of->args[2].list.n;
+    if (d->of->n_results > 1 && d->of->results[1]->n_uses) {
+        decompose_fail(d, "the indices of the largest elements are not supported on this device yet");
+        return;
+    }
+    (void)kd_gnode_spatial(d->of, 1, 2, size);
+    (void)kd_gnode_spatial(d->of, has_stride ? 2 : 1, 2, stride);
+    (void)kd_gnode_spatial(d->of, 3, 2, low);
+    (void)kd_gnode_spatial(d->of, 4, 2, dilation);
+    for (unsigned i = 0; i < 2; i++) {
+        high[i] = (t->shape[n - 2 + i] - 1) * stride[i] + dilation[i] * (size[i] - 1) + 1 - x->type.shape[n - 2 + i] - low[i];
+        high[i] = high[i] < 0 ? 0 : high[i];
+    }
+    kd_gvalue *windows = windows_of(d, x, (int64_t[]){low[1], high[1], low[0], high[0]}, -INFINITY, size, stride, dilation);
+    decompose_finish(d, 0, BUILD(d, amax, kd_garg_value(windows), ints_arg(d->arena, 2, dims), bool_arg(false)));
+}
+
 void kd_decompose_max_pool2d(kd_decomposer *d)
 {
     kd_garg args[KD_GOP_MAX_PARAMS] = {
         kd_garg_value(decompose_operand(d, 0)), d->of->args[1], d->of->args[2], d->of->args[3], d->of->args[4], d->of->args[5]};
-    finish_as(d, decompose_build(d, KD_GOP_max_pool2d, 2, args));
+    if (d->on_gpu)
+        max_pool_by_windows(d);
+    else
+        finish_as(d, decompose_build(d, KD_GOP_max_pool2d, 2, args));
 }
 
 /* The sums of the windows of the last two dimensions. */
 static kd_gvalue *window_sums(kd_decomposer *d, kd_gvalue *x, const int64_t pad[4], const int64_t size[2], const int64_t stride[2])
 {
-    if (pad[0] || pad[1] || pad[2] || pad[3])
-        x = BUILD(d, pad, kd_garg_value(x), ints_arg(d->arena, 4, pad), kd_garg_float(0));
     int64_t ones[2] = {1, 1}, dims[2] = {-2, -1};
-    kd_gvalue *windows = BUILD(d, windows, kd_garg_value(x), ints_arg(d->arena, 2, size), ints_arg(d->arena, 2, stride),
-                               ints_arg(d->arena, 2, ones));
+    kd_gvalue *windows = windows_of(d, x, pad, 0, size, stride, ones);
     return BUILD(d, sum, kd_garg_value(windows), ints_arg(d->arena, 2, dims), bool_arg(false), no_arg());
 }
 

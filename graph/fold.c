@@ -104,7 +104,7 @@ bool kd_fold_batch_norm(kd_graph *graph, kd_gnode *convolution, const kd_gvalue 
     memcpy(args, convolution->args, convolution->n_args * sizeof *args);
     kd_tensor_type row = {.type = KD_F32, .n_dims = 1, .shape = {n}, .strides = {1}};
     args[1] = kd_garg_value(kd_graph_add_constant(graph, kd_arena_printf(arena, "%s.folded", weight->name), t,
-                                         scale_weights(arena, weight, n, n_each, scales)));
+                                                  scale_weights(arena, weight, n, n_each, scales)));
     args[2] = kd_garg_value(kd_graph_add_constant(graph, kd_arena_printf(arena, "%s.folded_bias", weight->name), &row, bias));
     convolution->args = args;
     return true;
@@ -123,4 +123,24 @@ kd_gvalue *kd_fold_conversion(kd_graph *graph, const kd_gvalue *constant, const 
     kd_tensor_type type = constant->type;
     type.type = to;
     return kd_graph_add_constant(graph, result->name, &type, data);
+}
+
+kd_gvalue *kd_fold_order(kd_graph *graph, const kd_gvalue *constant, const kd_tensor_type *type)
+{
+    size_t size = kd_scalar_bytes(type->type);
+    int64_t n = kd_tensor_n_elems(type), at[KD_TENSOR_MAX_DIMS] = {0};
+    if (!constant->data || memcmp(constant->type.strides, type->strides, type->n_dims * sizeof *type->strides) == 0)
+        return NULL;
+    char *data = kd_arena_alloc(graph->arena, kd_tensor_n_bytes(type) + 1);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t from = 0, to = 0;
+        for (unsigned d = 0; d < type->n_dims; d++) {
+            from += at[d] * constant->type.strides[d];
+            to += at[d] * type->strides[d];
+        }
+        memcpy(data + (size_t)to * size, (const char *)constant->data + (size_t)from * size, size);
+        for (unsigned d = type->n_dims; d-- > 0 && ++at[d] == type->shape[d];)
+            at[d] = 0;
+    }
+    return kd_graph_add_constant(graph, kd_arena_printf(graph->arena, "%s.ordered", constant->name), type, data);
 }

@@ -7,12 +7,14 @@
 
 #include "base/scalar.h"
 
-/* "a + batch * 4096 + row[:, None] * 64 + inner[None, :]" */
+/* "a + batch * 4096 + row[:, None] * 64 + inner[None, :]": of a whole tile, even where the matrix has one row or column. */
 static const char *places(kd_product *p, const char *pointer, kd_product_operand *operand, const char *row, const char *col)
 {
-    const char *const all_names[] = {"batch", row, col}, *const *names = all_names + 3 - operand->n_dims;
-    product_keep_shape(operand->strides, operand->n_dims, names);
-    return kernel_places(&p->k, pointer, operand->n_dims, operand->strides, operand->offset, names);
+    const char *const names[] = {"batch", row, col};
+    unsigned n = p->n_dims;
+    for (unsigned d = n - 2; d < n; d++)
+        operand->strides[d] = operand->shape[d] == 1 ? 1 : operand->strides[d];
+    return kernel_places(&p->k, pointer, n, operand->strides, operand->offset, names + 3 - n);
 }
 
 static void write_sum(kd_product *p, unsigned first)
@@ -41,11 +43,14 @@ kd_status kd_matmul_write(kd_plan *plan, const kd_gnode *node, unsigned number, 
     kd_status status = product_begin(&p, plan, node, out, size);
     if (status)
         return status;
-    product_write_coordinates(&p);
+    p.col_dim = n - 1;
+    p.row_dims = 1u << (n - 2);
+    memcpy(p.names, NAMES + 3 - n, n * sizeof *NAMES);
+    product_write_coordinates(&p, "batch");
     write_sum(&p, has_bias);
     if (has_bias)
         product_add_bias(&p, 0);
-    product_write_posts(&p, NAMES + 3 - n);
-    product_store(&p, NAMES + 3 - n);
+    product_write_posts(&p);
+    product_store(&p);
     return product_finish(&p, "matmul", number);
 }

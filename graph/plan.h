@@ -94,7 +94,8 @@ void kd_graph_merge_siblings(kd_graph *graph);
 
 /* ---- prepare.c ---- */
 
-/* Merges pointwise nodes into the primitives that they follow, chooses layouts, and copies what oneDNN could not read. */
+/* Merges pointwise nodes into the primitives that they follow, chooses layouts, and copies what oneDNN could not read. On a GPU the weights of
+ * convolutions come into the order in which kernels read them. */
 void kd_graph_prepare(kd_graph *graph, bool on_gpu);
 
 /* ---- peel.c ---- */
@@ -205,12 +206,19 @@ bool kd_attention_operand(kd_arena *arena, const kd_gvalue *value, kd_attention_
 /* Writes the kernel of a matrix product. */
 kd_status kd_matmul_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out);
 
+/* ---- convolution.c ---- */
+
+/* Writes the kernel of a convolution. */
+kd_status kd_convolution_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out);
+
 /* ---- fold.c ---- */
 
 kd_gvalue *kd_graph_add_constant(kd_graph *graph, const char *name, const kd_tensor_type *type, const void *data);
 
 /* Puts a batch norm (weight, bias, mean and variance) into the convolution before it. False, and nothing changed: they are no constants. */
 bool kd_fold_batch_norm(kd_graph *graph, kd_gnode *convolution, const kd_gvalue *const params[4], double eps);
+/* A constant with its elements in the places of another type, which has all of them. NULL: it is none, or they are there already. */
+kd_gvalue *kd_fold_order(kd_graph *graph, const kd_gvalue *constant, const kd_tensor_type *type);
 /* A constant in the type of the result of its conversion. NULL: it is none, or of no type that is folded. */
 kd_gvalue *kd_fold_conversion(kd_graph *graph, const kd_gvalue *constant, const kd_gvalue *result);
 

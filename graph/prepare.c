@@ -13,6 +13,7 @@
 typedef struct preparation {
     kd_graph *graph;
     kd_arena *arena;
+    bool on_gpu;
     KD_VEC(kd_gnode *) nodes; /* the new list */
     kd_map copies; /* kd_gvalue *, with the channels last, by what they are copies of */
 } preparation;
@@ -214,7 +215,8 @@ static bool may_be_merged(const kd_graph *g, const follower *f)
     const kd_gvalue *result = f->node->results[0];
     if (f->reshape)
         return !kd_graph_is_output(g, result) || kd_tensor_is_contiguous(&result->type);
-    return !kd_graph_is_output(g, result) || f->primitive->op->code != KD_GOP_convolution || kd_tensor_is_channels_last(&result->type);
+    return !kd_graph_is_output(g, result) || f->primitive->op->code != KD_GOP_convolution ||
+           kd_tensor_is_channels_last(&result->type);
 }
 
 static void take_new_nodes(preparation *p)
@@ -321,6 +323,22 @@ static void prepare_posts(preparation *p, kd_gnode *node)
     }
 }
 
+/* [window, input channels, output channels]: our kernels read them in rows. */
+static void order_weights(preparation *p, kd_gnode *convolution)
+{
+    const kd_gvalue *weight = kd_gnode_tensor(convolution, 1);
+    kd_tensor_type type = weight->type;
+    int64_t stride = 1;
+    for (unsigned i = 0; i < type.n_dims; i++) {
+        unsigned d = i < 2 ? i : type.n_dims + 1 - i;
+        type.strides[d] = stride;
+        stride *= type.shape[d];
+    }
+    kd_gvalue *ordered = kd_fold_order(p->graph, weight, &type);
+    if (ordered)
+        replace_arg(p, convolution, 1, ordered);
+}
+
 static void prepare_primitive(preparation *p, kd_gnode *node)
 {
     kd_gop_code code = node->op->code;
@@ -331,6 +349,8 @@ static void prepare_primitive(preparation *p, kd_gnode *node)
             replace_arg(p, node, 0, with);
         prepare_posts(p, node);
     }
+    if (code == KD_GOP_convolution && p->on_gpu)
+        order_weights(p, node);
     for (unsigned i = 0; i < node->n_args; i++) {
         kd_gvalue *operand = kd_gnode_tensor(node, i);
         const kd_gvalue *base;
@@ -358,7 +378,7 @@ static void prepare_attention(preparation *p, kd_gnode *node)
 
 void kd_graph_prepare(kd_graph *graph, bool on_gpu)
 {
-    preparation p = {.graph = graph, .arena = graph->arena, .copies = kd_map_in(graph->arena)};
+    preparation p = {.graph = graph, .arena = graph->arena, .on_gpu = on_gpu, .copies = kd_map_in(graph->arena)};
     merge_posts(&p);
     if (!on_gpu) /* where kernels read the weights as they are */
         kd_graph_merge_siblings(graph);

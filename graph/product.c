@@ -46,7 +46,11 @@ static void choose_tiles(kd_product *p, bool is_half)
 kd_status product_begin(kd_product *p, kd_plan *plan, const kd_gnode *node, kd_kernel_source *out, kd_product_size size)
 {
     kd_scalar type = node->results[0]->type.type;
-    *p = (kd_product){.k = kernel_begin(plan, node, out), .size = size, .sum_type = type == KD_F64 ? KD_F64 : KD_F32};
+    *p = (kd_product){.k = kernel_begin(plan, node, out),
+                      .size = size,
+                      .sum_type = type == KD_F64 ? KD_F64 : KD_F32,
+                      .n_dims = node->results[0]->type.n_dims,
+                      .col = "col"};
     if (!kd_scalar_is_float(type))
         return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: products in %s are not supported on this device yet", node->origin,
                        node->op->name, kd_scalar_name(type));
@@ -56,7 +60,7 @@ kd_status product_begin(kd_product *p, kd_plan *plan, const kd_gnode *node, kd_k
     return KD_OK;
 }
 
-void product_write_coordinates(kd_product *p)
+void product_write_coordinates(kd_product *p, const char *batch)
 {
     kd_kernel_text *k = &p->k;
     int64_t n_row_tiles = n_blocks(p->size.n_rows, p->rows), n_col_tiles = n_blocks(p->size.n_cols, p->cols);
@@ -74,7 +78,7 @@ void product_write_coordinates(kd_product *p)
     else
         kernel_line(k, "col = tl.arange(0, COLS)");
     if (p->size.n_batch > 1)
-        kernel_line(k, "batch = tl.program_id(1)");
+        kernel_line(k, "%s = tl.program_id(1)", batch);
     k->out->grid[0] = (uint32_t)(n_row_tiles * n_col_tiles);
     k->out->grid[1] = (uint32_t)p->size.n_batch;
 }
@@ -84,10 +88,10 @@ void product_write_coordinates(kd_product *p)
 kd_product_operand product_operand(kd_product *p, unsigned arg, const char *name)
 {
     const kd_gvalue *value = kd_gnode_tensor(p->k.node, arg), *base;
-    kd_product_operand operand = {.n_dims = value->type.n_dims};
+    kd_product_operand operand = {.offset = 0};
     kd_strided strided;
     (void)kd_access_strided(p->k.arena, value, &base, &strided, &operand.offset); /* prepare.c saw to it */
-    for (unsigned d = 0; d < operand.n_dims; d++) {
+    for (unsigned d = 0; d < strided.n_dims; d++) {
         operand.shape[d] = strided.shape[d];
         operand.strides[d] = strided.shape[d] == 1 ? 0 : strided.strides[d];
     }
@@ -95,17 +99,43 @@ kd_product_operand product_operand(kd_product *p, unsigned arg, const char *name
     return operand;
 }
 
-void product_keep_shape(int64_t strides[], unsigned n_dims, const char *const names[])
+/* Whether the rows of a tensor lie in memory as those of one dimension do; the distance between them, 0 where all are the same. */
+static bool rows_are_one(const kd_product *p, const kd_product_operand *tensor, int64_t *out_stride)
 {
-    for (unsigned d = 0; d < n_dims; d++)
-        if (!strides[d] && strchr(names[d], '['))
-            strides[d] = 1;
+    int64_t next = 0, n = 1;
+    *out_stride = 0;
+    for (unsigned d = p->n_dims; d-- > 0;) {
+        if (!(p->row_dims >> d & 1) || tensor->shape[d] == 1)
+            continue;
+        if (next && tensor->strides[d] != next)
+            return false;
+        *out_stride = next ? *out_stride : tensor->strides[d];
+        next = tensor->strides[d] * tensor->shape[d];
+        n *= tensor->shape[d];
+    }
+    return n == 1 || n == p->size.n_rows;
+}
+
+const char *product_places(kd_product *p, const char *pointer, const kd_product_operand *tensor, bool whole)
+{
+    const char *names[KD_TENSOR_MAX_DIMS];
+    int64_t strides[KD_TENSOR_MAX_DIMS], stride;
+    bool is_one = rows_are_one(p, tensor, &stride), has_row = false;
+    stride = whole && p->size.n_rows == 1 ? 1 : stride;
+    for (unsigned d = 0; d < p->n_dims; d++) {
+        bool is_row = is_one && p->row_dims >> d & 1;
+        names[d] = is_row ? "row[:, None]" : p->names[d];
+        strides[d] = !is_row ? tensor->strides[d] : has_row ? 0 : stride;
+        has_row |= is_row;
+    }
+    return kernel_places(&p->k, pointer, p->n_dims, strides, tensor->offset, names);
 }
 
 void product_add_bias(kd_product *p, unsigned arg)
 {
     kd_product_operand bias = product_operand(p, arg, "bias");
-    const char *const at[] = {"col"};
+    const char *const at[] = {p->col};
+    bias.strides[0] = 1; /* as it lies, see prepare.c */
     kernel_line(&p->k, "total += tl.load(%s%s)[None, :]", kernel_places(&p->k, "bias", 1, bias.strides, bias.offset, at),
                 kernel_mask(&p->k, p->cols_end ? "(col < N)" : NULL, NULL, true));
 }
@@ -150,27 +180,19 @@ static const char *post_expression(kd_arena *arena, const kd_gpost *post)
     return NULL;
 }
 
-/* The mask of a tensor that may have one row or one column only. */
-static const char *mask_of(kd_product *p, const kd_product_operand *t, const char *const names[])
-{
-    bool has_rows = false, has_cols = false;
-    for (unsigned d = 0; d < t->n_dims; d++) {
-        has_rows |= t->strides[d] && strstr(names[d], "[:, None]");
-        has_cols |= t->strides[d] && strstr(names[d], "[None, :]");
-    }
-    return kernel_mask(&p->k, has_rows ? p->rows_end : NULL, has_cols ? p->cols_end : NULL, true);
-}
-
-/* "total + tl.load(...)" */
-static void write_tensor_post(kd_product *p, const kd_gpost *post, unsigned number, const char *const names[])
+/* "total += tl.load(...)" */
+static void write_tensor_post(kd_product *p, const kd_gpost *post, unsigned number)
 {
     const char *name = kd_arena_printf(p->k.arena, post->kind == KD_POST_ADD ? "added_%u" : "factor_%u", number);
     kd_product_operand t = product_operand(p, (unsigned)post->arg, name);
-    kernel_line(&p->k, "total %c= tl.load(%s%s)", post->kind == KD_POST_ADD ? '+' : '*',
-                kernel_places(&p->k, name, t.n_dims, t.strides, t.offset, names), mask_of(p, &t, names));
+    bool has_rows = false;
+    for (unsigned d = 0; d < p->n_dims; d++)
+        has_rows |= (p->row_dims >> d & 1) && t.strides[d];
+    kernel_line(&p->k, "total %c= tl.load(%s%s)", post->kind == KD_POST_ADD ? '+' : '*', product_places(p, name, &t, false),
+                kernel_mask(&p->k, has_rows ? p->rows_end : NULL, t.strides[p->col_dim] ? p->cols_end : NULL, true));
 }
 
-void product_write_posts(kd_product *p, const char *const names[])
+void product_write_posts(kd_product *p)
 {
     for (unsigned i = 0; i < p->k.node->n_posts; i++) {
         const kd_gpost *post = &p->k.node->posts[i];
@@ -179,21 +201,22 @@ void product_write_posts(kd_product *p, const char *const names[])
             kernel_line(&p->k, "total = %s",
                         expression_text(&p->k, expression, (const double[]){(double)post->alpha, (double)post->beta}));
         else
-            write_tensor_post(p, post, i, names);
+            write_tensor_post(p, post, i);
     }
 }
 
 /* ---- the result ---- */
 
-void product_store(kd_product *p, const char *const names[])
+void product_store(kd_product *p)
 {
     kd_buffer *b = kd_plan_info(p->k.plan, p->k.node->results[0])->buffer;
-    int64_t strides[KD_TENSOR_MAX_DIMS];
-    for (unsigned d = 0; d < b->type.n_dims; d++)
-        strides[d] = b->type.shape[d] == 1 ? 0 : b->type.strides[d];
-    product_keep_shape(strides, b->type.n_dims, names);
+    kd_product_operand out = {.offset = 0};
+    for (unsigned d = 0; d < p->n_dims; d++) {
+        out.shape[d] = b->type.shape[d];
+        out.strides[d] = out.shape[d] > 1 ? b->type.strides[d] : d == p->col_dim;
+    }
     kernel_writes(&p->k, "out", b);
-    kernel_line(&p->k, "tl.store(%s, total%s)", kernel_places(&p->k, "out", b->type.n_dims, strides, 0, names),
+    kernel_line(&p->k, "tl.store(%s, total%s)", product_places(p, "out", &out, true),
                 kernel_mask(&p->k, p->rows_end, p->cols_end, false));
 }
 

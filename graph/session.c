@@ -113,7 +113,8 @@ static kd_status get_memory(kd_session *s, kd_failure *out_why)
     kd_status status = kd_memory_alloc(exe->device, n_bytes, (void **)&s->memory);
     if (status == KD_OK && n_staging)
         status = kd_memory_alloc(exe->device, n_bytes = n_staging, (void **)&s->staging);
-    return status ? kd_fail(out_why, status, "cannot get %zu bytes for the values of a graph: %s", n_bytes, kd_device_error(exe->device))
+    return status ? kd_fail(out_why, status, "cannot get %zu bytes for the values of a graph: %s", n_bytes,
+                            kd_device_error(exe->device))
                   : KD_OK;
 }
 
@@ -138,7 +139,8 @@ kd_status kd_session_create(kd_executable *executable, kd_session **out_session,
     if (status == KD_OK) {
         status = create_queue(s);
         if (status)
-            kd_fail(out_why, status, "cannot start %u threads for a graph: %s", executable->n_threads, kd_device_error(executable->device));
+            kd_fail(out_why, status, "cannot start %u threads for a graph: %s", executable->n_threads,
+                    kd_device_error(executable->device));
     }
     if (status == KD_OK)
         status = get_memory(s, out_why);
@@ -279,7 +281,8 @@ static kd_status run_steps(kd_session *session, uint64_t *out_step_ns, kd_failur
 }
 
 /* Whatever fails, nothing touches the caller's memory afterwards. */
-static kd_status run_once(kd_session *session, const void *const *inputs, void *const *outputs, uint64_t *out_step_ns, kd_failure *out_why)
+static kd_status run_once(kd_session *session, const void *const *inputs, void *const *outputs, uint64_t *out_step_ns,
+                          kd_failure *out_why)
 {
     kd_device *device = session->exe->device;
     kd_status status = bring_inputs(session, inputs, outputs);

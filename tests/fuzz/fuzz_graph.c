@@ -41,7 +41,7 @@ static void plan_graph(void *user)
     kd_plan plan = {.arena = j->arena, .why = &j->why};
     if (kd_graph_decompose(j->graph, j->arena, plan.on_gpu, &plan.graph, &j->why))
         return;
-    kd_graph_prepare(plan.graph);
+    kd_graph_prepare(plan.graph, plan.on_gpu);
     if (kd_plan_schedule(&plan) || kd_plan_memory(&plan))
         return;
     check_memory(&plan);
