@@ -28,6 +28,8 @@ kd_status run_memory_make(run_memory *m, kd_device *device, kd_queue *queue, kd_
 
 void run_memory_release(run_memory *m)
 {
+    if (m->n)
+        (void)kd_queue_finish(m->queue); /* where something failed, copies to it may be on their way still */
     for (unsigned i = 0; i < m->n; i++)
         kd_memory_free(m->device, m->places[i]);
 }

@@ -73,6 +73,7 @@ const char *kd_device_error(kd_device *device);
 /* Memory that kernels can use, not zeroed, aligned to 64. 0 bytes give a pointer too. A GPU's is read and written with kd_queue_copy and
  * kd_queue_fill, unless the device has_host_memory. KD_ERR_MEMORY. */
 kd_status kd_memory_alloc(kd_device *device, size_t n_bytes, void **out_memory);
+/* After the work that uses it is done. */
 void kd_memory_free(kd_device *device, void *memory);
 /* Whether kernels of the device can use memory at an address as it is: any of this process where the device has_host_memory; otherwise what was
  * allocated for it, by kd_memory_alloc or by others in the same context of its driver. */
