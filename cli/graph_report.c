@@ -22,9 +22,10 @@ static const char *count_text(kd_arena *arena, uint64_t n)
     return kd_arena_printf(arena, value < 10 && unit ? "%.1f%s" : "%.0f%s", value, UNITS[unit]);
 }
 
+/* 0: nobody knows. */
 static const char *ns_text(kd_arena *arena, uint64_t ns)
 {
-    return kd_cli_time_text(arena, (double)ns * 1e-9);
+    return ns ? kd_cli_time_text(arena, (double)ns * 1e-9) : "-";
 }
 
 void kd_graph_report_steps(kd_arena *arena, const kd_graph_report *r)

@@ -159,6 +159,9 @@ static double measure_frequency(void)
 void kd_executable_estimate(const kd_executable *executable, uint64_t *out_step_ns)
 {
     static const double BYTES_PER_CYCLE = 4, START_NS = 2000; /* of memory, for one core; to wake the threads */
+    memset(out_step_ns, 0, executable->steps.n * sizeof *out_step_ns);
+    if (executable->plan->on_gpu)
+        return;
     double n_threads = executable->n_threads ? executable->n_threads : 1, frequency = measure_frequency();
     /* Two multiply-adds of whole vectors in a cycle. */
     double lanes = __builtin_cpu_supports("avx512f") ? 16 : __builtin_cpu_supports("avx2") ? 8 : 4;

@@ -161,7 +161,7 @@ typedef struct kd_step_info {
 unsigned kd_executable_n_steps(const kd_executable *executable);
 const kd_step_info *kd_executable_step(const kd_executable *executable, unsigned index);
 /* Nanoseconds that each step would take if memory or arithmetic, whichever takes longer, were used to the full: kd_executable_n_steps numbers.
- * Measures this machine for a moment. */
+ * Measures this machine for a moment. Of GPUs kdsl does not know it: all are 0. */
 void kd_executable_estimate(const kd_executable *executable, uint64_t *out_step_ns);
 
 /* What became of a node of the graph. */

@@ -42,6 +42,11 @@ def test_whole_model(check):
     assert (kdsl.counters.graphs, kdsl.counters.compiled, kdsl.counters.fallback_nodes) == (1, 1, 0)
 
 
+def test_gpu(check, monkeypatch):
+    monkeypatch.setenv("ZE_ENABLE_ALT_DRIVERS", os.path.join(os.environ["KDSL_BUILD"], "tests", "libze_pocl.so"))
+    check(mlp(16), torch.randn(4, 32), options={"device": "level_zero"})
+
+
 def test_mixed_model(check):
     model, x = Odd().eval(), torch.randn(8, 16)
     fast = torch.compile(model, backend="kdsl")

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "ze_pocl/beside.h"
 #include "test_gpu_matrix.h"
 
 static kd_device *device;
@@ -20,12 +21,7 @@ static const char *no_driver;
 
 static int open_gpu(void **state)
 {
-    char path[PATH_MAX + 32];
-    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
-    path[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(path, '/');
-    strcpy(slash ? slash + 1 : path, "libze_pocl.so");
-    setenv("ZE_ENABLE_ALT_DRIVERS", path, 1);
+    use_ze_pocl();
     setenv("ZE_POCL", "sizes=56", 1); /* 8, 16 and 32 */
     static kd_failure why;
     kd_status status = kd_device_open("level_zero", NULL, &device, &why);

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "ze_pocl/beside.h"
 #include "test_gpu_kernels.h"
 #include "test_objects.h"
 
@@ -25,12 +26,7 @@ static const char *no_driver; /* why there is none */
 /* The driver lies beside this program. The loader reads the variables when it is opened. */
 static int find_driver(void **state)
 {
-    char path[PATH_MAX + 32];
-    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
-    path[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(path, '/');
-    strcpy(slash ? slash + 1 : path, "libze_pocl.so");
-    setenv("ZE_ENABLE_ALT_DRIVERS", path, 1);
+    const char *path = use_ze_pocl();
     setenv("ZE_ENABLE_VALIDATION_LAYER", "1", 1);
     setenv("ZE_ENABLE_PARAMETER_VALIDATION", "1", 1);
     unsetenv("ZE_POCL");
