@@ -121,6 +121,15 @@ kd_status kd_file_map(const char *path, kd_mapping *out, kd_failure *out_why)
     return status;
 }
 
+void kd_mapping_release(const kd_mapping *mapping, const void *data, size_t n_bytes)
+{
+    uintptr_t begin = (uintptr_t)mapping->data, first = (uintptr_t)data, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    if (first < begin || first - begin >= mapping->n_bytes || n_bytes > mapping->n_bytes - (first - begin))
+        return;
+    size_t n_before = first % page; /* neighbours on the same pages go too: they come back as well */
+    (void)madvise((char *)(uintptr_t)data - n_before, n_bytes + n_before, MADV_DONTNEED);
+}
+
 void kd_file_unmap(kd_mapping *mapping)
 {
     if (mapping && mapping->n_bytes)

@@ -22,6 +22,8 @@ typedef struct kd_mapping {
 
 kd_status kd_file_map(const char *path, kd_mapping *out, kd_failure *out_why);
 void kd_file_unmap(kd_mapping *mapping);
+/* Lets go of the memory that holds a part of it; the next who reads there gets it from the file again. Nothing where the part is outside. */
+void kd_mapping_release(const kd_mapping *mapping, const void *data, size_t n_bytes);
 
 typedef struct kd_file_write_args {
     const char *path;

@@ -1,4 +1,5 @@
 /* compile.c - from a graph to an executable: rewrite, schedule, plan memory, write kernels, compile and load them. */
+#include "graph/constant.h"
 #include "graph/kx.h"
 
 #include "base/map.h"
@@ -166,6 +167,7 @@ static kd_status make_primitive(kd_executable *exe, const kd_gnode *node, kd_ste
     unsigned n_threads = kd_onednn_set_threads(exe->onednn, exe->n_threads);
     kd_status status = kd_plan_make_primitive(exe->plan, exe->onednn, node, &step->primitive, operands, &step->n_operands);
     kd_onednn_set_threads(exe->onednn, n_threads);
+    kd_executable_release_weights(exe, node);
     return status;
 }
 
@@ -271,7 +273,7 @@ static void list_inputs_and_outputs(compilation *c)
     const kd_graph *g = c->exe->plan->graph;
     kd_executable *exe = c->exe;
     for (unsigned i = 0; i < g->inputs.n; i++)
-        if (!g->inputs.data[i]->data)
+        if (!kd_constant_is(g->inputs.data[i]))
             kd_vec_push(exe->arena, &exe->inputs, (kd_tensor_info){g->inputs.data[i]->name, g->inputs.data[i]->type});
     for (unsigned i = 0; i < g->outputs.n; i++) {
         const kd_gvalue *own = c->graph->outputs.data[i];
@@ -456,6 +458,7 @@ void kd_executable_destroy(kd_executable *executable)
     kd_onednn_close(executable->onednn);
     for (unsigned i = 0; i < executable->kernels.n; i++)
         kd_kernel_destroy(executable->kernels.data[i]);
+    kd_pages_free(&executable->copies);
     if (executable->constants)
         kd_memory_free(executable->device, executable->constants);
     if (executable->device)

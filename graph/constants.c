@@ -8,16 +8,6 @@ static size_t padded(const kd_buffer *b)
     return (kd_tensor_n_bytes(&b->type) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* Those that steps read, in the order of the buffers. */
-static void mark(kd_executable *exe)
-{
-    for (unsigned i = 0; i < exe->steps.n; i++)
-        for (unsigned k = 0; k < exe->steps.data[i].n_operands; k++) {
-            kd_buffer *b = exe->steps.data[i].operands[k].buffer;
-            b->data = b->place == KD_PLACE_CONSTANT ? b->value->data : NULL;
-        }
-}
-
 static kd_status upload(kd_executable *exe, kd_queue *queue)
 {
     size_t at = 0;
@@ -35,14 +25,13 @@ static kd_status upload(kd_executable *exe, kd_queue *queue)
     return kd_queue_finish(queue);
 }
 
-kd_status kd_executable_place_constants(kd_executable *exe, kd_failure *out_why)
+kd_status kd_executable_upload_constants(kd_executable *exe, kd_failure *out_why)
 {
     size_t n_bytes = 0;
     kd_queue *queue = NULL;
-    mark(exe);
     for (unsigned i = 0; i < exe->plan->buffers.n; i++)
         n_bytes += exe->plan->buffers.data[i]->data ? padded(exe->plan->buffers.data[i]) : 0;
-    if (!exe->plan->on_gpu || !n_bytes)
+    if (!n_bytes)
         return KD_OK;
     kd_status status = kd_memory_alloc(exe->device, n_bytes, &exe->constants);
     if (status == KD_OK)

@@ -2,6 +2,7 @@
 #ifndef KD_GRAPH_EXECUTABLE_H
 #define KD_GRAPH_EXECUTABLE_H
 
+#include "base/pages.h"
 #include "graph/plan.h"
 
 #include "runtime/runtime.h"
@@ -42,13 +43,21 @@ struct kd_executable {
     KD_VEC(kd_ready_kernel) code; /* of kernels */
     kd_graph *own_graph; /* that no caller knows of; NULL: none */
     kd_mapping file;     /* a .kx file */
+    kd_pages copies; /* of constants */
     bool no_fusion;
 };
 
+/* ---- weights.c ---- */
+
+/* Weights were packed: nobody needs them otherwise, as far as they are a file's. */
+void kd_executable_release_weights(const kd_executable *exe, const kd_gnode *node);
+/* Finds the elements of all constants that steps read as they are, and copies those that cannot be read where they lie. */
+kd_status kd_executable_place_constants(kd_executable *exe, kd_failure *out_why);
+
 /* ---- constants.c ---- */
 
-/* Brings the constants that steps read to the device, where kernels could not read them otherwise. */
-kd_status kd_executable_place_constants(kd_executable *exe, kd_failure *out_why);
+/* Brings the constants that steps read to the device, whose kernels could not read them otherwise. */
+kd_status kd_executable_upload_constants(kd_executable *exe, kd_failure *out_why);
 
 /* ---- explain.c ---- */
 

@@ -63,10 +63,11 @@ typedef struct kd_input_shapes {
  * know; the sentence names it and its node.  KD_ERR_NOT_FOUND, KD_ERR_IO, KD_ERR_MEMORY. */
 kd_status kd_graph_read(const char *path, const kd_input_shapes *shapes, kd_graph **out_graph, kd_failure *out_why);
 
-/* Elements in the caller's memory: "data": {"memory": "conv1.weight"}. They stay where they are, as they are, while the graph exists. */
+/* Elements in the caller's memory: "data": {"memory": "conv1.weight"}. They stay where they are while the graph exists,
+ * and as they are, unless kd_executable_update_weights is told. */
 typedef struct kd_graph_memory {
     const char *name;
-    const void *data; /* in the strides of the input */
+    const void *data; /* in the strides of the input, at any address */
     size_t n_bytes;
 } kd_graph_memory;
 
@@ -110,6 +111,11 @@ typedef struct kd_graph_options {
 kd_status kd_graph_compile(const kd_graph *graph, const kd_graph_options *options, kd_executable **out_executable,
                            kd_failure *out_why);
 void kd_executable_destroy(kd_executable *executable);
+
+/* What the caller's memory has for these inputs of the graph has changed: packs it again, and what was computed from it. An input that the
+ * executable does not know, since nobody reads it, is none of its business. No session of it runs meanwhile.
+ * KD_ERR_UNSUPPORTED: the weights come from a .kx file, or are on a GPU.  KD_ERR_MEMORY, KD_ERR_DEVICE: some weights may be new and others not. */
+kd_status kd_executable_update_weights(kd_executable *executable, const char *const *names, unsigned n_names, kd_failure *out_why);
 
 /* ---- executables in files ---- */
 

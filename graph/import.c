@@ -159,8 +159,6 @@ static kd_status read_memory(import *in, yyjson_val *name, kd_gvalue *value)
         return bad(in, KD_ERR_DAMAGED, "its data is the memory '%s', which the caller has not given", yyjson_get_str(name));
     if (memory->n_bytes < n)
         return bad(in, KD_ERR_DAMAGED, "the memory '%s' has %zu bytes, but %zu are needed", memory->name, memory->n_bytes, n);
-    if ((uintptr_t)memory->data % kd_scalar_bytes(value->type.type))
-        return bad(in, KD_ERR_DAMAGED, "the memory '%s' is not aligned to its elements", memory->name);
     value->data = n ? memory->data : "";
     return KD_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "base/number.h"
 #include "base/scalar.h"
+#include "graph/constant.h"
 #include "graph/ops.h"
 
 #include <inttypes.h>
@@ -25,10 +26,22 @@ void kd_graph_destroy(kd_graph *graph)
     for (unsigned i = 0; i < graph->files.n; i++)
         kd_file_unmap(&graph->files.data[i]);
     kd_file_unmap(&graph->archive);
-    free(graph->copies);
     if (graph->arena)
         kd_arena_destroy(graph->arena);
     free(graph);
+}
+
+static bool holds(const kd_mapping *m, const void *data)
+{
+    return (uintptr_t)data - (uintptr_t)m->data < m->n_bytes;
+}
+
+const kd_mapping *kd_graph_file_of(const kd_graph *graph, const void *data)
+{
+    for (unsigned i = 0; i < graph->files.n; i++)
+        if (holds(&graph->files.data[i], data))
+            return &graph->files.data[i];
+    return holds(&graph->archive, data) ? &graph->archive : NULL;
 }
 
 kd_gvalue *kd_graph_add_value(kd_graph *graph, const char *name, const kd_tensor_type *type)
@@ -263,7 +276,7 @@ static void print_graph(void *user)
     kd_strbuf_printf(&out, "graph %s\n", graph->name);
     for (unsigned i = 0; i < graph->inputs.n; i++) {
         const kd_gvalue *value = graph->inputs.data[i];
-        kd_strbuf_printf(&out, "%s %%%s: %s\n", value->data ? "const" : "input", value->name,
+        kd_strbuf_printf(&out, "%s %%%s: %s\n", kd_constant_is(value) ? "const" : "input", value->name,
                          kd_tensor_type_text(job->scratch, &value->type));
     }
     for (unsigned i = 0; i < graph->nodes.n; i++) {

@@ -14,21 +14,14 @@
 
 typedef struct kd_gnode kd_gnode;
 
-/* Bytes of a constant. */
-typedef struct kd_gpart {
-    const void *data;
-    size_t n_bytes;
-} kd_gpart;
-
 typedef struct kd_gvalue {
     unsigned id; /* its place in the graph's values */
     const char *name; /* as in the file, without the '%'; unique */
     kd_tensor_type type;
     kd_gnode *def; /* NULL: an input */
     unsigned result; /* of def: which */
-    const void *data; /* of an input that the file has data for: mapped, or in the arena */
-    const kd_gpart *parts; /* of weights that are put together only while they are packed: data then says no more than that they are constant */
-    unsigned n_parts;
+    const void *data; /* of an input that the file has data for, where that is mapped: at any address */
+    const struct kd_recipe *recipe; /* of a constant that is computed from others; NULL: it is none (constant.h) */
     unsigned n_uses; /* by nodes and outputs; kd_graph_count_uses */
 } kd_gvalue;
 
@@ -88,7 +81,6 @@ struct kd_graph {
     kd_mapping archive; /* a .pt2 file, with weights */
     bool has_callers_memory; /* for weights */
     bool has_variable_shapes; /* the file's program has, of which this graph is one for known shapes */
-    void *copies; /* of weights that the archive has at odd addresses; for free() */
 };
 
 static inline kd_garg kd_garg_value(kd_gvalue *value)
@@ -126,6 +118,8 @@ kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, const kd_in
 kd_gvalue *kd_graph_add_value(kd_graph *graph, const char *name, const kd_tensor_type *type);
 bool kd_graph_is_output(const kd_graph *graph, const kd_gvalue *value);
 void kd_graph_count_uses(kd_graph *graph);
+/* The file of the graph's that is mapped at an address; NULL: none. */
+const kd_mapping *kd_graph_file_of(const kd_graph *graph, const void *data);
 /* "f32[2, 3]". */
 const char *kd_tensor_type_text(kd_arena *arena, const kd_tensor_type *type);
 const char *kd_shape_text(kd_arena *arena, unsigned n_dims, const int64_t *shape);

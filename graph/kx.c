@@ -1,4 +1,5 @@
 /* kx.c - .kx files: a header, the machine code and the rewritten graph or the name of the model, and data that is used where it is mapped. */
+#include "graph/constant.h"
 #include "graph/kx.h"
 
 #include "dsl/kdsl.h"
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FORMAT_VERSION = 2, DATA_ALIGNMENT = 4096, PIECE_ALIGNMENT = 64, FLAG_EMBEDDED = 1, FLAG_NO_FUSION = 2, LEAST_BYTES = 8 };
+enum { FORMAT_VERSION = 2, DATA_ALIGNMENT = 4096, PIECE_ALIGNMENT = 64, FLAG_EMBEDDED = 1, FLAG_NO_FUSION = 2, LEAST_BYTES = 8, HASHED_BYTES = 4 << 20 };
 
 static const size_t READ_LIMIT = (size_t)4 << 30;
 static const char MAGIC[8] = "kdslKX\r\n";
@@ -117,12 +118,12 @@ static const uint64_t *place_constants(saving *s)
     const kd_graph *g = exe->plan->graph;
     uint64_t *places = kd_arena_array(s->arena, uint64_t, g->values.n);
     for (unsigned i = 0; i < g->values.n; i++)
-        places[i] = g->values.data[i]->data ? KD_KX_PACKED : 0;
+        places[i] = kd_constant_is(g->values.data[i]) ? KD_KX_PACKED : 0;
     for (unsigned i = 0; i < exe->steps.n; i++)
         for (unsigned k = 0; k < exe->steps.data[i].n_operands; k++) {
-            const kd_gvalue *v = exe->steps.data[i].operands[k].buffer->value;
-            if (v->data && places[v->id] == KD_KX_PACKED)
-                places[v->id] = add_piece(s, v->data, kd_tensor_n_bytes(&v->type)) + 1;
+            const kd_buffer *b = exe->steps.data[i].operands[k].buffer;
+            if (b->place == KD_PLACE_CONSTANT && places[b->value->id] == KD_KX_PACKED)
+                places[b->value->id] = add_piece(s, b->host, kd_tensor_n_bytes(&b->type)) + 1;
         }
     return places;
 }
@@ -140,13 +141,24 @@ static void put_embedded(saving *s)
     put_packed(s);
 }
 
+/* Piece by piece, so that the whole of it is never in memory. */
+static void hash_mapping(kd_hash *hash, const kd_mapping *m)
+{
+    for (size_t at = 0; at < m->n_bytes; at += HASHED_BYTES) {
+        size_t n_bytes = m->n_bytes - at < HASHED_BYTES ? m->n_bytes - at : HASHED_BYTES;
+        const char *data = (const char *)m->data + at;
+        kd_hash_add(hash, data, n_bytes);
+        kd_mapping_release(m, data, n_bytes);
+    }
+}
+
 /* Of the model and all its weights. */
 static kd_hash hash_model(const kd_graph *graph)
 {
     kd_hash hash = graph->content;
-    kd_hash_add(&hash, graph->archive.data, graph->archive.n_bytes);
+    hash_mapping(&hash, &graph->archive);
     for (unsigned i = 0; i < graph->files.n; i++)
-        kd_hash_add(&hash, graph->files.data[i].data, graph->files.data[i].n_bytes);
+        hash_mapping(&hash, &graph->files.data[i]);
     return hash;
 }
 

@@ -1,4 +1,5 @@
 /* memory.c - which values need memory, and where in the arena each of them lies while it is needed. */
+#include "graph/constant.h"
 #include "graph/plan.h"
 
 #include <stdlib.h>
@@ -72,10 +73,10 @@ static void find_places(kd_plan *plan)
     for (unsigned i = 0; i < g->inputs.n; i++) {
         kd_buffer *b = kd_plan_info(plan, g->inputs.data[i])->buffer;
         if (b) {
-            b->place = g->inputs.data[i]->data ? KD_PLACE_CONSTANT : KD_PLACE_INPUT;
+            b->place = kd_constant_is(g->inputs.data[i]) ? KD_PLACE_CONSTANT : KD_PLACE_INPUT;
             b->number = n_inputs;
         }
-        n_inputs += !g->inputs.data[i]->data;
+        n_inputs += !kd_constant_is(g->inputs.data[i]);
     }
     for (unsigned i = 0; i < g->outputs.n; i++) {
         kd_buffer *b = need_buffer(plan, g->outputs.data[i], 0);

@@ -14,8 +14,10 @@ typedef struct kd_buffer {
     kd_tensor_type type;
     kd_place place;
     unsigned number; /* INPUT and OUTPUT: which */
-    size_t offset; /* ARENA */
-    const void *data; /* CONSTANT: where steps read it */
+    size_t offset; /* ARENA; of a copy, among the executable's */
+    const void *host; /* CONSTANT that a step reads: its elements */
+    const void *data; /* the same, where steps read them: on a GPU in its memory */
+    bool is_copy; /* in the executable's own memory */
     unsigned id;
     unsigned first_step, last_step; /* ARENA: when it is alive */
 } kd_buffer;
@@ -114,6 +116,10 @@ typedef struct kd_operand {
 
 enum { KD_MAX_OPERANDS = 4 + KD_ONEDNN_MAX_POSTS };
 
+/* The constant that a node's primitive has in oneDNN's own order; NULL: it has none. */
+const kd_gvalue *kd_plan_packed_weights(const kd_gnode *node);
+/* Packs it again: its elements have changed. */
+kd_status kd_plan_pack_again(const kd_plan *plan, const kd_gnode *node, kd_primitive *primitive, kd_failure *out_why);
 kd_status kd_plan_make_primitive(const kd_plan *plan, kd_onednn *onednn, const kd_gnode *node, kd_primitive **out,
                                  kd_operand out_operands[KD_MAX_OPERANDS], unsigned *out_n_operands);
 /* ---- schedule.c ---- */
@@ -212,8 +218,6 @@ kd_status kd_matmul_write(kd_plan *plan, const kd_gnode *node, unsigned number, 
 kd_status kd_convolution_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out);
 
 /* ---- fold.c ---- */
-
-kd_gvalue *kd_graph_add_constant(kd_graph *graph, const char *name, const kd_tensor_type *type, const void *data);
 
 /* Puts a batch norm (weight, bias, mean and variance) into the convolution before it. False, and nothing changed: they are no constants. */
 bool kd_fold_batch_norm(kd_graph *graph, kd_gnode *convolution, const kd_gvalue *const params[4], double eps);

@@ -1,27 +1,43 @@
 /* primitive.c - nodes that oneDNN computes: from their arguments to descriptions of memory. */
+#include "graph/constant.h"
 #include "graph/plan.h"
 
 #include "base/bug.h"
+#include "base/pages.h"
 #include "base/scalar.h"
 
-#include <stdlib.h>
+
+/* Of a constant, while it is packed. */
+typedef struct elements {
+    const char *data;
+    kd_pages own; /* where they are computed */
+    bool are_missing; /* memory ran out */
+} elements;
 
 typedef struct making {
     const kd_plan *plan;
     const kd_gnode *node;
     kd_operand *operands;
     unsigned n_operands;
+    elements weights; /* where they are constant */
 } making;
 
-/* Constant weights: where they are, and of some the parts that they are put together from. */
-typedef struct weights {
-    const void *data;
-    const kd_gvalue *in_parts;
-} weights;
+/* Finds the elements of a constant, or computes them. False: memory ran out. */
+static bool take_elements(const kd_gvalue *constant, elements *out)
+{
+    out->data = kd_constant_data(constant);
+    if (out->data)
+        return true;
+    out->are_missing = !kd_pages_alloc(kd_tensor_n_bytes(&constant->type), &out->own);
+    if (out->are_missing)
+        return false;
+    kd_constant_write(constant, out->own.data);
+    out->data = out->own.data;
+    return true;
+}
 
-/* An operand in memory, and where that is; none where the node has no such argument. constant: such weights are
- * not read when the primitive runs. */
-static kd_strided operand(making *m, unsigned arg, unsigned slot, weights *out_constant)
+/* An operand in memory, and where that is; none where the node has no such argument. out_data: constants are packed, and this is where they lie. */
+static kd_strided operand(making *m, unsigned arg, unsigned slot, const void **out_data)
 {
     const kd_gvalue *value = arg < m->node->n_args ? kd_gnode_tensor(m->node, arg) : NULL, *base;
     kd_strided strided = {0};
@@ -30,8 +46,8 @@ static kd_strided operand(making *m, unsigned arg, unsigned slot, weights *out_c
         return strided;
     KD_ASSERT(kd_access_strided(m->plan->arena, value, &base, &strided, &offset)); /* prepare.c saw to it */
     size_t n_bytes = (size_t)offset * kd_scalar_bytes(value->type.type);
-    if (base->data && out_constant)
-        *out_constant = (weights){(const char *)base->data + n_bytes, base->n_parts ? base : NULL};
+    if (out_data && kd_constant_is(base))
+        *out_data = take_elements(base, &m->weights) ? m->weights.data + n_bytes : NULL;
     else
         m->operands[m->n_operands++] = (kd_operand){slot, kd_plan_info(m->plan, base)->buffer, n_bytes};
     return strided;
@@ -59,26 +75,9 @@ static kd_post_list posts(making *m)
     return list;
 }
 
-static void *join_parts(const kd_gvalue *value)
+static kd_status out_of_memory(kd_failure *out_why)
 {
-    char *joined = malloc(kd_tensor_n_bytes(&value->type) + 1), *to = joined;
-    for (unsigned i = 0; i < value->n_parts && joined; i++) {
-        memcpy(to, value->parts[i].data, value->parts[i].n_bytes);
-        to += value->parts[i].n_bytes;
-    }
-    return joined;
-}
-
-static kd_status create_matmul(kd_onednn *onednn, kd_matmul_args *args, const weights *constant, kd_primitive **out,
-                               kd_failure *out_why)
-{
-    void *joined = constant->in_parts ? join_parts(constant->in_parts) : NULL;
-    if (constant->in_parts && !joined)
-        return kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
-    args->packed_weights = joined ? joined : constant->data;
-    kd_status status = kd_matmul_create(onednn, args, out, out_why);
-    free(joined);
-    return status;
+    return kd_fail(out_why, KD_ERR_MEMORY, "out of memory while packing weights");
 }
 
 static kd_status make_matmul(making *m, kd_onednn *onednn, kd_primitive **out, kd_failure *out_why)
@@ -87,8 +86,7 @@ static kd_status make_matmul(making *m, kd_onednn *onednn, kd_primitive **out, k
     kd_post_list list = posts(m);
     kd_matmul_args args = {.posts = &list, .dst = result(m)};
     args.src = operand(m, first, KD_ARG_SRC, NULL);
-    weights constant = {0};
-    args.weights = operand(m, first + 1, KD_ARG_WEIGHTS, &constant);
+    args.weights = operand(m, first + 1, KD_ARG_WEIGHTS, &args.packed_weights);
     if (first) {
         kd_strided bias = operand(m, 0, KD_ARG_BIAS, NULL);
         args.bias = (kd_strided){.type = bias.type,
@@ -96,7 +94,7 @@ static kd_status make_matmul(making *m, kd_onednn *onednn, kd_primitive **out, k
                                  .shape = {1, bias.shape[0]},
                                  .strides = {bias.shape[0] * bias.strides[0], bias.strides[0]}};
     }
-    return create_matmul(onednn, &args, &constant, out, out_why);
+    return m->weights.are_missing ? out_of_memory(out_why) : kd_matmul_create(onednn, &args, out, out_why);
 }
 
 /* Ceil mode and strides can leave less or more at the end than padding says. */
@@ -110,16 +108,14 @@ static kd_status make_convolution(making *m, kd_onednn *onednn, kd_primitive **o
     kd_post_list list = posts(m);
     kd_convolution_args args = {.posts = &list, .dst = result(m), .groups = kd_gnode_int(m->node, 8, 1)};
     args.src = operand(m, 0, KD_ARG_SRC, NULL);
-    weights constant = {0};
-    args.weights = operand(m, 1, KD_ARG_WEIGHTS, &constant);
-    args.packed_weights = constant.data;
+    args.weights = operand(m, 1, KD_ARG_WEIGHTS, &args.packed_weights);
     args.bias = operand(m, 2, KD_ARG_BIAS, NULL);
     unsigned n = args.src.n_dims - 2;
     (void)kd_gnode_spatial(m->node, 3, n, args.strides);
     (void)kd_gnode_spatial(m->node, 4, n, args.padding_low);
     (void)kd_gnode_spatial(m->node, 5, n, args.dilation);
     memcpy(args.padding_high, args.padding_low, sizeof args.padding_low);
-    return kd_convolution_create(onednn, &args, out, out_why);
+    return m->weights.are_missing ? out_of_memory(out_why) : kd_convolution_create(onednn, &args, out, out_why);
 }
 
 static kd_status make_max_pool(making *m, kd_onednn *onednn, kd_primitive **out, kd_failure *out_why)
@@ -151,6 +147,38 @@ static kd_status make_spatial_mean(making *m, kd_onednn *onednn, kd_primitive **
     return kd_pooling_create(onednn, &args, out, out_why);
 }
 
+/* Which argument oneDNN wants in an order of its own; n_args: none. */
+static unsigned weights_of(const kd_gnode *node)
+{
+    switch (node->op->code) {
+    case KD_GOP_max_pool2d:
+    case KD_GOP_spatial_mean: return node->n_args;
+    case KD_GOP_addmm: return 2;
+    default: return 1;
+    }
+}
+
+const kd_gvalue *kd_plan_packed_weights(const kd_gnode *node)
+{
+    unsigned arg = weights_of(node);
+    const kd_gvalue *weights = arg < node->n_args ? kd_gvalue_behind_views(kd_gnode_tensor(node, arg)) : NULL;
+    return weights && kd_constant_is(weights) ? weights : NULL;
+}
+
+kd_status kd_plan_pack_again(const kd_plan *plan, const kd_gnode *node, kd_primitive *primitive, kd_failure *out_why)
+{
+    const kd_gvalue *base;
+    kd_strided strided;
+    int64_t offset;
+    elements weights = {0};
+    KD_ASSERT(kd_access_strided(plan->arena, kd_gnode_tensor(node, weights_of(node)), &base, &strided, &offset));
+    if (!take_elements(base, &weights))
+        return out_of_memory(out_why);
+    kd_status status = kd_primitive_pack_again(primitive, weights.data + (size_t)offset * kd_scalar_bytes(base->type.type), out_why);
+    kd_pages_free(&weights.own);
+    return status;
+}
+
 kd_status kd_plan_make_primitive(const kd_plan *plan, kd_onednn *onednn, const kd_gnode *node, kd_primitive **out,
                                  kd_operand out_operands[KD_MAX_OPERANDS], unsigned *out_n_operands)
 {
@@ -167,6 +195,7 @@ kd_status kd_plan_make_primitive(const kd_plan *plan, kd_onednn *onednn, const k
     case KD_GOP_spatial_mean: status = make_spatial_mean(&m, onednn, out, &what); break;
     default: status = make_matmul(&m, onednn, out, &what); break;
     }
+    kd_pages_free(&m.weights.own);
     *out_n_operands = m.n_operands;
     return status ? kd_fail(plan->why, status, "%s = %s: %s", node->origin, node->op->name, what.text) : KD_OK;
 }

@@ -2,7 +2,7 @@
  *
  * What the program calls in place (relu_, add_) becomes an op with a result of its own: from there on its operand's name, and every other name
  * of the very same tensor, stands for that result. Where other views of the memory are read later the program is refused, since they would
- * have to change too. Weights stay where the archive has them; those at odd addresses are copied.
+ * have to change too. Weights stay where the archive has them.
  *
  * Source of the JSON: torch/_export/serde/schema.py, versions 8.x. */
 #include "graph/pt2.h"
@@ -13,7 +13,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-enum { SCHEMA_MAJOR = 8, MAX_PROGRAM_BYTES = 1 << 30, WEIGHT_ALIGNMENT = 64, MAX_USE_DEPTH = 4 };
+enum { SCHEMA_MAJOR = 8, MAX_PROGRAM_BYTES = 1 << 30, MAX_USE_DEPTH = 4 };
 
 static const size_t MEMORY_LIMIT = (size_t)4 << 30;
 
@@ -428,43 +428,11 @@ static kd_status translate_program(kd_pt2 *p)
     return status;
 }
 
-/* Weights whose address is no multiple of the largest element's size: torch 2.6 writes an archive into an archive without regard to it. */
-static bool is_crooked(const kd_graph_memory *m)
-{
-    return m->n_bytes && (uintptr_t)m->data % sizeof(uint64_t) != 0;
-}
-
-static size_t padded(size_t n_bytes)
-{
-    return (n_bytes + WEIGHT_ALIGNMENT - 1) / WEIGHT_ALIGNMENT * WEIGHT_ALIGNMENT;
-}
-
-static kd_status straighten_weights(kd_pt2 *p, void **out_copies)
-{
-    size_t n_bytes = 0;
-    for (unsigned i = 0; i < p->memory.n; i++)
-        n_bytes += is_crooked(&p->memory.data[i]) ? padded(p->memory.data[i].n_bytes) : 0;
-    char *copies = n_bytes ? aligned_alloc(WEIGHT_ALIGNMENT, n_bytes) : NULL, *at = copies;
-    if (n_bytes && !copies)
-        return kd_pt2_bad(p, KD_ERR_MEMORY, "no memory for %zu bytes of weights", n_bytes);
-    for (unsigned i = 0; i < p->memory.n; i++) {
-        kd_graph_memory *m = &p->memory.data[i];
-        if (!is_crooked(m))
-            continue;
-        memcpy(at, m->data, m->n_bytes);
-        m->data = at;
-        at += padded(m->n_bytes);
-    }
-    *out_copies = copies;
-    return KD_OK;
-}
-
 typedef struct job {
     kd_pt2 p;
     kd_budget budget;
     kd_mapping *mapping;
     kd_graph *graph;
-    void *copies;
     kd_status status;
 } job;
 
@@ -480,8 +448,6 @@ static void import_archive(void *user)
         j->status = parse_program(p);
     if (j->status == KD_OK)
         j->status = translate_program(p);
-    if (j->status == KD_OK)
-        j->status = straighten_weights(p, &j->copies);
     if (j->status)
         return;
     const char *text = kd_arena_printf(p->arena, "{\"kg\": 1,\n\"inputs\": [\n%s\n],\n\"nodes\": [\n%s\n],\n\"outputs\": [%s]}\n",
@@ -501,14 +467,12 @@ kd_status kd_graph_import_pt2(const char *name, kd_mapping *mapping, const kd_in
     if (j.p.arena)
         kd_arena_destroy(j.p.arena);
     if (j.status) {
-        free(j.copies);
         kd_graph_destroy(j.graph);
         return j.status;
     }
     j.graph->archive = *mapping;
     j.graph->has_callers_memory = false;
     j.graph->has_variable_shapes = j.p.symbols.n_entries != 0;
-    j.graph->copies = j.copies;
     *mapping = (kd_mapping){0};
     *out_graph = j.graph;
     return KD_OK;

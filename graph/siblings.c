@@ -7,10 +7,10 @@
  *
  * Needs:   weights as linear layers have them, the numbers of a column next to one another, so that they can be joined by appending them.
  * Leaves:  products with posts, because those would have to become kernels, and outputs, which callers want in memory of their own. */
+#include "graph/constant.h"
 #include "graph/plan.h"
 
 #include "base/map.h"
-#include "base/scalar.h"
 
 /* A product with constants, or several with the same matrix. */
 typedef struct family {
@@ -28,16 +28,13 @@ static unsigned first_factor(const kd_gnode *node)
     return node->op->code == KD_GOP_addmm;
 }
 
-/* Where a constant is that lies as one piece: a row of numbers, or a matrix column by column. NULL: it is none. */
-static const void *constant_data(kd_arena *arena, const kd_gvalue *value)
+/* A constant that lies as one piece: a row of numbers, or a matrix column by column. False: it is none. */
+static bool is_piece(kd_arena *arena, const kd_gvalue *value, kd_constant_part *out)
 {
-    const kd_gvalue *base;
     kd_strided t;
-    int64_t offset;
-    if (!kd_access_strided(arena, value, &base, &t, &offset) || !base->data || base->n_parts || t.strides[0] != 1 ||
-        (t.n_dims == 2 && t.strides[1] != t.shape[0]))
-        return NULL;
-    return (const char *)base->data + (size_t)offset * kd_scalar_bytes(t.type);
+    *out = (kd_constant_part){.n_elems = kd_tensor_n_elems(&value->type)};
+    return kd_access_strided(arena, value, &out->from, &t, &out->first) && kd_constant_is(out->from) && t.strides[0] == 1 &&
+           (t.n_dims == 1 || t.strides[1] == t.shape[0]);
 }
 
 static bool may_have_siblings(const merging *m, const kd_gnode *node)
@@ -46,7 +43,9 @@ static bool may_have_siblings(const merging *m, const kd_gnode *node)
         kd_graph_is_output(m->graph, node->results[0]) || !kd_tensor_n_elems(&node->results[0]->type))
         return false;
     unsigned first = first_factor(node);
-    return constant_data(m->arena, kd_gnode_tensor(node, first + 1)) && (!first || constant_data(m->arena, kd_gnode_tensor(node, 0)));
+    kd_constant_part unused;
+    return is_piece(m->arena, kd_gnode_tensor(node, first + 1), &unused) &&
+           (!first || is_piece(m->arena, kd_gnode_tensor(node, 0), &unused));
 }
 
 static void find_families(merging *m)
@@ -67,32 +66,13 @@ static void find_families(merging *m)
 static kd_gvalue *join(merging *m, const family *f, unsigned i, const char *name, int64_t n_columns)
 {
     kd_tensor_type type = kd_gnode_tensor(f->members.data[0], i)->type;
-    kd_gpart *parts = kd_arena_array(m->arena, kd_gpart, f->members.n);
+    kd_constant_part *parts = kd_arena_array(m->arena, kd_constant_part, f->members.n);
     type.shape[type.n_dims - 1] = n_columns;
     type.strides[0] = 1;
     type.strides[1] = type.shape[0];
-    for (unsigned k = 0; k < f->members.n; k++) {
-        const kd_gvalue *value = kd_gnode_tensor(f->members.data[k], i);
-        parts[k] = (kd_gpart){constant_data(m->arena, value), kd_tensor_n_bytes(&value->type)};
-    }
-    kd_gvalue *joined = kd_graph_add_constant(m->graph, name, &type, parts[0].data);
-    joined->parts = parts;
-    joined->n_parts = f->members.n;
-    return joined;
-}
-
-/* A bias is read when the product is computed. */
-static kd_gvalue *join_biases(merging *m, const family *f, const char *name, int64_t n_columns)
-{
-    kd_gvalue *joined = join(m, f, 0, name, n_columns);
-    char *data = kd_arena_alloc(m->arena, kd_tensor_n_bytes(&joined->type) + 1), *to = data;
-    for (unsigned i = 0; i < joined->n_parts; i++) {
-        memcpy(to, joined->parts[i].data, joined->parts[i].n_bytes);
-        to += joined->parts[i].n_bytes;
-    }
-    joined->data = data;
-    joined->n_parts = 0;
-    return joined;
+    for (unsigned k = 0; k < f->members.n; k++)
+        (void)is_piece(m->arena, kd_gnode_tensor(f->members.data[k], i), &parts[k]);
+    return kd_graph_add_constant(m->graph, name, &type, (kd_recipe){.kind = KD_RECIPE_JOIN, .parts = parts, .n_parts = f->members.n});
 }
 
 /* The product of all; the nodes that it stands for go. */
@@ -116,7 +96,7 @@ static kd_gnode *merge(merging *m, const family *f)
     const char *all_name = kd_strbuf_text(&name);
     args[first + 1] = kd_garg_value(join(m, f, first + 1, kd_arena_printf(m->arena, "%s.weights", all_name), type.shape[1]));
     if (first)
-        args[0] = kd_garg_value(join_biases(m, f, kd_arena_printf(m->arena, "%s.bias", all_name), type.shape[1]));
+        args[0] = kd_garg_value(join(m, f, 0, kd_arena_printf(m->arena, "%s.bias", all_name), type.shape[1]));
     *all = *model;
     all->args = args;
     all->origin = kd_strbuf_text(&origin);

@@ -51,8 +51,10 @@ kd_status kd_onednn_open(kd_onednn **out_onednn, kd_failure *out_why)
 
 void kd_onednn_close(kd_onednn *onednn)
 {
-    if (onednn)
-        onednn->dnnl.dnnl_engine_destroy(onednn->engine);
+    if (!onednn)
+        return;
+    onednn->dnnl.dnnl_engine_destroy(onednn->engine);
+    kd_onednn_free_slabs(onednn);
     free(onednn);
 }
 
@@ -199,8 +201,6 @@ void kd_primitive_destroy(kd_primitive *primitive)
         dnnl->dnnl_primitive_destroy(primitive->reorder);
     if (primitive->desc)
         dnnl->dnnl_primitive_desc_destroy(primitive->desc);
-    if (!primitive->is_offered)
-        free(primitive->packed);
     free(primitive);
 }
 
@@ -278,20 +278,21 @@ static dnnl_status_t pack(kd_primitive *p, const kd_strided *weights, const void
 {
     const kd_dnnl_calls *dnnl = &p->onednn->dnnl;
     const_dnnl_memory_desc_t wanted = dnnl->dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 0);
-    dnnl_memory_desc_t given = NULL;
     p->n_packed_bytes = dnnl->dnnl_memory_desc_get_size(wanted);
     p->packed_key = order_key(p->onednn, weights, wanted);
     if (p->onednn->offered)
         return take_offered(p);
-    dnnl_status_t status = describe(p->onednn, weights, false, &given);
-    p->packed = aligned_alloc(64, (p->n_packed_bytes + 64) / 64 * 64);
-    if (!p->packed)
-        status = dnnl_out_of_memory;
-    if (status == dnnl_success)
-        status = reorder(p->onednn, given, data, wanted, p->packed);
-    if (given)
-        dnnl->dnnl_memory_desc_destroy(given);
-    return status;
+    p->packed = kd_onednn_take_slab(p->onednn, p->n_packed_bytes);
+    return p->packed ? reorder(p->onednn, p->args[KD_ARG_WEIGHTS], data, wanted, p->packed) : dnnl_out_of_memory;
+}
+
+kd_status kd_primitive_pack_again(kd_primitive *primitive, const void *weights, kd_failure *out_why)
+{
+    const kd_onednn *o = primitive->onednn;
+    if (!primitive->packed || primitive->is_offered)
+        return kd_fail(out_why, KD_ERR_UNSUPPORTED, "%s has no weights of its own", primitive->name);
+    const_dnnl_memory_desc_t wanted = o->dnnl.dnnl_primitive_desc_query_md(primitive->desc, dnnl_query_weights_md, 0);
+    return failed(reorder(o, primitive->args[KD_ARG_WEIGHTS], weights, wanted, primitive->packed), "order for these weights", out_why);
 }
 
 /* Weights that are bound come in an order that oneDNN may be slow with. */

@@ -118,6 +118,9 @@ typedef struct kd_pooling_args {
 kd_status kd_pooling_create(kd_onednn *onednn, const kd_pooling_args *args, kd_primitive **out_primitive, kd_failure *out_why);
 
 void kd_primitive_destroy(kd_primitive *primitive);
+/* Packs other elements, which lie as those did that it was made with, in place of its packed weights. No call of it runs meanwhile.
+ * KD_ERR_UNSUPPORTED: it has none, or they are somebody else's memory. KD_ERR_DEVICE. */
+kd_status kd_primitive_pack_again(kd_primitive *primitive, const void *weights, kd_failure *out_why);
 /* Its packed weights; false: it has none. */
 bool kd_primitive_get_packed(const kd_primitive *primitive, kd_packed_weights *out);
 /* oneDNN's name of the implementation: "brgconv:avx512_core". */

@@ -2,6 +2,7 @@
 #ifndef KD_RUNTIME_ONEDNN_ONEDNN_IMPL_H
 #define KD_RUNTIME_ONEDNN_ONEDNN_IMPL_H
 
+#include "base/pages.h"
 #include "runtime/onednn/dnnl_calls.h"
 #include "runtime/onednn/onednn.h"
 
@@ -11,6 +12,14 @@ struct kd_onednn {
     const kd_packed_weights *offered; /* NULL: weights are packed */
     unsigned n_offered, n_taken;
     char version[32];
+    kd_pages slab; /* for packed weights, the newest */
+    size_t n_slab_bytes; /* of it that are taken */
 };
+
+/* ---- slab.c ---- */
+
+/* Memory that is there until onednn is closed, aligned to 64. NULL: memory ran out. */
+void *kd_onednn_take_slab(kd_onednn *onednn, size_t n_bytes);
+void kd_onednn_free_slabs(kd_onednn *onednn);
 
 #endif

@@ -153,6 +153,54 @@ static void test_weights_in_memory(void **state)
     kd_graph_destroy(graph);
 }
 
+/* Weights that change: what reads them where they are, what oneDNN has packed, and what was computed from them and others. */
+static void test_weights_that_change(void **state)
+{
+    static const char TEXT[] =
+        "{\"kg\": 1, \"inputs\": [{\"n\": \"%x\", \"t\": \"f32\", \"s\": [1, 2, 1, 2]},"
+        "{\"n\": \"%w\", \"t\": \"f32\", \"s\": [2, 2, 1, 1], \"data\": {\"memory\": \"w\"}},"
+        "{\"n\": \"%gamma\", \"t\": \"f32\", \"s\": [2], \"data\": {\"memory\": \"gamma\"}},"
+        "{\"n\": \"%zero\", \"t\": \"f32\", \"s\": [2], \"data\": {\"memory\": \"zero\"}},"
+        "{\"n\": \"%one\", \"t\": \"f32\", \"s\": [2], \"data\": {\"memory\": \"one\"}}],"
+        "\"nodes\": [{\"o\": \"%c\", \"op\": \"aten.convolution.default\","
+        " \"in\": [\"%x\", \"%w\", null, [1, 1], [0, 0], [1, 1], false, [0, 0], 1]},"
+        "{\"o\": [\"%b\", \"%b1\", \"%b2\"], \"op\": \"aten._native_batch_norm_legit_no_training.default\","
+        " \"in\": [\"%c\", \"%gamma\", \"%zero\", \"%zero\", \"%one\", 0.1, 0]},"
+        "{\"o\": \"%f\", \"op\": \"aten.view.default\", \"in\": [\"%b\", [2, 2]]},"
+        "{\"o\": \"%y\", \"op\": \"aten.add.Tensor\", \"in\": [\"%f\", \"%zero\"]}], \"outputs\": [\"%y\"]}";
+    static const float x[] = {1, 2, 3, 4};
+    float w[] = {1, 0, 0, 1}, gamma[] = {1, 1}, zero[] = {0, 0}, one[] = {1, 1}, y[4];
+    kd_graph_memory memory[] = {
+        {"w", w, sizeof w}, {"gamma", gamma, sizeof gamma}, {"zero", zero, sizeof zero}, {"one", one, sizeof one}};
+    kd_graph_weights weights = {.memory = memory, .n_memory = 4};
+    kd_failure why = {{0}};
+    kd_graph *graph;
+    kd_executable *exe;
+    kd_session *session;
+    assert_int_equal(kd_graph_parse(TEXT, sizeof TEXT - 1, "test", &weights, &graph, &why), KD_OK);
+    assert_int_equal(kd_graph_compile(graph, NULL, &exe, &why), KD_OK);
+    assert_int_equal(kd_session_create(exe, &session, &why), KD_OK);
+#define EXPECT(a, b, c, d)                                                                                        \
+    assert_int_equal(kd_session_run(session, (const void *[]){x}, (void *[]){y}, &why), KD_OK);                 \
+    assert_memory_equal(y, ((float[]){a, b, c, d}), sizeof y)
+    EXPECT(1, 2, 3, 4);
+    w[0] = 2;
+    w[1] = 1; /* row 0: 2 * x0 + x1 */
+    assert_int_equal(kd_executable_update_weights(exe, (const char *[]){"w"}, 1, &why), KD_OK);
+    EXPECT(5, 8, 3, 4);
+    gamma[1] = 10;
+    assert_int_equal(kd_executable_update_weights(exe, (const char *[]){"gamma", "nobody knows this"}, 2, &why), KD_OK);
+    EXPECT(5, 8, 30, 40);
+    zero[1] = 1; /* beta, the mean, and what is added to columns: (x - 1) * 10 + 1, + 1 */
+    assert_int_equal(kd_executable_update_weights(exe, (const char *[]){"zero"}, 1, &why), KD_OK);
+    EXPECT(5, 9, 21, 32);
+#undef EXPECT
+    assert_int_equal(kd_executable_update_weights(exe, NULL, 1, &why), KD_ERR_ARGUMENT);
+    kd_session_destroy(session);
+    kd_executable_destroy(exe);
+    kd_graph_destroy(graph);
+}
+
 static void note(void *user, const char *node, kd_status status, const char *why)
 {
     char *said = user;
@@ -229,7 +277,7 @@ static void test_embedded_later(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_queries), cmocka_unit_test(test_several_threads),
-                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_weights_in_memory),
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_weights_in_memory), cmocka_unit_test(test_weights_that_change),
                                        cmocka_unit_test(test_check), cmocka_unit_test(test_embedded_later)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
