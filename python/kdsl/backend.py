@@ -4,8 +4,10 @@ TorchDynamo hands over a graph of a model's Python; AOTAutograd makes a function
 knows of that is compiled (part.py), and PyTorch runs the rest (partition.py, program.py).
 """
 import contextlib
+import dataclasses
 import gc
 import itertools
+import threading
 import warnings
 
 import torch
@@ -21,12 +23,13 @@ from kdsl.program import write_program
 from kdsl.trace import trace
 
 MAX_ROUNDS = 4                              # of splitting again because a part did not compile
+PACKED_SHAPES, PACKED_BYTES = 4, 256 << 20  # for so many shapes, or in so many bytes, weights are packed
 graph_numbers = itertools.count()
 
 
-def kdsl(gm, example_inputs, *, options=None, report=None):
-    """Compiles what TorchDynamo found. report: a list that gets a Compiled for each graph, for kdsl.explain."""
-    options = read_options(options)
+def kdsl(gm, example_inputs, *, options=None, mode=None, report=None):
+    """Compiles what TorchDynamo found. mode: torch.compile's. report: a list that gets a Compiled for each graph, for kdsl.explain."""
+    options = read_options(options, mode)
     counters.graphs += 1
     if torch.is_grad_enabled() and any(isinstance(x, torch.Tensor) and x.requires_grad for x in example_inputs):
         return without_kdsl(gm, options, "gradients are needed, which kdsl does not compute yet; call the model under torch.no_grad()")
@@ -60,6 +63,7 @@ class Specializer:
     def __init__(self, gm, places, options, report):
         self.gm, self.places, self.options, self.report = gm, places, options, report
         self.known, self.bound, self.eager = {}, options.max_specializations, None
+        self.lock = threading.Lock()
         placeholders = gm.graph.find_nodes(op="placeholder")
         # Numbers with a fraction come as tensors of one element.
         self.numbers = [i for i, node in enumerate(placeholders) if node.users and all(is_item(user) for user in node.users)]
@@ -72,6 +76,10 @@ class Specializer:
         return run(*args)
 
     def make(self, key, args):
+        with self.lock:                     # several threads may come with one shape
+            return self.known.get(key) or self.make_new(key, args)
+
+    def make_new(self, key, args):
         if len(self.known) >= self.bound:
             if self.eager is None:
                 self.eager = without_kdsl(self.gm, self.options, f"it was compiled for {self.bound} combinations of shapes already "
@@ -79,8 +87,15 @@ class Specializer:
             return self.eager
         counters.specializations += 1
         with torch.no_grad():
-            run = self.known[key] = specialize(self.with_numbers(args), args, self.places, self.options, self.report)
+            run = self.known[key] = specialize(self.with_numbers(args), args, self.places, self.choose_options(args), self.report)
         return run
+
+    def choose_options(self, args):
+        """Each shape has packed weights of its own. Where that is too much, the next ones read them where they are."""
+        n_bytes = sum(args[i].numel() * args[i].element_size() for i in self.places)
+        if len(self.known) < PACKED_SHAPES or (len(self.known) + 1) * n_bytes <= PACKED_BYTES:
+            return self.options
+        return dataclasses.replace(self.options, weights="inputs")
 
     def with_numbers(self, args):
         """The graph with numbers written out."""

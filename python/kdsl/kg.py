@@ -50,8 +50,25 @@ def is_dense(value):
     return True
 
 
+def has_own_places(value):
+    """Whether each element of a tensor has a place of its own."""
+    end = 1
+    for stride, extent in sorted((s, n) for n, s in zip(value.shape, value.stride()) if n != 1):
+        if stride < end:
+            return False
+        end = (extent - 1) * stride + end
+    return True
+
+
+def is_conversion(node):
+    """TorchDynamo's own op for aten._to_copy, for numbers that it makes tensors."""
+    return node.target is torch.ops.prims.convert_element_type.default
+
+
 def op_name(node):
     """"aten.add.Tensor"; None for what is no op."""
+    if is_conversion(node):
+        return "aten._to_copy.default"
     if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
         return str(node.target)
     return None
@@ -99,12 +116,13 @@ def argument(value):
 def node_json(node):
     """A node as the format has it. Nothing is said of results that nobody reads: what PyTorch claims of some of them is not so."""
     value = node.meta.get("val")
+    args, kwargs = (node.args[:1], {"dtype": node.args[1]}) if is_conversion(node) else (node.args, node.kwargs)
     several = isinstance(value, (list, tuple))
     if several:
         read = {user.args[1] for user in node.users if is_getitem(user)}
         value = [v if i in read else None for i, v in enumerate(value)]
     item = {"o": [f"%{node.name}.{i}" for i in range(len(value))] if several else f"%{node.name}", "op": op_name(node) or str(node.target),
-            "in": [argument(a) for a in node.args], "kw": {k: argument(a) for k, a in node.kwargs.items()},
+            "in": [argument(a) for a in args], "kw": {k: argument(a) for k, a in kwargs.items()},
             "out": [None if v is None else describe_or_say(v) for v in (value if several else [value])]}
     if not item["kw"]:
         del item["kw"]

@@ -74,9 +74,11 @@ def suggest(name):
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(FIELDS)}"
 
 
-def read_options(given=None):
+def read_options(given=None, mode=None):
     """Options from the dict that torch.compile was given, over the environment, over the defaults."""
     values = {}
+    if mode not in (None, "default"):
+        warnings.warn(f"kdsl: the mode {mode!r} has no effect here", stacklevel=2)
     for name, variables in ENVIRONMENT.items():
         for variable in variables:
             if os.environ.get(variable):

@@ -25,9 +25,10 @@ def span_bytes(tensor):
     return (1 + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride()))) * tensor.element_size()
 
 
-def has_version(tensor):
-    """Whether a change in place would show: tensors that were made in inference mode do not count theirs."""
-    return not tensor.is_inference()
+def can_be_constant(tensor, value):
+    """Whether a weight lies as the graph has it, and whether a change in place would show: tensors that were made in inference mode do not
+    count theirs."""
+    return not tensor.is_inference() and (tensor.dtype, tensor.shape, tensor.stride()) == (value.dtype, value.shape, value.stride())
 
 
 def relayout(tensor, dtype, shape, stride):
@@ -37,7 +38,7 @@ def relayout(tensor, dtype, shape, stride):
     if all(n == 1 or have == want for n, have, want in zip(shape, tensor.stride(), stride)) or tensor.numel() == 0:
         return tensor
     copy = torch.empty_strided(shape, stride, dtype=dtype)
-    if not kg.is_dense(copy):
+    if not kg.has_own_places(copy):
         raise Error(f"a value has the strides {list(tensor.stride())}, but the graph was compiled for {list(stride)}")
     return copy.copy_(tensor)
 
@@ -89,7 +90,7 @@ class Part:
         counters.recompiles += changed
         if self.changes > self.options.max_recompiles:
             self.as_inputs = True
-        weights = [] if self.as_inputs else [node for node in self.weights if has_version(args[self.places[node]])]
+        weights = [] if self.as_inputs else [node for node in self.weights if can_be_constant(args[self.places[node]], node.meta["val"])]
         tensors = {node: args[self.places[node]] for node in weights} | self.constants
         memory = [(node.name, tensor.data_ptr(), span_bytes(tensor)) for node, tensor in tensors.items()]
         inputs = [(self.places[node], v.dtype, tuple(v.shape), tuple(v.stride())) for node in self.reads if node not in tensors

@@ -66,7 +66,7 @@ def last_reads(steps, results):
     for i, (defined, read) in enumerate(steps):
         for node in [*defined, *read]:
             last[node] = i
-    keep = {node for node in results if node is not None}
+    keep = {node for node in results if isinstance(node, torch.fx.Node)}
     ends = [[] for _ in steps]
     for node, i in last.items():
         if node not in keep:
@@ -100,7 +100,7 @@ def write_program(gm, placeholders, steps, results):
         else:
             writer.node(step)
         writer.release([node for node in ends if node not in constants])
-    writer.lines.append(f"return [{', '.join('None' if node is None else writer.name(node) for node in results)}]")
+    writer.lines.append(f"return [{', '.join(writer.argument(result) for result in results)}]")
     source = f"def run({arguments}):\n    " + "\n    ".join(writer.lines) + "\n"
     exec(compile(source, "<kdsl program>", "exec"), writer.scope)
     run = writer.scope["run"]

@@ -183,10 +183,18 @@ def run_graph(gm, recorder, fakes):
 
 
 def make_fakes(examples):
-    """Tensors like the arguments, without data, and the mode that they belong to."""
+    """Tensors like the arguments, without data, and the mode that they belong to; AOTAutograd would get the same from it."""
     context = torch._guards.TracingContext.try_get()
-    mode = context.fake_mode if context else FakeTensorMode()
-    return mode, [mode.from_tensor(x, static_shapes=True) if isinstance(x, torch.Tensor) else x for x in examples]
+    if context is None:
+        mode = FakeTensorMode()
+        return mode, [mode.from_tensor(x, static_shapes=True) if isinstance(x, torch.Tensor) else x for x in examples]
+    fakes = []
+    for x in examples:
+        if isinstance(x, torch.Tensor):
+            known = context.tensor_to_context.get(x)
+            x = context.fake_mode.from_tensor(x, static_shapes=False, symbolic_context=known, source=known and known.tensor_source, trace=known is None)
+        fakes.append(x)
+    return context.fake_mode, fakes
 
 
 def add_output(recorder, results):
