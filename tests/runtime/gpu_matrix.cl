@@ -36,6 +36,18 @@ READ(transform_16b, intel_sub_group_2d_block_read_transform_16b_32r16x1c, uint, 
 READ(transform_8b, intel_sub_group_2d_block_read_transform_8b_32r16x2c, uint, 16)
 READ(transpose_32b, intel_sub_group_2d_block_read_transpose_32b_16r8x1c, uint, 8)
 
+#define READ_ANY(name, function, bytes, width, rows, count, T, n)                                                                        \
+    void OV function(int, int, int, int, global void *, int, int, int, int2, private void *);                                            \
+    KERNEL(16) name(global char *m, global T *out, int surface_width, int height, int pitch, int x, int y)                               \
+    {                                                                                                                                   \
+        T v[n];                                                                                                                         \
+        function(bytes, width, rows, count, m, surface_width, height, pitch, (int2)(x, y), v);                                           \
+        for (int i = 0; i < n; i++)                                                                                                     \
+            out[get_global_id(0) * n + i] = v[i];                                                                                       \
+    }
+READ_ANY(transpose_any, __spirv_Subgroup2DBlockLoadTransposeINTEL, 4, 8, 8, 1, uint, 4)
+READ_ANY(transform_any, __spirv_Subgroup2DBlockLoadTransformINTEL, 2, 16, 16, 4, uint, 32)
+
 void OV intel_sub_group_2d_block_write_32b_8r16x1c(global void *, int, int, int, int2, private uint *);
 void OV intel_sub_group_2d_block_prefetch_16b_8r16x2c(global void *, int, int, int, int2);
 KERNEL(16) write_32b(global char *m, global uint *in, int width, int height, int pitch, int x, int y)

@@ -214,6 +214,14 @@ static void at_transpose_32b(unsigned lane, unsigned i, unsigned p, int *x, int 
 {
     *x = (int)i, *y = (int)lane;
 }
+static void at_transpose_8_rows(unsigned lane, unsigned i, unsigned p, int *x, int *y)
+{
+    *x = (int)(2 * i + lane / 8), *y = (int)(lane % 8);
+}
+static void at_transform_of_4(unsigned lane, unsigned i, unsigned p, int *x, int *y)
+{
+    *x = (int)(i / 8 * 16 + lane), *y = (int)(i % 8 * 2 + p);
+}
 
 static uint32_t element_of(const block_case *c, int width, int height, int x, int y)
 {
@@ -226,7 +234,7 @@ static uint32_t element_of(const block_case *c, int width, int height, int x, in
 
 static void reads_block(const block_case *c, int width, int height, int x, int y)
 {
-    static unsigned char out[64 * 16 * 4];
+    static unsigned char out[64 * 32 * 4];
     void *buffers[] = {surface, out};
     run(c->kernel, 16, 2, buffers, (size_t[]){sizeof surface, 64 * c->n * c->word_bytes}, (int[]){width, height, PITCH, x, y}, 5);
     for (unsigned item = 0; item < 64; item++)
@@ -249,6 +257,7 @@ static void reads_blocks(void **state)
         {"read_16b", 2, 16, 2, at_16b_8r16x2c},      {"read_8b", 1, 16, 2, at_8b_8r32x2c},
         {"read_32b", 4, 4, 4, at_32b_8r8x1c},        {"transform_16b", 2, 16, 4, at_transform_16b},
         {"transform_8b", 1, 16, 4, at_transform_8b}, {"transpose_32b", 4, 8, 4, at_transpose_32b},
+        {"transpose_any", 4, 4, 4, at_transpose_8_rows}, {"transform_any", 2, 32, 4, at_transform_of_4},
     };
     const int places[][2] = {{0, 0}, {4, 3}, {-2, -5}, {40, 30}, {1000, 0}};
     for (size_t i = 0; i < sizeof surface; i++)

@@ -119,6 +119,15 @@ CALL = """void OV {name}(global void *base, int width, int height, int pitch, in
 }}
 """
 
+# Of SPV_INTEL_2d_block_io, which has one function for all shapes.
+ANY_SHAPE = """void OV __spirv_Subgroup2DBlockLoad{what}INTEL(int bytes, int width, int rows, int count, global void *base, int surface_width,
+                                                 int height, int pitch, int2 at, private void *words)
+{{
+    read_blocks((surface){{(global char *)base, surface_width, height, pitch}}, at, (shape){{{mode}, bytes, rows, width, count, {parts}}},
+                (int)get_sub_group_local_id(), words);
+}}
+"""
+
 PREFETCH = "void OV {name}(global void *base, int width, int height, int pitch, int2 at) {{}}\n"
 
 
@@ -145,6 +154,10 @@ def main(kind, output):
     if kind == "prefetch":
         shapes += [(16, rows, 16, 4) for rows in ROWS]
     template = PREFETCH if kind == "prefetch" else CALL
+    if kind == "read_transform":
+        text += ANY_SHAPE.format(what="Transform", mode=1, parts="4 / bytes")
+    elif kind == "read_transpose":
+        text += ANY_SHAPE.format(what="Transpose", mode=2, parts="1")
     for shape in shapes:
         text += template.format(**variant(kind, *shape))
     with open(output, "w", encoding="ascii") as file:
