@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
 """Compiles kernels with Intel's offline compiler and shows what became of them: `./dev isa`.
 
-usage: isa.py [--json FILE] [--devices bmg,pvc,dg2] [--filter TEXT] [--list FILE] [--bookworm] [--update] [--peer] [--times] [-j N]
+usage: isa.py [--json FILE] [--devices bmg,pvc,dg2] [--filter TEXT] [--bookworm] [--update] [--peer] [--times] [-j N]
+       isa.py --list FILE [--sources DIR] [--sample N] [--spirv-only] [--seconds S] [--json FILE] [--devices ...] [--filter TEXT] [-j N]
 
 No GPU is needed: ocloc makes the machine code of a named device. A row is ok where everything compiled, nothing is called (a builtin that
 Intel's compiler does not know becomes a call of nothing, without a word) and no message is used that the device lacks.
 
---list FILE  kernels from FILE in place of the examples: a JSON object a line with name, file, kernel, signature, options
+--json FILE  the rows as JSON: {"rows": [{"kernel", "device", "instructions", ... , "ok", "why", "compiler"}]}
 --bookworm   Debian 12's compiler for the devices it knows (pvc, dg2, tgl); it does not know the names of 2D block messages
 --update     writes reference.json, with which the rows are compared elsewhere (of the same version of ocloc only)
 --peer       also what PyPI's triton-xpu makes of the kernels that are marked so, for pvc, through the same ocloc: a second table, with both
 --times      nothing of that, but the CPU time that kdsl takes to compile each kernel: for this machine, and to SPIR-V for the first device
 
+--list FILE  kernels of FILE in place of the examples; of the rows only the bad ones are shown, and what became of all in sum. Those that the CPU
+             target refuses too count neither way. --sources: the folder of the repositories that FILE speaks of (its own folder);
+             --sample N: N of them, spread over the repositories; --spirv-only: valid SPIR-V is enough, no ocloc; --seconds S: the limit for
+             kdsl, and for ocloc, for one kernel (300). The format of FILE:
+%s
 `./dev isa` says where ocloc is: KDSL_OCLOC_SID and KDSL_OCLOC_BOOKWORM are the roots of Debian packages, or a reason why there is none.
 """
 import argparse
@@ -25,8 +31,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 import peer
+import records
+
+__doc__ %= records.__doc__.split("\n\n", 1)[1]        # the format of lists
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXAMPLES = os.path.join(HERE, "..", "..", "examples")
@@ -54,12 +64,12 @@ class Ocloc:
         name = DEVICES[device][0]
         return OLD_NAMES.get(name, name) if self.is_old else name
 
-    def compile(self, spirv, device, flags, folder):
+    def compile(self, spirv, device, flags, folder, seconds=300):
         """Returns the text of the listing, or raises with ocloc's words."""
         options = "%s -igc_opts 'ShaderDumpEnable=1,DumpToCustomDir=%s'" % (flags, folder)
         done = subprocess.run([*self.command, "compile", "-file", spirv, "-spirv_input", "-device", self.name(device), "-output",
                                os.path.join(folder, "out"), "-out_dir", folder, "-options", options], capture_output=True, text=True,
-                              errors="replace", timeout=300, cwd=folder)
+                              errors="replace", timeout=seconds, cwd=folder)
         listings = [f for f in os.listdir(folder) if f.endswith(".asm")]
         if done.returncode != 0 or not listings:
             raise RuntimeError("ocloc ended with status %d: %s" % (done.returncode, " ".join((done.stdout + done.stderr).split())[-300:]))
@@ -111,6 +121,7 @@ class Row:
     ok: bool
     why: str = ""
     compiler: str = ""
+    outcome: str = "ok"     # of records.OUTCOMES
     figures: dict = dataclasses.field(default_factory=dict)
 
     def as_json(self):
@@ -128,31 +139,63 @@ def compile_command(kernel, target, output):
     return ["kdsl", "compile", name, "--no-cache", "-s", kernel["signature"], "--target", target, "-o", output, *kernel["options"]]
 
 
-def make_row(kernel, device, ocloc):
-    row = Row(kernel["name"], device, False, compiler=ocloc.version)
+def cpu_takes(kernel, seconds):
+    try:
+        return subprocess.run(compile_command(kernel, "cpu", os.devnull) + ["--emit", "obj"], capture_output=True, timeout=seconds).returncode == 0
+    except subprocess.TimeoutExpired:
+        return True
+
+
+def fail(row, outcome, why):
+    row.outcome, row.why = outcome, why
+    return row
+
+
+def refusal(kernel, done, seconds):
+    """Outcome and reason where kdsl made no SPIR-V."""
+    said = " ".join(done.stderr.split())[:300]
+    if done.returncode < 0 or done.returncode >= 128 or "the SPIR-V translator" in said:
+        outcome = "crashed"
+    elif "SPIR-V's validator" in said:
+        outcome = "invalid"
+    else:
+        outcome = "refused" if cpu_takes(kernel, seconds) else "refused by both"
+    return outcome, "kdsl ended with status %d: %s" % (done.returncode, said)
+
+
+def make_row(kernel, device, ocloc, seconds=300):
+    """ocloc None: only SPIR-V."""
+    row = Row(kernel["name"], device, False, compiler=ocloc.version if ocloc else "")
     with tempfile.TemporaryDirectory(prefix="kdsl-isa-") as folder:
         spirv = os.path.join(folder, "kernel.spv")
         try:
-            done = subprocess.run(compile_command(kernel, "spirv:" + device, spirv), capture_output=True, text=True, timeout=300,
-                                  env=dict(os.environ, KDSL_SPIRV_VAL="1"))
-            if done.returncode != 0:
-                row.why = "kdsl ended with status %d: %s" % (done.returncode, " ".join(done.stderr.split())[:300])
-                return row
-            with open(os.path.join(folder, "kernel.h"), encoding="utf-8") as file:
-                header = file.read()
-            dump = os.path.join(folder, "dump")
-            os.mkdir(dump)
-            row.figures = measure(*ocloc.compile(spirv, device, defined(header, "_BUILD_FLAGS"), dump))
-        except (RuntimeError, subprocess.TimeoutExpired, OSError) as error:
-            row.why = str(error)[:400]
+            done = subprocess.run(compile_command(kernel, "spirv:" + device, spirv), capture_output=True, text=True, errors="replace",
+                                  timeout=seconds, env=dict(os.environ, KDSL_SPIRV_VAL="1"))
+        except subprocess.TimeoutExpired:
+            return fail(row, "late", "kdsl takes more than %g s" % seconds)
+        if done.returncode != 0:
+            return fail(row, *refusal(kernel, done, seconds))
+        row.ok = True
+        if not ocloc:
             return row
+        with open(os.path.join(folder, "kernel.h"), encoding="utf-8") as file:
+            header = file.read()
+        dump = os.path.join(folder, "dump")
+        os.mkdir(dump)
+        row.ok = False
+        try:
+            row.figures = measure(*ocloc.compile(spirv, device, defined(header, "_BUILD_FLAGS"), dump, seconds))
+        except subprocess.TimeoutExpired:
+            return fail(row, "late", "ocloc takes more than %g s" % seconds)
+        except (RuntimeError, OSError) as error:
+            return fail(row, "ocloc", str(error)[:400])
     row.figures["slm"] = int(defined(header, "_SLM_BYTES") or 0)
     _, has_dpas, has_block2d = DEVICES[device]
     faults = [(row.figures["calls"], "calls what Intel's compiler does not know"), (row.figures["dpas"] and not has_dpas, "dpas on a device without it"),
               (row.figures["block2d"] and not has_block2d, "2D blocks on a device without them")]
-    row.why = "; ".join(text for fault, text in faults if fault)
-    row.ok = not row.why
-    return row
+    why = "; ".join(text for fault, text in faults if fault)
+    row.ok = not why
+    return fail(row, "isa", why) if why else row
 
 
 def differences(row, old):
@@ -178,14 +221,14 @@ def compare(rows):
 
 def the_kernels(options):
     if options.list:
-        with open(options.list, encoding="utf-8") as file:
-            found = [json.loads(line) for line in file if line.strip()]
+        found = records.read(options.list, options.sources or os.path.dirname(os.path.abspath(options.list)))
     else:
         sys.path.insert(0, HERE)
         import kernels
         found = [{"name": k.name, "file": os.path.join(EXAMPLES, k.kernel.split(":")[0]), "kernel": k.kernel.split(":")[1],
                   "signature": k.signature, "options": list(k.options), "peer": k.peer, "only": k.only} for k in kernels.KERNELS]
-    return [k for k in found if options.filter in k["name"]]
+    found = [k for k in found if options.filter in k["name"]]
+    return records.sample(found, options.sample) if options.sample else found
 
 
 def peer_rows(folder, oclocs, rows, pool):
@@ -248,11 +291,15 @@ def print_times(options):
 
 
 def parse_options():
-    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, usage=argparse.SUPPRESS, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json")
     parser.add_argument("--devices", default="pvc,bmg,dg2")
     parser.add_argument("--filter", default="")
     parser.add_argument("--list")
+    parser.add_argument("--sources")
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--spirv-only", action="store_true")
+    parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--bookworm", action="store_true")
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--peer", action="store_true")
@@ -268,8 +315,11 @@ def parse_options():
 
 def the_work(options, oclocs):
     """What to compile, as make_row() takes it, and why some devices are left out."""
-    work, skipped = [], []
+    work, skipped, kernels = [], [], the_kernels(options)
     for device in options.devices.split(","):
+        if options.spirv_only:
+            work += [(k, device, None) for k in kernels]
+            continue
         ocloc = oclocs["bookworm" if options.bookworm else "sid"]
         if device in OLD_DEVICES and isinstance(ocloc, str):
             ocloc = oclocs["bookworm"]
@@ -277,8 +327,29 @@ def the_work(options, oclocs):
             ocloc = ocloc if isinstance(ocloc, str) else "not known to Debian 12's ocloc"
             skipped.append("%s: %s" % (device, ocloc))
             continue
-        work += [(k, device, ocloc) for k in the_kernels(options) if device in k.get("only", ()) or not k.get("only")]
+        work += [(k, device, ocloc) for k in kernels if device in k.get("only", ()) or not k.get("only")]
     return work, skipped
+
+
+def run_list(options, work, skipped):
+    """Kernels of a list: bad rows as they come, the sum at the end."""
+    rows, shown = [], time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(options.j) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(make_row, *w, options.seconds) for w in work]):
+            rows.append(done.result())
+            if not records.is_good(rows[-1]):
+                print("%s, %s: %s" % (rows[-1].kernel, rows[-1].device, rows[-1].why), flush=True)
+            if time.monotonic() > shown + 10:
+                shown = time.monotonic()
+                print("%d of %d" % (len(rows), len(work)), file=sys.stderr, flush=True)
+    rows.sort(key=lambda row: (row.device, row.kernel))
+    records.print_summary(rows)
+    write_tables(options, rows, [])
+    for text in skipped:
+        print("skipped: " + text)
+    bad = sum(not records.is_good(row) for row in rows)
+    print("%d passed, %d failed%s" % (len(rows) - bad, bad, ", %d skipped" % len(skipped) if skipped else ""))
+    return 1 if bad else 0
 
 
 def main():
@@ -291,6 +362,8 @@ def main():
         return 0
     oclocs = find_oclocs()
     work, skipped = the_work(options, oclocs)
+    if options.list:
+        return run_list(options, work, skipped)
     answers, beside = os.environ.get("KDSL_TRITON_XPU", "not set up: run ./dev isa --peer"), []
     with concurrent.futures.ThreadPoolExecutor(options.j) as pool:
         rows = []
@@ -308,7 +381,7 @@ def main():
     for text in skipped:
         print("skipped: " + text)
     bad = [row for row in rows if not row.ok]
-    worse = compare(rows) if not options.update and not options.list else []
+    worse = compare(rows) if not options.update else []
     for text in worse:
         print("worse: " + text)
     print("%d passed, %d failed%s" % (len(rows) - len(bad), len(bad) + len(worse), ", %d skipped" % len(skipped) if skipped else ""))

@@ -12,6 +12,7 @@ ISA = os.path.join(ROOT, "bench", "isa", "isa.py")
 sys.path.insert(0, os.path.dirname(ISA))
 import isa as module        # noqa: E402
 import peer                 # noqa: E402
+import records              # noqa: E402
 needs_ocloc = pytest.mark.skipif(not os.path.isdir(SID), reason="Intel's compiler is not here: ./dev isa fetches it")
 
 
@@ -67,3 +68,79 @@ def test_without_a_compiler_every_device_says_why():
     done = subprocess.run([sys.executable, ISA, "--filter", "vector add", "--devices", "bmg,pvc"], capture_output=True, text=True,
                           env=dict(os.environ, KDSL_OCLOC_SID="no network", KDSL_OCLOC_BOOKWORM="no network"), timeout=60)
     assert done.returncode == 0 and "skipped: bmg: no network" in done.stdout and done.stdout.endswith("0 passed, 0 failed, 2 skipped\n")
+
+
+# ---- lists of kernels ----
+
+KERNELS = '''import triton
+import triton.language as tl
+
+
+@triton.jit
+def copy(x, y, B: tl.constexpr):
+    i = tl.arange(0, B)
+    tl.store(y + i, tl.load(x + i))
+
+
+@triton.jit
+def wide(x, B: tl.constexpr, TYPE: tl.constexpr):
+    i = tl.arange(0, B)
+    tl.store(x + i, (tl.load(x + i).to(TYPE) + 1).to(tl.float32))
+
+
+@triton.jit
+def wrong(x):
+    tl.store(x, no_such_name)
+'''
+
+
+def write_list(folder):
+    """copy fits all, wide uses fp64, wrong is wrong."""
+    (folder / "owner+name").mkdir()
+    (folder / "owner+name" / "k.py").write_text(KERNELS)
+    def pointer(name):
+        return {"name": name, "kind": "ptr", "type": "*fp32", "divisible16": True}
+    def constant(name, value):
+        return {"name": name, "kind": "constexpr", "value": value}
+    args = {"copy": [pointer("x"), pointer("y"), constant("B", 64)], "wrong": [pointer("x")],
+            "wide": [pointer("x"), constant("B", 64), constant("TYPE", {"dtype": "fp64"})]}
+    common = {"repo": "owner/name", "path": "k.py", "line": 1, "num_warps": 4}
+    (folder / "list.jsonl").write_text("".join(json.dumps(dict(common, kernel=name, args=a)) + "\n" for name, a in args.items()))
+    return str(folder / "list.jsonl")
+
+
+def test_a_list_of_kernels(tmp_path):
+    done = isa("--list", write_list(tmp_path), "--spirv-only", "--devices", "pvc,dg2", "--json", str(tmp_path / "rows.json"))
+    assert done.returncode == 1 and done.stdout.endswith("5 passed, 1 failed\n"), done.stdout + done.stderr
+    assert "owner/name k.py:1 wide 0, dg2: kdsl ended with status 1: " in done.stdout and "fp64 is used here" in done.stdout
+    assert "pvc: 2 of the 2 that the CPU target takes are ok (100.0 %)" in done.stdout
+    assert "dg2: 1 of the 2 that the CPU target takes are ok (50.0 %)" in done.stdout
+    rows = {(row["kernel"].split()[2], row["device"]): row for row in json.loads((tmp_path / "rows.json").read_text())["rows"]}
+    assert len(rows) == 6 and rows["copy", "dg2"]["ok"] and rows["wide", "pvc"]["ok"]
+    assert not rows["wide", "dg2"]["ok"] and not rows["wrong", "pvc"]["ok"] and "no_such_name" in rows["wrong", "pvc"]["why"]
+
+
+@needs_ocloc
+def test_a_list_of_kernels_to_machine_code(tmp_path):
+    done = isa("--list", write_list(tmp_path), "--filter", "copy", "--devices", "pvc,dg2", "--json", str(tmp_path / "rows.json"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [row["spills"] for row in json.loads((tmp_path / "rows.json").read_text())["rows"]] == [0, 0]
+
+
+def test_a_kernel_that_takes_too_long_is_said(tmp_path):
+    done = isa("--list", write_list(tmp_path), "--filter", "copy", "--spirv-only", "--devices", "pvc", "--seconds", "0.001")
+    assert done.returncode == 1 and "copy 0, pvc: kdsl takes more than 0.001 s" in done.stdout, done.stdout + done.stderr
+
+
+def test_how_lists_spell_arguments():
+    args = [{"name": "x", "kind": "ptr", "type": "*bf16", "divisible16": True}, {"name": "n", "kind": "int", "type": "i32", "divisible16": False},
+            *({"name": name, "kind": "constexpr", "value": value} for name, value in
+              (("B", 64), ("f", True), ("none", None), ("act", "it's"), ("t", {"dtype": "fp16"}), ("fn", {"fn": "relu"})))]
+    assert records.signature(args) == "x=*bf16:16, n=i32, B=64, f=True, none=None, act='it\\'s', t=fp16, fn=fn:relu"
+
+
+def test_samples_of_lists_have_all_repositories():
+    kernels = [{"repo": "large", "name": str(i)} for i in range(90)] + [{"repo": "small", "name": "s"}]
+    assert records.sample(kernels, 1000) == kernels
+    chosen = records.sample(kernels, 10)
+    assert [k["name"] for k in chosen] == ["0", "10", "20", "30", "40", "50", "60", "70", "80", "s"]
