@@ -245,6 +245,7 @@ static bool emit(kd_spirv *s, const kd_codegen_job *job, const kd_op *func, kd_s
         kd_emit_release(e);
         *e = (kd_emitter){.dialect = e->dialect, .arena = e->arena, .values = kd_map_in(e->arena), .diags = e->diags};
         s->slm = NULL;
+        s->guard = (kd_spirv_guard){NULL};
         open_module(e);
         emit_kernel(s, func, job->options->assume_disjoint);
         if (!kd_emit_optimize(e, "function(early-cse,simplifycfg,loop-mssa(licm),early-cse<memssa>,infer-alignment,adce)", why))

@@ -165,9 +165,7 @@ static void load(kd_emitter *e, const kd_op *op)
 static void store(kd_emitter *e, const kd_value *ptr, const kd_value *value, const kd_value *mask, unsigned align)
 {
     LLVMValueRef v = kd_emit_to_memory(e, kd_emit_get(e, value), value->type);
-    kd_emit_guard guard = kd_emit_guard_begin(e, optional(e, mask));
-    kd_emit_plain_store(e, v, kd_emit_get(e, ptr), align);
-    kd_emit_guard_end(e, guard, NULL, NULL);
+    kd_spirv_store(e, v, kd_emit_get(e, ptr), align, optional(e, mask));
 }
 
 static void slm_buffer(kd_emitter *e, const kd_op *op)
@@ -203,9 +201,8 @@ static void slm_write(kd_emitter *e, const kd_op *op)
 {
     const kd_value *value = kd_gpu_slm_write_value(op);
     LLVMValueRef v = kd_emit_to_memory(e, kd_emit_get(e, value), value->type);
-    kd_emit_guard guard = kd_emit_guard_begin(e, optional(e, kd_gpu_slm_write_mask(op)));
-    kd_emit_plain_store(e, v, slm_place(e, kd_gpu_slm_write_buffer(op), kd_gpu_slm_write_index(op)), slm_align(value->type));
-    kd_emit_guard_end(e, guard, NULL, NULL);
+    LLVMValueRef place = slm_place(e, kd_gpu_slm_write_buffer(op), kd_gpu_slm_write_index(op));
+    kd_spirv_store(e, v, place, slm_align(value->type), optional(e, kd_gpu_slm_write_mask(op)));
 }
 
 /* ---- vectors ---- */

@@ -19,11 +19,18 @@ enum kd_address_space { KD_SPACE_PRIVATE, KD_SPACE_GLOBAL, KD_SPACE_CONSTANT, KD
 enum { KD_SPIR_FUNC = 75, KD_SPIR_KERNEL = 76 }; /* LLVM's numbers of calling conventions */
 enum { KD_MAX_VECTOR = 16 };                     /* elements of an LLVM vector; longer ones are kept in memory of the work-item */
 
+/* The last store under a mask: its block, the branch to it, and what follows. */
+typedef struct kd_spirv_guard {
+    LLVMValueRef mask, branch;
+    LLVMBasicBlockRef then, join;
+} kd_spirv_guard;
+
 typedef struct kd_spirv {
     kd_emitter e; /* first: an emitter of ours is one of these */
     kd_emit_dialect dialect;
     const kd_gpu_config *config;
     LLVMValueRef slm; /* all of it; NULL: the kernel has none */
+    kd_spirv_guard guard; /* guarded_store.c */
 } kd_spirv;
 
 static inline kd_spirv *kd_spirv_of(kd_emitter *e)
@@ -37,6 +44,10 @@ LLVMValueRef kd_spirv_call(kd_emitter *e, const char *name, LLVMTypeRef result, 
 const char *kd_spirv_letter(const kd_emitter *e, LLVMTypeRef type, bool uns); /* "i", "f", "d" ... of a scalar, in mangled names */
 /* Memory of the work-item, made at the function's start. */
 LLVMValueRef kd_spirv_alloca(kd_emitter *e, LLVMTypeRef elem, unsigned n, unsigned align);
+
+/* ---- guarded_store.c ---- */
+/* Where mask (NULL: everywhere) holds. */
+void kd_spirv_store(kd_emitter *e, LLVMValueRef v, LLVMValueRef ptr, unsigned align, LLVMValueRef mask);
 
 /* ---- widths.c: integers of widths that SPIR-V lacks become wider ---- */
 bool kd_spirv_widen(kd_emitter *e); /* false: some of them cannot, the module is to be thrown away */
