@@ -151,6 +151,15 @@ static void write_constants(attention_text *a)
         kernel_constant(&a->k, "VALUE_WIDTH", a->value_block);
 }
 
+/* Of a GPU's work-group: a sub-group keeps 1024 scores and 1024 sums in its registers, without the systolic array half as many. */
+static unsigned warps_for(const attention_text *a, kd_scalar type)
+{
+    enum { SCORES = 1024, MOST_WARPS = 16 };
+    int64_t width = a->cols > a->value_block ? a->cols : a->value_block;
+    int64_t n = a->rows * width * (kd_scalar_bytes(type) < 4 ? 1 : 2) / SCORES;
+    return (unsigned)(n < 1 ? 1 : n > MOST_WARPS ? MOST_WARPS : n);
+}
+
 kd_status kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out)
 {
     const kd_tensor_type *q = &kd_gnode_tensor(node, QUERY)->type, *k = &kd_gnode_tensor(node, KEY)->type;
@@ -166,6 +175,7 @@ kd_status kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned numbe
     a.cols = kernel_block_of(a.n_cols, MAX_COLS);
     a.block = kernel_block_of(a.width, INT32_MAX);
     a.value_block = kernel_block_of(a.value_width, INT32_MAX);
+    out->num_warps = plan->on_gpu ? warps_for(&a, q->type) : 0;
     write_coordinates(&a);
     write_body(&a);
     write_constants(&a);

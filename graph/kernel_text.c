@@ -88,17 +88,18 @@ static void write_head(kd_kernel_text *k, const char *what, kd_strbuf *text)
     for (unsigned i = 0; i < k->args.n; i++) {
         const kd_buffer *b = k->args.data[i].buffer;
         kd_strbuf_printf(text, i ? ", %s" : "%s", k->args.data[i].name);
-        kd_strbuf_printf(&signature, i ? ", *%s%s" : "*%s%s", kd_scalar_triton_name(b->type.type),
-                         b->place == KD_PLACE_ARENA ? ":16" : "");
+        kd_strbuf_printf(&signature, i ? ", *%s%s" : "*%s%s", kd_scalar_triton_name(b->type.type), kd_buffer_alignment(k->plan, b));
     }
     for (unsigned i = 0; i < k->constants.n; i++) {
-        kd_strbuf_printf(text, ", %s: tl.constexpr", k->constants.data[i].name);
+        kd_strbuf_printf(text, ", %s: tl.constexpr = %" PRId64, k->constants.data[i].name, k->constants.data[i].value);
         kd_strbuf_printf(&signature, ", %" PRId64, k->constants.data[i].value);
     }
     kd_strbuf_printf(text, "):\n    \"\"\"Nodes %s: %s.\n\n", k->node->origin, what);
     for (unsigned i = 0; i < k->args.n; i++)
         kd_strbuf_printf(text, "    %s: %%%s, %s\n", k->args.data[i].name, k->args.data[i].buffer->value->name,
                          kd_tensor_type_text(k->arena, &k->args.data[i].buffer->type));
+    if (k->out->num_warps)
+        kd_strbuf_printf(text, "    num_warps: %u\n", k->out->num_warps);
     kd_strbuf_puts(text, "    \"\"\"\n");
     k->out->signature = kd_strbuf_text(&signature);
 }

@@ -3,7 +3,17 @@
 
 #include "base/scalar.h"
 
-enum { MAX_BLOCK = 1024, MAX_TILE = 8192, MAX_ROW = 32768, MIN_COLS = 16, WIDE_ROWS = 64, SQUARE = 64, MAX_SCAN = 1 << 20 };
+enum {
+    MAX_BLOCK = 1024,
+    MAX_TILE = 8192,
+    MAX_ROW = 32768,
+    MIN_COLS = 16,
+    WIDE_ROWS = 64,
+    SQUARE = 64,
+    MAX_SCAN = 1 << 20,
+    GPU_MAX_ROW = 8192,
+    GPU_MAX_SCAN = 16384
+};
 
 typedef struct accesses {
     const kd_plan *plan;
@@ -144,7 +154,7 @@ static void shape_reduction(const accesses *a, const unsigned *rows, unsigned n_
         l->block = l->block * l->rows > MAX_TILE && !has_scan(a->group) ? MAX_TILE / l->rows : l->block;
     } else if (l->block < MAX_BLOCK) {
         l->rows = power_of_two(l->n_rows) < MAX_BLOCK / l->block ? power_of_two(l->n_rows) : MAX_BLOCK / l->block;
-    } else if (l->block > MAX_ROW && !has_scan(a->group)) {
+    } else if (l->block > (a->plan->on_gpu ? GPU_MAX_ROW : MAX_ROW) && !has_scan(a->group)) {
         l->block = MAX_BLOCK;
     }
     l->in_turns = l->block < l->n_cols;
@@ -205,7 +215,7 @@ kd_status kd_group_choose_loops(const kd_plan *plan, const kd_group *group, kd_l
         n_points *= group->dims[d];
     l.n_rows = n_points || group->has_reduction ? extent_of(group, dims, n_rows) : 0;
     l.n_cols = extent_of(group, dims + n_rows, n - n_rows);
-    if (has_scan(group) && l.n_cols > MAX_SCAN)
+    if (has_scan(group) && l.n_cols > (plan->on_gpu ? GPU_MAX_SCAN : MAX_SCAN)) /* a tile has to hold them */
         return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: a scan over %lld elements is not supported yet",
                        group->nodes.data[0]->origin, group->nodes.data[0]->op->name, (long long)l.n_cols);
     if (l.n_rows >> 31 || l.n_cols >> 31)

@@ -169,6 +169,12 @@ static inline kd_vinfo *kd_plan_info(const kd_plan *plan, const kd_gvalue *value
     return &plan->values[value->id];
 }
 
+/* ":16" where kernels may rely on it that a buffer begins at a multiple of 16 bytes: on a GPU sessions see to it. */
+static inline const char *kd_buffer_alignment(const kd_plan *plan, const kd_buffer *buffer)
+{
+    return buffer->place == KD_PLACE_ARENA || plan->on_gpu ? ":16" : "";
+}
+
 /* ---- memory.c ---- */
 
 /* Gives each value that needs one a buffer, and the arena's buffers their offsets. */

@@ -7,16 +7,16 @@
 
 /* ---- tiles ---- */
 
-/* A sub-group sums up at most so many elements: they stay in its registers. */
+/* A sub-group sums up at most so many elements, which stay in its registers; a work-group of 16 takes a quarter of a core's hardware threads. */
 enum {
     MOST_HALF = 128,
     MOST_WIDE = 64,
-    LEAST = 32,
+    LEAST = 16,
     SUMS_HALF = 1024,
     SUMS_WIDE = 512,
     INNER_HALF = 32,
     INNER_WIDE = 16,
-    MOST_WARPS = 32
+    THREADS = 16
 };
 
 static int64_t n_blocks(int64_t n, int64_t block)
@@ -24,23 +24,18 @@ static int64_t n_blocks(int64_t n, int64_t block)
     return (n + block - 1) / block;
 }
 
-/* Large tiles read less; where they are too few to keep the device busy, smaller ones are faster. */
+/* Large tiles read less; where there would be fewer than the device has room for, smaller ones are faster. */
 static void choose_tiles(kd_product *p, bool is_half)
 {
     const kd_product_size *s = &p->size;
-    int64_t most = is_half ? MOST_HALF : MOST_WIDE, sums = is_half ? SUMS_HALF : SUMS_WIDE, warps;
+    int64_t most = is_half ? MOST_HALF : MOST_WIDE, n_wanted = p->k.plan->n_threads / THREADS;
     p->rows = kernel_block_of(s->n_rows, most);
     p->cols = kernel_block_of(s->n_cols, most);
     p->inner = kernel_block_of(s->n_inner, is_half ? INNER_HALF : INNER_WIDE);
-    for (;;) {
-        warps = p->rows * p->cols / sums;
-        warps = warps < 1 ? 1 : warps > MOST_WARPS ? MOST_WARPS : warps;
-        int64_t n_tiles = s->n_batch * n_blocks(s->n_rows, p->rows) * n_blocks(s->n_cols, p->cols);
-        if (n_tiles * warps >= p->k.plan->n_threads || (p->rows <= LEAST && p->cols <= LEAST))
-            break;
+    while (s->n_batch * n_blocks(s->n_rows, p->rows) * n_blocks(s->n_cols, p->cols) < n_wanted && p->rows * p->cols > LEAST * LEAST)
         *(p->rows >= p->cols ? &p->rows : &p->cols) /= 2;
-    }
-    p->k.out->num_warps = (unsigned)warps;
+    int64_t n_warps = p->rows * p->cols / (is_half ? SUMS_HALF : SUMS_WIDE);
+    p->k.out->num_warps = p->k.plan->on_gpu ? (unsigned)(n_warps < 1 ? 1 : n_warps) : 0;
 }
 
 kd_status product_begin(kd_product *p, kd_plan *plan, const kd_gnode *node, kd_kernel_source *out, kd_product_size size)

@@ -224,6 +224,12 @@ static kd_status finish(kd_session *session, kd_failure *out_why)
     return status ? kd_fail(out_why, status, "%s", kd_device_error(session->exe->device)) : KD_OK;
 }
 
+/* Kernels find it there, and where they rely on it that memory begins. */
+static bool is_usable(const kd_session *s, const void *memory)
+{
+    return !s->staging || (kd_memory_is_usable(s->exe->device, memory) && (uintptr_t)memory % 16 == 0);
+}
+
 /* The caller's memory, or what stands for it in the staging area. */
 static kd_status bring_inputs(kd_session *s, const void *const *inputs, void *const *outputs)
 {
@@ -233,7 +239,7 @@ static kd_status bring_inputs(kd_session *s, const void *const *inputs, void *co
     for (unsigned i = 0; i < exe->inputs.n && status == KD_OK; i++) {
         size_t n_bytes = kd_tensor_n_bytes(&exe->inputs.data[i].type);
         s->inputs[i] = inputs[i];
-        if (!s->staging || kd_memory_is_usable(exe->device, inputs[i]))
+        if (is_usable(s, inputs[i]))
             continue;
         s->inputs[i] = place;
         status = kd_queue_copy(s->queue, place, inputs[i], n_bytes, NULL);
@@ -242,7 +248,7 @@ static kd_status bring_inputs(kd_session *s, const void *const *inputs, void *co
     for (unsigned i = 0; i < exe->outputs.n && status == KD_OK; i++) {
         const kd_tensor_type *t = &exe->outputs.data[i].type;
         s->outputs[i] = outputs[i];
-        if (!s->staging || kd_memory_is_usable(exe->device, outputs[i]))
+        if (is_usable(s, outputs[i]))
             continue;
         s->outputs[i] = place;
         if (!kd_tensor_is_dense(t)) /* what lies between its elements is the caller's */

@@ -169,8 +169,7 @@ static void write_signature(kd_writer *w)
     kd_strbuf signature = kd_strbuf_in(w->arena);
     for (unsigned i = 0; i < w->buffers.n; i++) {
         const kd_buffer *b = w->buffers.data[i];
-        const char *aligned = b->place == KD_PLACE_ARENA ? ":16" : "";
-        kd_strbuf_printf(&signature, "*%s%s, ", kd_scalar_triton_name(b->type.type), aligned);
+        kd_strbuf_printf(&signature, "*%s%s, ", kd_scalar_triton_name(b->type.type), kd_buffer_alignment(w->plan, b));
     }
     if (w->loops.rows > 1)
         kd_strbuf_printf(&signature, "%" PRId64 ", ", w->loops.rows);
@@ -217,13 +216,24 @@ static void write_text(kd_writer *w, unsigned number)
     kd_strbuf_printf(&text, "\n\n@triton.jit\ndef %s(", out->name);
     for (unsigned i = 0; i < w->buffers.n; i++)
         kd_strbuf_printf(&text, "p%u, ", i);
-    kd_strbuf_printf(&text, "%sBLOCK: tl.constexpr):\n    \"\"\"Nodes %s.\n\n", w->loops.rows > 1 ? "ROWS: tl.constexpr, " : "",
-                     out->nodes);
+    if (w->loops.rows > 1)
+        kd_strbuf_printf(&text, "ROWS: tl.constexpr = %" PRId64 ", ", w->loops.rows);
+    kd_strbuf_printf(&text, "BLOCK: tl.constexpr = %" PRId64 "):\n    \"\"\"Nodes %s.\n\n", w->loops.block, out->nodes);
     for (unsigned i = 0; i < w->buffers.n; i++)
         kd_strbuf_printf(&text, "    p%u: %%%s, %s\n", i, w->buffers.data[i]->value->name,
                          kd_tensor_type_text(w->arena, &w->buffers.data[i]->type));
+    if (out->num_warps)
+        kd_strbuf_printf(&text, "    num_warps: %u\n", out->num_warps);
     kd_strbuf_printf(&text, "    \"\"\"\n%s", body_text(w, true));
     out->text = kd_strbuf_text(&text);
+}
+
+/* Of a GPU's work-group: a lane has 8 elements of a tile, of one that is too large for that 16. */
+static unsigned warps_for(const kd_loops *l)
+{
+    enum { LANES = 32, MOST_WARPS = 32, ELEMS = 8 };
+    int64_t n = l->rows * l->block / (LANES * ELEMS);
+    return (unsigned)(n < 1 ? 1 : n > MOST_WARPS ? MOST_WARPS : n);
 }
 
 kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, kd_kernel_source *out)
@@ -233,6 +243,7 @@ kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, 
     kd_status status = kd_group_choose_loops(plan, group, &w.loops);
     if (status)
         return status;
+    out->num_warps = plan->on_gpu ? warps_for(&w.loops) : 0;
     w.outer.known = w.inner.known = w.members = w.full_members = w.names = kd_map_in(w.arena);
     write_members(&w);
     if (w.is_too_large)
