@@ -340,6 +340,8 @@ static kd_status rewrite(compilation *c)
         status = widen(c);
     if (status == KD_OK)
         kd_graph_prepare(plan->graph, plan->on_gpu);
+    if (status == KD_OK)
+        status = kd_graph_split_reductions(plan->graph, plan->on_gpu, plan->n_threads, c->why);
     return status;
 }
 

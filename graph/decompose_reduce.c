@@ -172,20 +172,18 @@ void kd_decompose_mean(kd_decomposer *d)
         build_mean(d, decompose_wide_operand(d, 0), has_dims ? d->of->args[1] : no_arg(), has_dims && kd_gnode_bool(d->of, 2)));
 }
 
-/* var, std, and var with the mean: two passes over the elements, because E(x^2) - E(x)^2 loses digits. */
+/* var, std, and var with the mean. */
 void kd_decompose_variance(kd_decomposer *d)
 {
-    kd_gvalue *x = decompose_wide_operand(d, 0), *mean = build_mean(d, x, d->of->args[1], true);
-    kd_gvalue *centered = build_two(d, KD_GOP_sub, x, mean);
-    kd_gvalue *sum =
-        BUILD(d, sum, kd_garg_value(build_two(d, KD_GOP_mul, centered, centered)), d->of->args[1], bool_arg(true), no_arg());
-    double n = n_for_each(x, sum) - kd_gnode_number(d->of, 2, 1);
-    kd_gvalue *y = build_with(d, KD_GOP_div_scalar, sum, n > 0 ? n : 0);
+    kd_gvalue *x = decompose_wide_operand(d, 0);
+    kd_gvalue *spread = BUILD(d, spread, kd_garg_value(x), d->of->args[1], bool_arg(true));
+    double n = n_for_each(x, spread) - kd_gnode_number(d->of, 2, 1);
+    kd_gvalue *y = build_with(d, KD_GOP_div_scalar, spread, n > 0 ? n : 0);
     const kd_tensor_type *t = &d->of->results[0]->type;
     y = d->of->op->code == KD_GOP_std ? build_one(d, KD_GOP_sqrt, y) : y;
     decompose_finish(d, 0, build_view(d, y, t->n_dims, t->shape));
     if (d->of->n_results == 2)
-        decompose_finish(d, 1, build_view(d, mean, t->n_dims, t->shape));
+        decompose_finish(d, 1, build_view(d, build_mean(d, x, d->of->args[1], true), t->n_dims, t->shape));
 }
 
 void kd_decompose_vector_norm(kd_decomposer *d)
@@ -262,7 +260,8 @@ static normalized normalize(kd_decomposer *d, kd_gvalue *x, kd_garg over, kd_gar
 {
     normalized n = {.mean = build_mean(d, x, over, true)};
     kd_gvalue *centered = build_two(d, KD_GOP_sub, x, n.mean);
-    kd_gvalue *variance = build_mean(d, build_two(d, KD_GOP_mul, centered, centered), over, true);
+    kd_gvalue *spread = BUILD(d, spread, kd_garg_value(x), over, bool_arg(true));
+    kd_gvalue *variance = build_with(d, KD_GOP_div_scalar, spread, n_for_each(x, spread));
     n.rstd = build_one(d, KD_GOP_rsqrt, BUILD(d, add_scalar, kd_garg_value(variance), eps, kd_garg_int(1)));
     n.y = build_two(d, KD_GOP_mul, centered, n.rstd);
     return n;

@@ -22,6 +22,7 @@ typedef struct accesses {
     KD_VEC(int64_t) sizes; /* of them, twice the number of elements */
     kd_index reference; /* the largest one, a store if there is one that fills the space: its strides give the order */
     int64_t reference_elems;
+    bool reads_member; /* what was looked at last */
 } accesses;
 
 static void add_access(accesses *a, const kd_buffer *b, const kd_index *at, bool is_store)
@@ -143,14 +144,48 @@ static unsigned fastest(const accesses *a, kd_index place, const unsigned *dims,
     return i;
 }
 
+static void note_member(void *user, const kd_gvalue *value, const kd_index *at)
+{
+    accesses *a = user;
+    const kd_vinfo *info = kd_plan_info(a->plan, value);
+    a->reads_member |= info->fate == KD_FATE_MEMBER && info->group == a->group;
+}
+
+/* Whether going over the columns once is enough: nothing is stored for each, and no reduction needs another one. */
+static bool takes_one_turn(accesses *a)
+{
+    const kd_index at[KD_TENSOR_MAX_DIMS] = {{0}};
+    for (unsigned i = 0; i < a->group->nodes.n; i++) {
+        const kd_gnode *node = a->group->nodes.data[i];
+        const kd_vinfo *info = kd_plan_info(a->plan, node->results[0]);
+        a->reads_member = false;
+        kd_access_each(a->plan, node, at, note_member, a);
+        if ((info->extent == KD_EXTENT_FULL && info->buffer) || (kd_goes_over_rows(node) && a->reads_member))
+            return false;
+    }
+    return true;
+}
+
+/* How many rows that are neighbours in memory a tile has: many where the columns are read only once, so that pages of memory are, too. */
+static int64_t rows_beside(accesses *a, const unsigned *rows, unsigned n_rows, const kd_loops *l)
+{
+    int64_t n = WIDE_ROWS, in_line = a->group->dims[rows[n_rows - 1]];
+    for (unsigned i = n_rows - 1; i > 0 && can_merge(a, rows[i - 1], rows[i]); i--)
+        in_line *= a->group->dims[rows[i - 1]];
+    bool is_long = power_of_two(l->n_cols) * WIDE_ROWS > MAX_TILE && !a->plan->on_gpu && takes_one_turn(a);
+    while (is_long && n < MAX_BLOCK && n * 2 <= in_line && n * 2 * 4 * a->plan->n_threads <= l->n_rows)
+        n *= 2;
+    return power_of_two(l->n_rows) < n ? power_of_two(l->n_rows) : n;
+}
+
 /* Rows of a reduction. Where neighbours in memory are in different rows, these lie along the tile's last dimension, and the columns follow
  * block by block; short rows share a tile; long ones are gone over in turns. */
-static void shape_reduction(const accesses *a, const unsigned *rows, unsigned n_rows, kd_loops *l)
+static void shape_reduction(accesses *a, const unsigned *rows, unsigned n_rows, kd_loops *l)
 {
     l->block = power_of_two(l->n_cols);
     if (fastest(a, a->reference, rows, n_rows) < n_rows && l->n_cols > 1) {
         l->rows_last = true;
-        l->rows = power_of_two(l->n_rows) < WIDE_ROWS ? power_of_two(l->n_rows) : WIDE_ROWS;
+        l->rows = rows_beside(a, rows, n_rows, l);
         l->block = l->block * l->rows > MAX_TILE && !has_scan(a->group) ? MAX_TILE / l->rows : l->block;
     } else if (l->block < MAX_BLOCK) {
         l->rows = power_of_two(l->n_rows) < MAX_BLOCK / l->block ? power_of_two(l->n_rows) : MAX_BLOCK / l->block;

@@ -74,6 +74,7 @@ typedef struct kd_plan {
     kd_graph *graph; /* a copy of the user's, rewritten */
     kd_vinfo *values; /* by the value's id */
     KD_VEC(kd_group *) groups;
+    kd_group **reducers; /* by the value's id: the last group in which a reduction reads it */
     KD_VEC(kd_step_plan) steps; /* in the order of execution */
     KD_VEC(kd_buffer *) buffers;
     size_t arena_bytes;
@@ -99,6 +100,11 @@ void kd_graph_merge_siblings(kd_graph *graph);
 /* Merges pointwise nodes into the primitives that they follow, chooses layouts, and copies what oneDNN could not read. On a GPU the weights of
  * convolutions come into the order in which kernels read them. */
 void kd_graph_prepare(kd_graph *graph, bool on_gpu);
+
+/* ---- split.c ---- */
+
+/* Reductions with fewer results than there are threads become two. */
+kd_status kd_graph_split_reductions(kd_graph *graph, bool on_gpu, unsigned n_threads, kd_failure *out_why);
 
 /* ---- peel.c ---- */
 

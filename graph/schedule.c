@@ -310,6 +310,42 @@ static bool try_join(kd_plan *plan, kd_group *g, const kd_gnode *node, unsigned 
     return true;
 }
 
+typedef struct neighbours {
+    kd_plan *plan;
+    kd_group *group; /* to note; NULL: to look for one */
+    kd_group *found;
+    unsigned above; /* its level is larger than this */
+} neighbours;
+
+static void look_at_reducer(void *user, const kd_gvalue *value, const kd_index *at)
+{
+    neighbours *n = user;
+    kd_group **last = &n->plan->reducers[value->id];
+    if (n->group)
+        *last = n->group;
+    else if (*last && (*last)->level > n->above)
+        n->found = *last;
+}
+
+/* A group in which another reduction reads what this one does, and which comes after all that this one reads: joined now, what needs both
+ * can join too. */
+static kd_group *find_beside(kd_plan *plan, const kd_gnode *node, unsigned highest)
+{
+    const kd_index at[KD_TENSOR_MAX_DIMS] = {{0}};
+    neighbours n = {.plan = plan, .above = highest};
+    if (node->op->lowering == KD_LOWER_REDUCTION && !plan->no_fusion)
+        kd_access_each(plan, node, at, look_at_reducer, &n);
+    return n.found;
+}
+
+static void note_reducer(kd_plan *plan, const kd_gnode *node, kd_group *group)
+{
+    const kd_index at[KD_TENSOR_MAX_DIMS] = {{0}};
+    neighbours n = {.plan = plan, .group = group};
+    if (node->op->lowering == KD_LOWER_REDUCTION)
+        kd_access_each(plan, node, at, look_at_reducer, &n);
+}
+
 static void place_loop_node(kd_plan *plan, const kd_gnode *node)
 {
     kd_vinfo *info = kd_plan_info(plan, node->results[0]);
@@ -324,9 +360,13 @@ static void place_loop_node(kd_plan *plan, const kd_gnode *node)
     kd_access_each(plan, node, at, look_at_level, &l);
     kd_group *g = plan->no_fusion ? NULL : l.candidate;
     if (!g || !try_join(plan, g, node, n_inside)) {
-        g = new_group(plan, node, l.highest + 1);
-        info->extent = extent_of_own(node);
+        g = find_beside(plan, node, l.highest);
+        if (!g || !try_join(plan, g, node, n_inside)) {
+            g = new_group(plan, node, l.highest + 1);
+            info->extent = extent_of_own(node);
+        }
     }
+    note_reducer(plan, node, g);
     info->fate = KD_FATE_MEMBER;
     info->group = g;
     info->level = g->level;
@@ -435,6 +475,7 @@ kd_status kd_plan_schedule(kd_plan *plan)
 {
     kd_graph *g = plan->graph;
     plan->values = kd_arena_array(plan->arena, kd_vinfo, g->values.n);
+    plan->reducers = kd_arena_array(plan->arena, kd_group *, g->values.n);
     for (unsigned i = 0; i < g->inputs.n; i++)
         kd_plan_info(plan, g->inputs.data[i])->fate = KD_FATE_INPUT;
     find_readers(plan);

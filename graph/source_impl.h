@@ -53,7 +53,7 @@ typedef struct kd_writer {
     KD_VEC(kd_buffer *) buffers;
     KD_VEC(const kd_gnode *) nodes; /* that the kernel computes, those inlined too */
     bool is_too_large; /* an index does not fit the i32 that kernels compute it in */
-    bool uses_combine[KD_COMBINE_peak + 1]; /* as a function beside the kernel */
+    bool uses_combine[KD_COMBINE_spread + 1]; /* as a function beside the kernel */
     kd_kernel_source *out;
 } kd_writer;
 

@@ -45,8 +45,8 @@ const char *kd_number_text(kd_arena *arena, const kd_garg *number, kd_scalar typ
 const char *kd_identity_text(kd_combine combine, kd_scalar type)
 {
     bool low = combine == KD_COMBINE_max || combine == KD_COMBINE_peak;
-    if (combine == KD_COMBINE_sum || combine == KD_COMBINE_prod)
-        return combine == KD_COMBINE_sum ? (kd_scalar_is_float(type) ? "0.0" : "0") : (kd_scalar_is_float(type) ? "1.0" : "1");
+    if (combine == KD_COMBINE_sum || combine == KD_COMBINE_prod || combine == KD_COMBINE_spread)
+        return combine != KD_COMBINE_prod ? (kd_scalar_is_float(type) ? "0.0" : "0") : (kd_scalar_is_float(type) ? "1.0" : "1");
     if (kd_scalar_is_float(type))
         return low ? "float('-inf')" : "float('inf')";
     switch (type) {

@@ -248,14 +248,15 @@ static kd_scalar combined_type(const kd_gnode *node)
     return type == KD_I1 ? KD_I32 : type;
 }
 
-/* The operand, with what changes nothing where the row has ended. */
-static const char *masked_operand(kd_writer *w, const kd_gnode *node, const kd_index *at, kd_scalar type, unsigned *out_along)
+/* "[1, ROWS]": the shape of what has a number for each row. */
+static const char *row_shape(const kd_writer *w)
 {
-    kd_local of = read_operand(w, node, kd_gnode_tensor(node, 0), at);
-    if (node->results[0]->type.type == KD_I1)
-        of = source_convert(w, of, KD_I1);
-    of = source_convert(w, of, type);
-    *out_along = of.along | KD_ALONG_COL;
+    return w->loops.rows == 1 ? "[]" : w->loops.rows_last ? "[1, ROWS]" : "[ROWS, 1]";
+}
+
+/* A tile of a row's elements, with what changes nothing where the row has ended. */
+static const char *masked_tile(kd_writer *w, const kd_gnode *node, kd_local of, kd_scalar type)
+{
     if (w->loops.needs_mask)
         return kd_arena_printf(w->arena, "tl.where(mask, %s, %s)", of.text, kd_identity_text(combine_of(node), type));
     if (of.along & KD_ALONG_COL)
@@ -263,9 +264,18 @@ static const char *masked_operand(kd_writer *w, const kd_gnode *node, const kd_i
     return kd_arena_printf(w->arena, "tl.full(%s, 0, tl.%s) + %s", source_tile_shape(w), kd_scalar_tl_name(type), of.text);
 }
 
-static const char *combined_text(kd_writer *w, const kd_gnode *node, const char *tile)
+static const char *masked_operand(kd_writer *w, const kd_gnode *node, const kd_index *at, kd_scalar type, unsigned *out_along)
 {
-    kd_combine combine = combine_of(node);
+    kd_local of = read_operand(w, node, kd_gnode_tensor(node, 0), at);
+    if (node->results[0]->type.type == KD_I1)
+        of = source_convert(w, of, KD_I1);
+    of = source_convert(w, of, type);
+    *out_along = of.along | KD_ALONG_COL;
+    return masked_tile(w, node, of, type);
+}
+
+static const char *combined_text(kd_writer *w, const kd_gnode *node, kd_combine combine, const char *tile)
+{
     const char *axis = w->loops.rows == 1 || w->loops.rows_last ? "0" : "1", *keep = w->loops.rows == 1 ? "" : ", keep_dims=True";
     if (!needs_function(node, combine))
         return kd_arena_printf(w->arena, "tl.%s(%s, axis=%s%s)", COMBINE_NAMES[combine], tile, axis, keep);
@@ -275,7 +285,7 @@ static const char *combined_text(kd_writer *w, const kd_gnode *node, const char 
 
 static kd_local reduced(kd_writer *w, const kd_gnode *node, const char *tile, unsigned along)
 {
-    const char *right = combined_text(w, node, tile);
+    const char *right = combined_text(w, node, combine_of(node), tile);
     kd_scalar type = combined_type(node);
     bool is_truth = node->results[0]->type.type == KD_I1;
     return source_define(w, kd_arena_printf(w->arena, "row_%s", COMBINE_NAMES[combine_of(node)]), is_truth ? KD_I1 : type,
@@ -283,7 +293,20 @@ static kd_local reduced(kd_writer *w, const kd_gnode *node, const char *tile, un
                          node_comment(w, node));
 }
 
-/* Adds a block of columns to what there is. */
+/* How far the elements of a tile are from the mean, squared and summed up. */
+static kd_local sum_of_squares(kd_writer *w, const kd_gnode *node, kd_local x, kd_local mean)
+{
+    unsigned along = x.along | mean.along | KD_ALONG_COL, placed = w->loops.in_turns ? along : along & KD_ALONG_ROW;
+    kd_local distance = source_define(w, "distance", x.type, along, kd_arena_printf(w->arena, "%s - %s", x.text, mean.text), NULL);
+    kd_local square =
+        source_define(w, "square", x.type, along, kd_arena_printf(w->arena, "%s * %s", distance.text, distance.text), NULL);
+    return source_define(w, w->loops.in_turns ? "block_spread" : "row_spread", x.type, placed,
+                         combined_text(w, node, KD_COMBINE_sum, masked_tile(w, node, square, x.type)),
+                         w->loops.in_turns ? NULL : node_comment(w, node));
+}
+
+/* Adds a block of columns to what there is. On a CPU that is a number for each row, and a block is combined in registers; on a GPU, where
+ * combining the elements of a tile takes more than adding two tiles, it is a tile, for source_finish_reduction. */
 static kd_local accumulate(kd_writer *w, const kd_gnode *node, const char *tile, kd_scalar type, unsigned along)
 {
     static const char *const FORMATS[] = {[KD_COMBINE_sum] = "%s = %s + %s",
@@ -292,26 +315,74 @@ static kd_local accumulate(kd_writer *w, const kd_gnode *node, const char *tile,
                                           [KD_COMBINE_min] = "%s = tl.minimum(%s, %s, propagate_nan=tl.PropagateNan.ALL)",
                                           [KD_COMBINE_peak] = "%s = tl.maximum(%s, %s)"};
     kd_combine combine = combine_of(node);
-    const char *name = source_fresh_name(w, kd_arena_printf(w->arena, "%s_so_far", COMBINE_NAMES[combine]));
+    bool in_tiles = w->plan->on_gpu;
+    const char *name =
+        source_fresh_name(w, kd_arena_printf(w->arena, in_tiles ? "%s_so_far" : "row_%s", COMBINE_NAMES[combine]));
     source_add_line(w, 0,
-                    kd_arena_printf(w->arena, "%s = tl.full(%s, %s, tl.%s)", name, source_tile_shape(w),
+                    kd_arena_printf(w->arena, "%s = tl.full(%s, %s, tl.%s)", name, in_tiles ? source_tile_shape(w) : row_shape(w),
                                     kd_identity_text(combine, type), kd_scalar_tl_name(type)),
-                    NULL);
+                    in_tiles ? NULL : node_comment(w, node));
+    if (!in_tiles)
+        tile = source_define(w, kd_arena_printf(w->arena, "block_%s", COMBINE_NAMES[combine]), type, along,
+                             combined_text(w, node, combine, tile), NULL)
+                   .text;
     source_add_line(w, KD_ALONG_COL, kd_arena_printf(w->arena, FORMATS[combine], name, name, tile), NULL);
-    return (kd_local){name, type, along | (w->loops.rows > 1 ? KD_ALONG_ROW : 0)};
+    return (kd_local){name, type, w->loops.rows > 1 ? KD_ALONG_ROW : 0};
+}
+
+/* Blocks of a row are put together by their means: where these differ, the squares of the differences count too, as in Chan, Golub and
+ * LeVeque's algorithm. Numbers far from 0 lose nothing. */
+static kd_local accumulate_spread(kd_writer *w, const kd_gnode *node, kd_local x, kd_local sum, kd_scalar type)
+{
+    const char *spread = source_fresh_name(w, "row_spread"), *mean = source_fresh_name(w, "mean_so_far");
+    const char *kind = kd_scalar_tl_name(type), *n = kd_arena_printf(w->arena, "%" PRId64 ".0", w->loops.block);
+    source_add_line(w, 0, kd_arena_printf(w->arena, "%s = tl.full(%s, 0.0, tl.%s)", spread, row_shape(w), kind), node_comment(w, node));
+    source_add_line(w, 0, kd_arena_printf(w->arena, "%s = tl.full(%s, 0.0, tl.%s)", mean, row_shape(w), kind), NULL);
+    if (w->loops.needs_mask)
+        n = source_define(w, "n", type, KD_ALONG_COL,
+                          kd_arena_printf(w->arena, "tl.minimum(%" PRId64 " - start, BLOCK).to(tl.%s)", w->loops.n_cols, kind), NULL)
+                .text;
+    kd_local block_mean = source_define(w, "block_mean", type, sum.along, kd_arena_printf(w->arena, "%s / %s", sum.text, n), NULL);
+    kd_local squares = sum_of_squares(w, node, x, block_mean);
+    kd_local step = source_define(w, "step", type, sum.along, kd_arena_printf(w->arena, "%s - %s", block_mean.text, mean), NULL);
+    source_add_line(w, KD_ALONG_COL,
+                    kd_arena_printf(w->arena, "%s = %s + %s + %s * %s * (start * %s / (start + %s))", spread, spread, squares.text,
+                                    step.text, step.text, n, n),
+                    NULL);
+    source_add_line(w, KD_ALONG_COL, kd_arena_printf(w->arena, "%s = %s + %s * (%s / (start + %s))", mean, mean, step.text, n, n), NULL);
+    return (kd_local){spread, type, w->loops.rows > 1 ? KD_ALONG_ROW : 0};
+}
+
+static kd_local compute_spread(kd_writer *w, const kd_gnode *node, const kd_index *at)
+{
+    unsigned along;
+    kd_scalar type = combined_type(node);
+    kd_local x = source_convert(w, read_operand(w, node, kd_gnode_tensor(node, 0), at), type);
+    const char *tile = masked_operand(w, node, at, type, &along);
+    unsigned placed = w->loops.in_turns ? along : along & KD_ALONG_ROW;
+    kd_local sum = source_define(w, w->loops.in_turns ? "block_sum" : "row_sum", type, placed,
+                                 combined_text(w, node, KD_COMBINE_sum, tile), NULL);
+    if (w->loops.in_turns)
+        return accumulate_spread(w, node, x, sum, type);
+    kd_local mean = source_define(w, "mean", type, placed, kd_arena_printf(w->arena, "%s / %" PRId64 ".0", sum.text, w->loops.n_cols), NULL);
+    return sum_of_squares(w, node, x, mean);
 }
 
 static kd_local compute_reduction(kd_writer *w, const kd_gnode *node, const kd_index *at)
 {
     unsigned along;
     kd_scalar type = combined_type(node);
+    if (node->op->combine == KD_COMBINE_spread)
+        return compute_spread(w, node, at);
     const char *tile = masked_operand(w, node, at, type, &along);
     return w->loops.in_turns ? accumulate(w, node, tile, type, along) : reduced(w, node, tile, along);
 }
 
 kd_local source_finish_reduction(kd_writer *w, const kd_gnode *node, kd_local accumulator)
 {
-    return reduced(w, node, accumulator.text, accumulator.along);
+    if (w->plan->on_gpu && node->op->combine != KD_COMBINE_spread)
+        return reduced(w, node, accumulator.text, accumulator.along);
+    return node->results[0]->type.type == KD_I1 ? source_convert(w, accumulator, KD_I1) : accumulator;
 }
 
 static kd_local compute_scan(kd_writer *w, const kd_gnode *node, const kd_index *at)

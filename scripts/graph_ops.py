@@ -17,7 +17,8 @@ SECTION = re.compile(r"^/\* ---- (.*?) ---- \*/$|^KD_GOP\((.*?)\)\n(?=KD_GOP|\n|
 ROW = re.compile(r'\w+, "([^"]+)",\s*(.*?),\s*\w+,\s*(\w+)(?:\((.*)\))?', re.S)
 TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 COMPUTE = {"RESULT": "", "OPERANDS": ", in the type that the operands promote to", "EACH": ", each operand in its own type"}
-REDUCED = {"sum": "sum", "prod": "product", "max": "maximum", "min": "minimum", "peak": "maximum, where a NaN does not matter"}
+REDUCED = {"sum": "sum", "prod": "product", "max": "maximum", "min": "minimum", "peak": "maximum, where a NaN does not matter",
+           "spread": "the sum of the squares of the distances from the mean"}
 ONEDNN = "a oneDNN primitive, with what follows it element by element"
 
 

@@ -114,3 +114,66 @@ def test_full_of_truth(kdsl, tmp_path):
     """Any number but 0 is true."""
     g = Graph()
     g.check(kdsl, tmp_path, *[g.op("aten.full.default", [3], n, is_=lambda n=n: np.full(3, n, bool), dtype="i1") for n in (2, 0.5, 0, -1, float("inf"))])
+
+
+FAR_FROM_0 = [((6, 1000), [1]), ((2, 40000), [1]), ((3, 50, 900), [1, 2]), ((40000, 16), [0]), ((1, 300000), [1]), ((3, 262144), [1]), ((524288,), [0]),
+              ((700, 4, 300), [0, 2])]
+
+
+@pytest.mark.parametrize("shape, dims", FAR_FROM_0)
+def test_numbers_far_from_0(kdsl, tmp_path, shape, dims):
+    """Variances lose no digits to a mean that is large: rows that are read at once, in turns, and by several threads."""
+    rng = np.random.default_rng(40)
+    g = Graph()
+    x = g.input("x", (1e4 + rng.standard_normal(shape)).astype(f32))
+    axes = tuple(dims)
+
+    def var_mean(x):
+        wide = x.astype(np.float64)
+        return wide.var(axes, ddof=1).astype(f32), wide.mean(axes).astype(f32)
+
+    outputs = g.op("aten.var_mean.correction", x, dims, is_=var_mean, correction=1)
+    g.check(kdsl, tmp_path, *outputs, rtol=1e-4, atol=0)       # of numbers that are known to 1e-3: f32 cannot do better than 6e-4 for sure
+    if dims != [len(shape) - 1]:
+        return
+
+    def norm(x):
+        wide = x.astype(np.float64)
+        mean, rstd = wide.mean(-1, keepdims=True), 1 / np.sqrt(wide.var(-1, keepdims=True) + 1e-5)
+        return ((wide - mean) * rstd).astype(f32), mean.astype(f32), rstd.astype(f32)
+
+    outputs = g.op("aten.native_layer_norm.default", x, [shape[-1]], None, None, 1e-5, is_=norm)
+    g.check(kdsl, tmp_path, *outputs, rtol=2e-5, atol=4e-3)     # an f32 near 1e4 has steps of 1e-3
+
+
+@pytest.mark.parametrize("shape, dims", [((1 << 19,), [0]), ((300000, 3), [0]), ((2, 3, 131072), [0, 2]), ((64, 64, 2, 64), [0, 1, 3]), ((16384, 17), [0, 1]),
+                                         ((262147,), [0])])
+def test_few_results(kdsl, tmp_path, shape, dims):
+    """Reductions whose rows are divided among threads, and one of a prime number of elements, which is not."""
+    rng = np.random.default_rng(41)
+    g = Graph()
+    axes = tuple(dims)
+    x, i, b = g.input("x", rng.standard_normal(shape).astype(f32)), g.input("i", rng.integers(-9, 9, shape).astype(np.int32)), g.input("b", rng.random(shape) > 0.5)
+    doubled = g.op("aten.mul.Tensor", x, 2.0, is_=lambda x: x * f32(2))
+    outputs = [g.op("aten.sum.dim_IntList", doubled, dims, is_=lambda x: x.astype(np.float64).sum(axes).astype(f32)),
+               g.op("aten.amax.default", x, dims, True, is_=lambda x: x.max(axes, keepdims=True)),
+               g.op("aten.amin.default", i, dims, is_=lambda i: i.min(axes)),
+               g.op("aten.sum.dim_IntList", i, dims, is_=lambda i: i.sum(axes, dtype=np.int64)),
+               g.op("aten.sum.dim_IntList", b, dims, True, is_=lambda b: b.sum(axes, dtype=np.int64, keepdims=True)),
+               g.op("aten.any.dims", b, dims, is_=lambda b: b.any(axes))]
+    g.check(kdsl, tmp_path, *outputs, rtol=1e-4, atol=2e-3, options=["--threads", "2"])
+    g.check(kdsl, tmp_path, *outputs, rtol=1e-4, atol=2e-3, options=["--threads", "2", "--no-fusion"])
+    steps = kdsl("graph", "explain", tmp_path / "graph.json", "--threads", "2").stdout
+    assert (steps.count(" kernel ") > 3) == (shape != (262147,)), steps
+
+
+def test_products_and_half_types_of_few_results(kdsl, tmp_path):
+    rng = np.random.default_rng(42)
+    g = Graph()
+    h = g.input("h", rng.random(1 << 19).astype(np.float16))
+    p = g.input("p", (1 + rng.standard_normal((1 << 18)) * 1e-3).astype(f32))
+    outputs = [g.op("aten.mean.default", h, is_=lambda h: h.astype(np.float64).mean().astype(np.float16)),
+               g.op("aten.prod.default", p, is_=lambda p: p.astype(np.float64).prod().astype(f32)),
+               g.op("aten._softmax.default", p, 0, False, is_=lambda p: softmax(p.astype(np.float64), 0).astype(f32)),
+               g.op("aten.argmax.default", p, is_=lambda p: np.array(p.argmax()))]
+    g.check(kdsl, tmp_path, *outputs, rtol=2e-3, atol=1e-9, options=["--threads", "2"])
