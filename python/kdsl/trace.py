@@ -51,6 +51,13 @@ class Recorder(TorchDispatchMode):
         self.fixed = set()                  # the memory of arguments, by its id
         self.source = None                  # the node of TorchDynamo's graph that runs
 
+    @classmethod
+    def is_infra_mode(cls):
+        """As PyTorch's own modes: otherwise it notes, for all threads, that TorchDynamo is to compile nothing; two threads can leave it so."""
+        return True
+
+    ignore_compile_internals = is_infra_mode
+
     def bind(self, tensor, node, base=None):
         """From now on the node stands for the tensor. base: whose memory it shares, as far as its op says so."""
         if id(tensor) not in self.nodes:

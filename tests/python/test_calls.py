@@ -280,7 +280,7 @@ def test_weights_are_packed_for_a_few_shapes_only(monkeypatch):
 
 def test_threads_with_shapes_of_their_own():
     model, wrong = layers(), []
-    fast = compiled(model, dynamic=True)
+    fast = compiled(model)                      # with dynamic=True PyTorch changes what all threads read
 
     def work(first):
         try:
@@ -297,3 +297,7 @@ def test_threads_with_shapes_of_their_own():
     for thread in threads:
         thread.join()
     assert not wrong
+    torch._dynamo.reset()
+    kdsl.counters.reset()
+    same(compiled(model)(torch.randn(2, 8)).shape, torch.Size([2, 8]))
+    assert kdsl.counters.compiled == 1, "threads left TorchDynamo switched off"
