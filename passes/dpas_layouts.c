@@ -101,6 +101,29 @@ static bool is_link(const kd_op *op)
            op->code == KD_OP_gpu_convert_layout;
 }
 
+static bool made_by_dpas(const kd_value *value, const kd_gpu_device *device, unsigned *left)
+{
+    const kd_op *def = value->def;
+    if (!def || !*left)
+        return false;
+    --*left;
+    if (def->code == KD_OP_dot)
+        return kd_dpas_takes(def, device);
+    for (unsigned r = 0; r < def->n_regions && (def->code == KD_OP_for || def->code == KD_OP_if); r++)
+        if (made_by_dpas(kd_op_operand(kd_block_terminator(kd_op_region(def, r)), value->index), device, left))
+            return true;
+    for (unsigned i = 0; i < def->n_operands && is_link(def); i++)
+        if (def->operands[i].value && made_by_dpas(def->operands[i].value, device, left))
+            return true;
+    return false;
+}
+
+bool kd_dpas_makes(const kd_value *tile, const kd_gpu_device *device)
+{
+    unsigned left = MAX_FOLLOWED;
+    return made_by_dpas(tile, device, &left);
+}
+
 /* Whether a value goes into a dot as a. */
 static bool becomes_a(const kd_value *value, unsigned *left)
 {

@@ -19,6 +19,8 @@ bool kd_dpas_takes(const kd_op *dot, const kd_gpu_device *device);
 
 /* Whether such a dot reads a tile as a or b, perhaps through casts and permutations. */
 bool kd_dpas_reads(const kd_value *tile, const kd_gpu_device *device);
+/* Whether a tile is what such a dot makes, perhaps in a loop, with element-wise ops behind it. */
+bool kd_dpas_makes(const kd_value *tile, const kd_gpu_device *device);
 /* Whether messages for rectangles of memory can bring the operands of dots; config may be NULL. */
 bool kd_gpu_has_rectangles(const kd_gpu_config *config);
 

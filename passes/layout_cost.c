@@ -108,10 +108,10 @@ static bool block_access(const kd_op *op, const kd_type *block, unsigned first_c
 static bool find_access(const kd_layout_costs *costs, const kd_op *op, kd_access *out)
 {
     *out = (kd_access){.is_store = op->code == KD_OP_store || op->code == KD_OP_block_store};
-    if (op->code == KD_OP_block_load) /* rectangles arrive in any layout */
+    if (op->code == KD_OP_block_load) /* rectangles go to and come from any layout */
         return !kd_block_load_is_rectangle(op) && kd_type_is_tile(op->results[0].type) && block_access(op, op->results[0].type, 1, out);
     if (op->code == KD_OP_block_store)
-        return block_access(op, kd_block_store_value(op)->type, 2, out);
+        return !kd_block_store_is_rectangle(op) && block_access(op, kd_block_store_value(op)->type, 2, out);
     bool is_atomic = op->code == KD_OP_atomic || op->code == KD_OP_atomic_cas;
     if ((op->code != KD_OP_load && op->code != KD_OP_store && !is_atomic) || !kd_type_is_tile(kd_op_operand(op, 0)->type))
         return false;

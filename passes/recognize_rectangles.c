@@ -1,17 +1,18 @@
-/* recognize_rectangles.c - loads through tiles of pointers that cover a rectangle of a matrix become block loads.
+/* recognize_rectangles.c - loads and stores through tiles of pointers that cover a rectangle of a matrix become block loads and block stores.
  *
  *     %p = base + (row + axis0) * stride + (k + axis1)      %v = kd.block_load base, [M, K], [stride, 1], [row, k] {check = [1, 1]}
  *     %m = row + axis0 < M & axis1 < K - k            ==>
  *     %v = kd.load %p, %m
  *
  * A comparison of the mask is the bound of its axis: what it has in common with the pointers is the block's offset there, the rest the size. An
- * axis without a mask gets the size that the loop reaches. Indices that wrap around at a size, as in (row + axis0) % M, are taken as if a mask
- * cut them off there, where nobody can see the elements beyond (unseen_rows.h).
+ * axis without a mask gets the size that the loop reaches. Indices of a load that wrap around at a size, as in (row + axis0) % M, are taken as if a
+ * mask cut them off there, where nobody can see the elements beyond (unseen_rows.h).
  *
  * Block loads of one matrix among many (a batch) become loads of a matrix, so that they can be rectangles too.
  *
  * Needs:   one axis of consecutive elements, a scalar distance between rows, and offsets that are not negative.
- * Effect:  only loads that a dot of the systolic array reads, on devices whose messages move rectangles; select-rectangles goes on from here. */
+ * Effect:  only what a dot of the systolic array reads or makes, on devices whose messages move rectangles; select-rectangles goes on from
+ *          here. */
 #include "passes/affine.h"
 #include "passes/dpas_layouts.h"
 #include "passes/pass.h"
@@ -34,7 +35,8 @@ typedef struct side {
 
 typedef struct match {
     recognizer *r;
-    kd_op *load;
+    kd_op *access; /* a load or a store */
+    const kd_type *type; /* of the block */
     kd_affine_scope scope;
     kd_value *base;
     kd_affine rest;   /* what the base lies away from the pointer that it is made of */
@@ -185,18 +187,20 @@ static bool read_wraps(match *m)
         kd_affine_add(&bound, &limit, -1);
         m->sides[axis].has_bound = m->sides[axis].wraps = true;
         m->sides[axis].bound = bound;
-        if (bound.failed || !kd_is_unseen_beyond(&m->load->results[0], (unsigned)axis, &bound, m->r->px->scratch))
+        if (bound.failed || !kd_is_unseen_beyond(&m->access->results[0], (unsigned)axis, &bound, m->r->px->scratch))
             return false;
     }
     return true;
 }
 
-static bool find_match(recognizer *r, kd_op *load, match *m)
+static bool find_match(recognizer *r, kd_op *access, match *m)
 {
-    kd_op *parent = load->block->parent;
-    const kd_value *mask = kd_load_mask(load);
-    *m = (match){.r = r, .load = load, .scope = {.loop = parent->code == KD_OP_for ? parent : NULL, .allows_wraps = true}};
-    kd_affine sum = kd_affine_of_pointers(&m->scope, kd_load_ptr(load), &m->base);
+    kd_op *parent = access->block->parent;
+    bool is_load = access->code == KD_OP_load;
+    const kd_value *mask = is_load ? kd_load_mask(access) : kd_store_mask(access);
+    *m = (match){.r = r, .access = access, .scope = {.loop = parent->code == KD_OP_for ? parent : NULL, .allows_wraps = is_load}};
+    m->type = is_load ? access->results[0].type : kd_store_value(access)->type;
+    kd_affine sum = kd_affine_of_pointers(&m->scope, kd_op_operand(access, 0), &m->base);
     if (sum.failed || !read_wraps(m) || !find_axes(m, &sum))
         return false;
     m->scope.allows_wraps = false;
@@ -227,11 +231,11 @@ static kd_value *last_counter(const match *m, kd_builder *b, const kd_type *type
 static kd_value *build_size(const match *m, kd_builder *b, unsigned axis, const kd_type *i64)
 {
     const side *s = &m->sides[axis];
-    kd_loc loc = m->load->loc;
+    kd_loc loc = m->access->loc;
     if (s->has_bound)
         return kd_affine_build(b, loc, &s->size, i64, NULL, NULL);
     kd_affine end = s->offset;
-    kd_affine_add(&end, &(kd_affine_term){.constant = m->load->results[0].type->shape[axis], .axis = KD_NO_AXIS}, 1);
+    kd_affine_add(&end, &(kd_affine_term){.constant = m->type->shape[axis], .axis = KD_NO_AXIS}, 1);
     if (!kd_affine_varies(&m->scope, &s->offset))
         return kd_affine_build(b, loc, &end, i64, NULL, NULL);
     return kd_affine_build(b, loc, &end, i64, kd_op_region(m->scope.loop, 0)->args[0], last_counter(m, b, i64));
@@ -250,17 +254,32 @@ static bool can_build(const match *m, const side *s)
     return true;
 }
 
+static void build_block(const match *m, kd_builder *b, kd_value *base, kd_value *const *coords, kd_ints check)
+{
+    kd_op *op = m->access;
+    if (op->code == KD_OP_store) {
+        kd_build_block_store(b, (kd_block_store_args){.loc = op->loc, .base = base, .value = kd_store_value(op), .coords = coords, .n_coords = 6,
+                                                     .check = check, .cache = kd_store_cache(op), .evict = kd_store_evict(op)});
+        kd_op_erase(op);
+        return;
+    }
+    kd_op *block = kd_build_block_load(b, (kd_block_load_args){.loc = op->loc, .base = base, .coords = coords, .n_coords = 6, .type = m->type,
+                                                              .check = check, .cache = kd_load_cache(op), .evict = kd_load_evict(op)});
+    block->results[0].name = op->results[0].name;
+    kd_op_replace(op, block);
+}
+
 static void rewrite(match *m)
 {
-    kd_op *load = m->load;
+    kd_op *op = m->access;
     kd_context *ctx = m->r->px->module->ctx;
     const kd_type *i64 = kd_type_scalar(ctx, KD_I64), *i32 = kd_type_scalar(ctx, KD_I32);
-    kd_builder here = kd_builder_before(m->r->px->module, load),
+    kd_builder here = kd_builder_before(m->r->px->module, op),
                before = m->scope.loop ? kd_builder_before(m->r->px->module, (kd_op *)m->scope.loop) : here;
     kd_value *base = m->base, *coords[6];
     if (m->rest.n) {
-        kd_value *rest = kd_affine_build(&before, load->loc, &m->rest, i64, NULL, NULL);
-        base = kd_result(kd_build_addptr(&before, (kd_addptr_args){.loc = load->loc, .ptr = base, .offset = rest}));
+        kd_value *rest = kd_affine_build(&before, op->loc, &m->rest, i64, NULL, NULL);
+        base = kd_result(kd_build_addptr(&before, (kd_addptr_args){.loc = op->loc, .ptr = base, .offset = rest}));
     }
     kd_affine one = {0}, pitch = {0};
     kd_affine_add(&one, &(kd_affine_term){.constant = 1, .axis = KD_NO_AXIS}, 1);
@@ -268,15 +287,11 @@ static void rewrite(match *m)
     int64_t check[2];
     for (unsigned i = 0; i < 2; i++) {
         coords[i] = build_size(m, &before, i, i64);
-        coords[2 + i] = kd_affine_build(&before, load->loc, i == m->unit ? &one : &pitch, i64, NULL, NULL);
-        coords[4 + i] = kd_affine_build(&here, load->loc, &m->sides[i].offset, i32, NULL, NULL);
+        coords[2 + i] = kd_affine_build(&before, op->loc, i == m->unit ? &one : &pitch, i64, NULL, NULL);
+        coords[4 + i] = kd_affine_build(&here, op->loc, &m->sides[i].offset, i32, NULL, NULL);
         check[i] = m->sides[i].has_bound || m->sides[i].has_lower;
     }
-    kd_op *block = kd_build_block_load(&here, (kd_block_load_args){.loc = load->loc, .base = base, .coords = coords, .n_coords = 6,
-                                                                  .type = load->results[0].type, .check = {check, 2},
-                                                                  .cache = kd_load_cache(load), .evict = kd_load_evict(load)});
-    block->results[0].name = load->results[0].name;
-    kd_op_replace(load, block);
+    build_block(m, &here, base, coords, (kd_ints){check, 2});
     m->r->changed = true;
 }
 
@@ -353,20 +368,27 @@ static void drop_leading_axes(recognizer *r, kd_op *load)
     r->changed = true;
 }
 
+static bool is_matrix(const kd_type *type)
+{
+    return kd_type_is_tile(type) && type->rank == 2 && !kd_type_is_ptr_like(type) && type->shape[0] > 1 && type->shape[1] > 1;
+}
+
+/* A load for a dot that reads zeros where its mask is false, or a store of what a dot makes. */
+static bool is_candidate(const kd_op *op, const kd_gpu_device *device)
+{
+    if (op->code == KD_OP_store)
+        return is_matrix(kd_store_value(op)->type) && kd_dpas_makes(kd_store_value(op), device);
+    return op->code == KD_OP_load && !kd_load_is_volatile(op) && is_matrix(op->results[0].type) &&
+           (!kd_load_mask(op) || !kd_load_other(op) || kd_value_is_zero(kd_load_other(op))) && kd_dpas_reads(&op->results[0], device);
+}
+
 static void visit(kd_op *op, void *user)
 {
     recognizer *r = user;
     match m;
     if (op->code == KD_OP_block_load)
         drop_leading_axes(r, op);
-    if (op->code != KD_OP_load || kd_load_is_volatile(op))
-        return;
-    const kd_type *type = op->results[0].type;
-    if (!kd_type_is_tile(type) || type->rank != 2 || kd_type_is_ptr_like(type) || type->shape[0] == 1 || type->shape[1] == 1 ||
-        (kd_load_mask(op) && kd_load_other(op) && !kd_value_is_zero(kd_load_other(op))) ||
-        !kd_dpas_reads(&op->results[0], r->px->gpu->device))
-        return;
-    if (find_match(r, op, &m) && can_build(&m, &m.sides[0]) && can_build(&m, &m.sides[1]))
+    if (is_candidate(op, r->px->gpu->device) && find_match(r, op, &m) && can_build(&m, &m.sides[0]) && can_build(&m, &m.sides[1]))
         rewrite(&m);
 }
 

@@ -1,7 +1,7 @@
-/* select_rectangles.c - which block loads become messages that move a rectangle of memory to registers (2D blocks).
+/* select_rectangles.c - which block loads and stores become messages that move a rectangle between memory and registers (2D blocks).
  *
- * Where the device has them, operands of dots on its systolic array are loaded so: they arrive as the array wants them, and memory outside
- * the tensor reads as 0. The hardware asks for
+ * Where the device has them, operands of dots on its systolic array are loaded so, and what such dots make is stored so: both come and go as
+ * the array has them; memory outside the tensor reads as 0 and is not written. The hardware asks for
  *
  *     base        a multiple of 64 bytes                      width   64 bytes to 2^24, a multiple of 4, not above the pitch
  *     pitch       a multiple of 16 bytes, below 2^24          x       a multiple of 4 bytes
@@ -9,19 +9,23 @@
  *
  * A base between two multiples of 64 is moved down to one, and the surface begins as much further to the right.
  *
- * What is not known when the kernel is compiled and does not change in a loop is checked once before it: the loop is there twice, and the one
- * without rectangles runs where a check fails. Loads outside of loops are chosen one by one.
+ * What is not known when the kernel is compiled and does not change on the way is checked once, before the first of a block's ops in which
+ * there are such accesses (a loop, or an access by itself): all from there to the last of these ops is there twice, and the ops without
+ * rectangles run where a check fails.
  *
- * Effect:  marks block loads (is_rectangle); lower-block-access makes pointers of those that are left.
- * Needs:   recognize-rectangles before it, for loads through pointers. Layouts come later.
+ * Effect:  marks block loads and stores (is_rectangle); lower-block-access makes pointers of those that are left.
+ * Needs:   recognize-rectangles before it, for accesses through pointers. Layouts come later.
  */
 #include "ir/builder.h"
 #include "passes/axis_info.h"
 #include "passes/dpas_layouts.h"
 #include "passes/pass.h"
+#include "passes/version_ops.h"
 
 enum {
     MAX_CHECKS = 32,
+    MAX_DEPTH = 4, /* of what can be computed earlier than it is */
+    MAX_WORK = 16, /* that is copied for a store behind a loop */
     MIN_WIDTH_BYTES = 64,
     MAX_PITCH_BYTES = 1 << 24,
     BASE_BYTES = 64,
@@ -35,9 +39,9 @@ typedef struct selector {
     bool changed;
 } selector;
 
-/* ---- which loads ---- */
+/* ---- which accesses ---- */
 
-/* The surface of a load whose block has rank 2. */
+/* The surface of an access whose block has rank 2. */
 typedef struct surface {
     kd_value *base, *width, *height, *pitch, *x; /* width, pitch, x: in elements */
     int64_t elem_bytes;
@@ -46,26 +50,57 @@ typedef struct surface {
     kd_value *moved, *wide; /* elements by which base was moved down, and the width from there; NULL: it was not */
 } surface;
 
-static bool surface_of(const kd_op *load, surface *out)
+static bool is_store(const kd_op *op)
 {
-    const kd_type *type = load->results[0].type;
+    return op->code == KD_OP_block_store;
+}
+
+static bool is_access(const kd_op *op)
+{
+    return op->code == KD_OP_block_load || is_store(op);
+}
+
+/* Its operands are the base, of a store the value, sizes, strides and offsets. */
+static unsigned first_coord(const kd_op *op)
+{
+    return is_store(op) ? 2 : 1;
+}
+
+static kd_value *coord(const kd_op *op, unsigned i)
+{
+    return kd_op_operand(op, first_coord(op) + i);
+}
+
+static const kd_value *data_of(const kd_op *op)
+{
+    return is_store(op) ? kd_block_store_value(op) : &op->results[0];
+}
+
+/* Whether what lies outside of the tensor reads as something else than 0. */
+static bool pads(const kd_op *op)
+{
+    bool checks = false;
+    for (unsigned i = 0; !is_store(op) && i < kd_block_load_check(op).n; i++)
+        checks |= kd_block_load_check(op).data[i] != 0;
+    return checks && kd_block_load_padding(op) != KD_PADDING_ZERO;
+}
+
+static bool surface_of(const kd_op *op, surface *out)
+{
+    const kd_type *type = data_of(op)->type;
     int64_t stride;
-    if (!kd_type_is_tile(type) || type->rank != 2 || kd_block_load_n_coords(load) != 6 || kd_type_is_ptr_like(type))
+    if (!kd_type_is_tile(type) || type->rank != 2 || op->n_operands != first_coord(op) + 6 || kd_type_is_ptr_like(type))
         return false;
     unsigned bits = kd_type_elem_bits(type);
-    bool pads = false;
-    for (unsigned i = 0; i < kd_block_load_check(load).n; i++)
-        pads |= kd_block_load_check(load).data[i] != 0;
-    if ((bits != 8 && bits != 16 && bits != 32) || kd_type_is_bool_like(type) ||
-        (pads && kd_block_load_padding(load) != KD_PADDING_ZERO))
+    if ((bits != 8 && bits != 16 && bits != 32) || kd_type_is_bool_like(type) || pads(op))
         return false;
     for (unsigned x = 2; x-- > 0;)
-        if (kd_value_constant_int(kd_block_load_coords(load, 2 + x), &stride) && stride == 1) {
-            *out = (surface){.base = kd_block_load_base(load),
-                             .width = kd_block_load_coords(load, x),
-                             .height = kd_block_load_coords(load, 1 - x),
-                             .pitch = kd_block_load_coords(load, 2 + 1 - x),
-                             .x = kd_block_load_coords(load, 4 + x),
+        if (kd_value_constant_int(coord(op, 2 + x), &stride) && stride == 1) {
+            *out = (surface){.base = kd_op_operand(op, 0),
+                             .width = coord(op, x),
+                             .height = coord(op, 1 - x),
+                             .pitch = coord(op, 2 + 1 - x),
+                             .x = coord(op, 4 + x),
                              .elem_bytes = bits / 8,
                              .x_extent = type->shape[x],
                              .y_extent = type->shape[1 - x],
@@ -75,12 +110,15 @@ static bool surface_of(const kd_op *load, surface *out)
     return false;
 }
 
-/* Whether it can be a rectangle, if what is checked before the loop holds. */
-static bool is_candidate(const selector *s, const kd_op *load, surface *out)
+/* Whether it can be a rectangle, if what is checked before it holds. Stores: no message turns what it stores, nor takes a byte of a lane. */
+static bool is_candidate(const selector *s, const kd_op *op, surface *out)
 {
-    return load->code == KD_OP_block_load && !kd_block_load_is_rectangle(load) && surface_of(load, out) &&
-           kd_dpas_reads(&load->results[0], s->px->gpu->device) && out->x_extent * out->elem_bytes >= 32 &&
-           out->y_extent >= 8 && kd_axis_info_divisor(s->info, out->x) * out->elem_bytes % X_BYTES == 0;
+    const kd_gpu_device *device = s->px->gpu->device;
+    if (!is_access(op) || (is_store(op) ? kd_block_store_is_rectangle(op) : kd_block_load_is_rectangle(op)) || !surface_of(op, out))
+        return false;
+    bool fits = is_store(op) ? out->x_axis == 1 && out->elem_bytes > 1 && kd_dpas_makes(data_of(op), device) : kd_dpas_reads(data_of(op), device);
+    return fits && out->x_extent * out->elem_bytes >= 32 && out->y_extent >= 8 &&
+           kd_axis_info_divisor(s->info, out->x) * out->elem_bytes % X_BYTES == 0;
 }
 
 /* ---- checks ---- */
@@ -179,128 +217,199 @@ static void check_surface(checks *c, surface *f)
         require_compare(c, f->width, KD_PRED_LE, f->pitch);
 }
 
-/* Whether what is checked of a load is known where the op stands. */
-static bool is_known_at(const surface *f, const kd_op *op)
+/* Whether a value is known where an op stands, or can be computed there. */
+static bool can_be_known_at(const kd_value *v, const kd_op *op, unsigned depth)
 {
-    return kd_value_visible_at(f->base, op) && kd_value_visible_at(f->width, op) && kd_value_visible_at(f->height, op) &&
-           kd_value_visible_at(f->pitch, op);
+    if (kd_value_visible_at(v, op))
+        return true;
+    if (!v->def || !kd_op_is_pure(v->def) || v->def->n_regions || kd_type_is_tile(v->type) || !depth)
+        return false;
+    for (unsigned i = 0; i < v->def->n_operands; i++)
+        if (v->def->operands[i].value && !can_be_known_at(v->def->operands[i].value, op, depth - 1))
+            return false;
+    return true;
 }
 
-/* ---- loops ---- */
+static void make_known_at(const kd_value *v, kd_op *op)
+{
+    if (kd_value_visible_at(v, op))
+        return;
+    for (unsigned i = 0; i < v->def->n_operands; i++)
+        if (v->def->operands[i].value)
+            make_known_at(v->def->operands[i].value, op);
+    kd_op_move_before(v->def, op);
+}
 
-typedef struct candidates {
+/* What is checked of an access. */
+static bool can_be_checked_at(const surface *f, const kd_op *op)
+{
+    return can_be_known_at(f->base, op, MAX_DEPTH) && can_be_known_at(f->width, op, MAX_DEPTH) && can_be_known_at(f->height, op, MAX_DEPTH) &&
+           can_be_known_at(f->pitch, op, MAX_DEPTH);
+}
+
+static void make_surface_known_at(const surface *f, kd_op *op)
+{
+    make_known_at(f->base, op);
+    make_known_at(f->width, op);
+    make_known_at(f->height, op);
+    make_known_at(f->pitch, op);
+}
+
+/* ---- runs of ops ---- */
+
+/* Those of a block from the first to the last that are, or have inside, accesses whose surfaces are known in front of the first, or can be. */
+typedef struct run {
     selector *s;
-    const kd_op *root;
-    kd_op *loads[MAX_CHECKS];
+    kd_op *first, *last;
+    kd_op *accesses[MAX_CHECKS];
     surface surfaces[MAX_CHECKS];
     unsigned n;
+    unsigned n_loads;    /* of them */
     unsigned n_operands; /* loads that a dot reads, the chosen ones too */
-} candidates;
+} run;
 
 static void collect(kd_op *op, void *user)
 {
-    candidates *all = user;
+    run *all = user;
     surface f;
-    if (all->n < MAX_CHECKS && is_candidate(all->s, op, &f) && is_known_at(&f, all->root)) {
-        all->loads[all->n] = op;
+    if (all->n < MAX_CHECKS && is_candidate(all->s, op, &f) && can_be_checked_at(&f, all->first)) {
+        all->accesses[all->n] = op;
         all->surfaces[all->n++] = f;
     }
 }
 
-static void make_rectangle(selector *s, kd_op *load, const surface *f)
-{
-    kd_block_load_set_is_rectangle(load, true);
-    if (!f->moved)
-        return;
-    unsigned first = 1 + f->x_axis; /* the operands are base, sizes, strides, offsets */
-    kd_builder b = kd_builder_before(s->px->module, load);
-    kd_value *moved = f->moved;
-    if (f->x->type != moved->type)
-        moved = kd_result(kd_build_cast(&b, (kd_cast_args){.loc = load->loc, .value = moved, .type = f->x->type}));
-    kd_op_set_operand(load, 0, f->base);
-    kd_op_set_operand(load, first, f->wide);
-    kd_op_set_operand(load, first + 4, kd_result(kd_build_add(&b, (kd_add_args){.loc = load->loc, .a = f->x, .b = moved})));
-}
-
-/* if (all) { the op } else { a copy of it }: the results go through the ifs. */
-static void make_two(selector *s, kd_op *op, kd_value *condition)
-{
-    kd_builder b = kd_builder_before(s->px->module, op);
-    const kd_type **types = kd_arena_array(s->px->scratch, const kd_type *, op->n_results);
-    kd_value **values = kd_arena_array(s->px->scratch, kd_value *, op->n_results);
-    for (unsigned i = 0; i < op->n_results; i++)
-        types[i] = op->results[i].type;
-    kd_op *choice = kd_build_if(&b, (kd_if_args){.loc = op->loc, .condition = condition, .types = types, .n_types = op->n_results});
-    for (unsigned i = 0; i < op->n_results; i++)
-        kd_value_replace_uses(&op->results[i], kd_op_result(choice, i));
-    for (unsigned r = 0; r < 2; r++) {
-        kd_builder in = kd_builder_at_end(s->px->module, kd_op_region(choice, r));
-        kd_op *version = r ? kd_clone_op(&in, op, kd_value_map_create(s->px->scratch)) : op;
-        if (!r)
-            continue;
-        for (unsigned i = 0; i < op->n_results; i++)
-            values[i] = kd_op_result(version, i);
-        kd_build_op(&in, KD_OP_yield, op->loc, values, op->n_results, NULL, 0, NULL);
-    }
-    kd_op_move_to_end(op, kd_op_region(choice, 0));
-    kd_builder in = kd_builder_at_end(s->px->module, kd_op_region(choice, 0));
-    for (unsigned i = 0; i < op->n_results; i++)
-        values[i] = kd_op_result(op, i);
-    kd_build_op(&in, KD_OP_yield, op->loc, values, op->n_results, NULL, 0, NULL);
-}
-
 static void count_operands(kd_op *op, void *user)
 {
-    candidates *all = user;
+    run *all = user;
     bool is_load = op->code == KD_OP_load || op->code == KD_OP_block_load;
     all->n_operands += is_load && kd_type_is_tile(op->results[0].type) && kd_dpas_reads(&op->results[0], all->s->px->gpu->device);
 }
 
-/* A loop is worth two versions where one of them loads all operands as rectangles, or most. In a loop nothing is checked. */
-static bool is_worth_two(candidates *all, unsigned n)
+static void visit_with_inner(kd_op *op, void (*visit)(kd_op *op, void *user), run *all)
 {
-    for (const kd_op *at = all->root->block->parent; all->root->code == KD_OP_block_load && at; at = at->block ? at->block->parent : NULL)
-        if (at->code == KD_OP_for || at->code == KD_OP_while)
-            return false;
-    kd_op_walk((kd_op *)all->root, count_operands, all);
-    return n > 1 || all->n_operands <= 1;
+    visit(op, all);
+    kd_op_walk(op, visit, all);
 }
 
-/* Rectangles in a loop, or a load by itself. False: there are none. */
-static bool select_in(selector *s, kd_op *op)
+/* Of an op on tiles, about as many instructions for each register as it takes. */
+static unsigned work_of(const kd_op *op)
 {
-    candidates all = {.s = s, .root = op};
-    collect(op, &all);
-    kd_op_walk(op, collect, &all);
-    checks c = {.s = s, .b = kd_builder_before(s->px->module, op), .loc = op->loc};
+    if (!op->n_results || !kd_type_is_tile(op->results[0].type) || op->n_regions)
+        return 0;
+    return op->code == KD_OP_div || op->code == KD_OP_math ? 8 : 1;
+}
+
+/* A store behind much work is left out: two ifs with the same condition are less code. */
+static void find_run(selector *s, kd_op *first, run *out)
+{
+    unsigned work = 0;
+    *out = (run){.s = s, .first = first, .last = first};
+    for (kd_op *op = first; op; op = op->next) {
+        unsigned before = out->n;
+        work += work_of(op);
+        if (is_store(op) && work > MAX_WORK)
+            return;
+        visit_with_inner(op, collect, out);
+        if (out->n > before) {
+            out->last = op;
+            work = 0;
+        }
+        if (!out->n || out->n == MAX_CHECKS)
+            return;
+    }
+}
+
+/* Builds the checks of all accesses; drops those that fail for certain. */
+static void check_run(run *all, checks *c)
+{
     unsigned n = 0;
-    for (unsigned i = 0; i < all.n; i++) {
-        checks before = c;
-        check_surface(&c, &all.surfaces[i]);
-        if (c.fails) {
-            c = before; /* what was made for it is dead */
+    for (unsigned i = 0; i < all->n; i++) {
+        checks before = *c;
+        make_surface_known_at(&all->surfaces[i], all->first);
+        check_surface(c, &all->surfaces[i]);
+        if (c->fails) {
+            *c = before; /* what was made for it is dead */
             continue;
         }
-        all.loads[n] = all.loads[i];
-        all.surfaces[n++] = all.surfaces[i];
+        all->n_loads += !is_store(all->accesses[i]);
+        all->accesses[n] = all->accesses[i];
+        all->surfaces[n++] = all->surfaces[i];
     }
-    if (!n)
+    all->n = n;
+}
+
+/* Two versions are worth it where one of them loads most operands as rectangles. */
+static bool is_worth_two(run *all)
+{
+    for (kd_op *op = all->first;; op = op->next) {
+        visit_with_inner(op, count_operands, all);
+        if (op == all->last)
+            break;
+    }
+    return is_store(all->first) || 2 * all->n_loads > all->n_operands;
+}
+
+static void make_rectangle(selector *s, kd_op *op, const surface *f)
+{
+    if (is_store(op))
+        kd_block_store_set_is_rectangle(op, true);
+    else
+        kd_block_load_set_is_rectangle(op, true);
+    if (!f->moved)
+        return;
+    unsigned first = first_coord(op) + f->x_axis;
+    kd_builder b = kd_builder_before(s->px->module, op);
+    kd_value *moved = f->moved;
+    if (f->x->type != moved->type)
+        moved = kd_result(kd_build_cast(&b, (kd_cast_args){.loc = op->loc, .value = moved, .type = f->x->type}));
+    kd_op_set_operand(op, 0, f->base);
+    kd_op_set_operand(op, first, f->wide);
+    kd_op_set_operand(op, first + 4, kd_result(kd_build_add(&b, (kd_add_args){.loc = op->loc, .a = f->x, .b = moved})));
+}
+
+static bool is_loop(const kd_op *op)
+{
+    return op->code == KD_OP_for || op->code == KD_OP_while;
+}
+
+/* In a loop nothing is checked for a single access. */
+static bool may_begin(const kd_op *op)
+{
+    bool in_loop = false;
+    for (const kd_op *at = op->block->parent; at; at = at->block ? at->block->parent : NULL)
+        in_loop |= is_loop(at);
+    return is_loop(op) || (is_access(op) && !in_loop);
+}
+
+static void select_in_block(selector *s, kd_block *block);
+
+/* The rectangles of the ops from one on. False: there are none in it. *out_next: where to go on. */
+static bool select_from(selector *s, kd_op *first, kd_op **out_next)
+{
+    run all;
+    find_run(s, first, &all);
+    checks c = {.s = s, .b = kd_builder_before(s->px->module, first), .loc = first->loc};
+    check_run(&all, &c);
+    if (!all.n)
         return false;
-    if (c.all && !is_worth_two(&all, n))
+    if (c.all && !is_worth_two(&all))
         return true;
     s->changed = true;
-    if (c.all)
-        make_two(s, op, c.all); /* the copy is made before anything is marked */
-    for (unsigned i = 0; i < n; i++)
-        make_rectangle(s, all.loads[i], &all.surfaces[i]);
+    kd_op *choice = c.all ? kd_version_ops(s->px, first, all.last, c.all) : NULL; /* the copy is made before anything is marked */
+    for (unsigned i = 0; i < all.n; i++)
+        make_rectangle(s, all.accesses[i], &all.surfaces[i]);
+    if (choice) {
+        *out_next = choice->next;
+        select_in_block(s, kd_op_region(choice, 0)); /* what was not known in front of it */
+    }
     return true;
 }
 
 static void select_in_block(selector *s, kd_block *block)
 {
-    KD_FOREACH_OP_SAFE (op, block) {
-        bool is_root = op->code == KD_OP_for || op->code == KD_OP_while || op->code == KD_OP_block_load;
-        if (is_root && select_in(s, op))
+    for (kd_op *op = block->first, *next; op; op = next) {
+        next = op->next;
+        if (may_begin(op) && select_from(s, op, &next))
             continue;
         for (unsigned r = 0; r < op->n_regions; r++)
             select_in_block(s, op->regions[r]);

@@ -6,9 +6,10 @@
  *     %o = kd.dot %p, %v, ...                %o = kd.dot %p, %v, ...
  *
  * Loads, conversions, reads of SLM, and what takes their vectors apart and puts them together, move down to their first reader in the block,
- * but over nothing that writes. Vectors of computed 16-bit values move up to their last part. Only in blocks in which all this would fill most
+ * but over nothing that writes; reads of SLM over writes of another buffer, where all buffers of the block have room side by side. Vectors of computed 16-bit values move up to their last part. Only in blocks in which all this would fill most
  * registers: early loads hide latency.
  * Cost: linear, but for the search for first readers, which goes as far as ops move, MAX_DISTANCE at most. */
+#include "passes/gpu_config.h"
 #include "passes/register_use.h"
 
 enum { MAX_DISTANCE = 2048 }; /* ops over which one moves */
@@ -54,8 +55,27 @@ static bool writes(const kd_op *op)
     return false;
 }
 
+/* Whether the SLM holds all buffers of a block at once, so that none waits for another one's memory. */
+static bool has_room_for_buffers(const kd_pass_ctx *px, const kd_block *block)
+{
+    uint64_t bytes = 0;
+    KD_FOREACH_OP (op, block)
+        if (op->code == KD_OP_gpu_slm)
+            bytes += (uint64_t)op->results[0].type->n_elems * ((kd_type_elem_bits(op->results[0].type) + 7) / 8);
+    return bytes <= px->gpu->device->slm_bytes;
+}
+
+/* Whether a load must stay in front of an op. */
+static bool stops(const kd_op *load, const kd_op *at, bool has_room)
+{
+    if (!kd_is_plain_load(load))
+        return false;
+    bool is_slm = load->code == KD_OP_gpu_slm_read && at->code == KD_OP_gpu_slm_write;
+    return writes(at) && !(is_slm && has_room && kd_gpu_slm_read_buffer(load) != kd_gpu_slm_write_buffer(at));
+}
+
 /* The op in front of which it may stand at the latest; NULL: nobody reads it. Readers are marked. */
-static kd_op *latest_place(const kd_op *op)
+static kd_op *latest_place(const kd_op *op, bool has_room)
 {
     bool any = false;
     for (unsigned i = 0; i < op->n_results; i++)
@@ -66,7 +86,7 @@ static kd_op *latest_place(const kd_op *op)
             any = true;
         }
     kd_op *at = op->next;
-    for (unsigned n = 0; n < MAX_DISTANCE && any && at && !at->mark && !(kd_is_plain_load(op) && writes(at)); n++)
+    for (unsigned n = 0; n < MAX_DISTANCE && any && at && !at->mark && !stops(op, at, has_room); n++)
         at = at->next;
     for (unsigned i = 0; i < op->n_results; i++)
         for (const kd_use *use = op->results[i].uses; use; use = use->next) {
@@ -109,6 +129,7 @@ static bool visit_block(const kd_pass_ctx *px, kd_block *block)
             changed |= visit_block(px, op->regions[r]);
     if (!kd_block_fills_registers(px, block))
         return changed;
+    bool has_room = has_room_for_buffers(px, block);
     KD_FOREACH_OP (op, block)
         op->mark = 0;
     for (kd_op *op = block->last, *before; op; op = before) { /* from the end: readers first */
@@ -117,7 +138,7 @@ static bool visit_block(const kd_pass_ctx *px, kd_block *block)
             changed |= rise(op);
             continue;
         }
-        kd_op *at = may_sink(op) ? latest_place(op) : NULL;
+        kd_op *at = may_sink(op) ? latest_place(op, has_room) : NULL;
         if (!at || at == op->next)
             continue;
         kd_op_move_before(op, at);

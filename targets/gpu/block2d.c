@@ -1,4 +1,4 @@
-/* block2d.c - block loads and prefetches by messages that move a rectangle of memory to a sub-group's registers.
+/* block2d.c - block loads, stores and prefetches by messages that move a rectangle between memory and a sub-group's registers.
  *
  * What a message gives is a layout too: bits of the rectangle's x (along memory) and y go, from the lowest on, to the place in a granule (the
  * 2 or 4 bytes that a lane gets at once), to the lanes, and to the granules of a lane:
@@ -8,12 +8,13 @@
  *     transpose    granule: x (a dword)                lanes, granules: y, then x
  *
  * A load uses the largest message whose lanes are those of the tile's layout and whose other bits are bits of its registers; the layout's
- * further registers and its sub-groups are places of other messages. A layout that no message has is made from one that a message has.
+ * further registers and its sub-groups are places of other messages. A layout that no message has is made from one that a message has. Stores
+ * are plain, of up to 8 rows.
  * Source of the shapes: intel-graphics-compiler, documentation/igc/SPV_INTEL_2d_block_io/BlockLoadSupportedVariants.md. */
 #include "base/bug.h"
 #include "targets/gpu/lower.h"
 
-enum { MAX_BITS = 16, LANE_BITS = 4, MAX_ROW_BYTES = 64, MAX_ROWS = 32 };
+enum { MAX_BITS = 16, LANE_BITS = 4, MAX_ROW_BYTES = 64, MAX_ROWS = 32, MAX_STORED_ROWS = 3 };
 
 /* Extents as their logarithms; width in elements of elem_bits: of dwords where it transposes. */
 typedef struct message {
@@ -189,7 +190,18 @@ static bool is_plain_beside(const message *m, const surface *f, const void *layo
     return is_plain(m, f, layout) && !(used & of_sub_groups);
 }
 
-/* ---- loads ---- */
+/* Messages that store. */
+static bool stores_layout(const message *m, const surface *f, const void *layout)
+{
+    return m->mode == KD_BLOCK2D_PLAIN && m->count == 0 && m->rows <= MAX_STORED_ROWS && gives(m, f, layout);
+}
+
+static bool stores_any(const message *m, const surface *f, const void *layout)
+{
+    return m->count == 0 && m->rows <= MAX_STORED_ROWS && is_plain_beside(m, f, layout);
+}
+
+/* ---- loads and stores ---- */
 
 typedef struct rectangles {
     kd_simt *s;
@@ -207,13 +219,17 @@ static kd_value *as_i32(kd_simt *s, kd_value *v)
     return kd_simt_cast(s, v, s->i32);
 }
 
-static surface surface_of(const kd_op *op)
+static kd_value *coord(const kd_op *op, unsigned i)
 {
-    const kd_type *type = op->results[0].type;
+    return kd_op_operand(op, (op->code == KD_OP_block_store ? 2 : 1) + i);
+}
+
+static surface surface_of(const kd_op *op, const kd_type *type)
+{
     int64_t stride = 0;
-    unsigned x_axis = kd_value_constant_int(kd_block_load_coords(op, 3), &stride) && stride == 1 ? 1 : 0;
+    unsigned x_axis = kd_value_constant_int(coord(op, 3), &stride) && stride == 1 ? 1 : 0;
     surface f = {.elem_bits = kd_type_elem_bits(type), .x_axis = x_axis, .y_axis = 1 - x_axis};
-    for (const kd_use *use = op->results[0].uses; use; use = use->next)
+    for (const kd_use *use = op->n_results ? op->results[0].uses : NULL; use; use = use->next)
         f.wants_dwords |= use->user->code == KD_OP_dot && use == &use->user->operands[1];
     unsigned row = log2_of((uint64_t)type->shape[0]), column = log2_of((uint64_t)type->shape[1]);
     f.x_at = x_axis ? 0 : column;
@@ -228,9 +244,9 @@ static void describe_surface(rectangles *r)
     kd_simt *s = r->s;
     kd_value *values[6];
     for (unsigned i = 0; i < 6; i++)
-        values[i] = kd_simt_regs(s, kd_block_load_coords(r->op, i))[0];
+        values[i] = kd_simt_regs(s, coord(r->op, i))[0];
     unsigned bytes = r->f.elem_bits / 8;
-    r->base = kd_simt_regs(s, kd_block_load_base(r->op))[0];
+    r->base = kd_simt_regs(s, kd_op_operand(r->op, 0))[0];
     r->sizes[0] = kd_simt_binary(s, KD_OP_mul, as_i32(s, values[r->f.x_axis]), kd_simt_int(s, s->i32, bytes));
     r->sizes[1] = as_i32(s, values[r->f.y_axis]);
     r->sizes[2] = kd_simt_binary(s, KD_OP_mul, as_i32(s, values[2 + r->f.y_axis]), kd_simt_int(s, s->i32, bytes));
@@ -251,11 +267,11 @@ static uint32_t y_of(const void *user, uint32_t position)
 }
 
 /* The place of a register's rectangle along x or y: what all lanes of the sub-group have in common. */
-static kd_value *place(rectangles *r, kd_value *offset, uint32_t reg, uint32_t (*coord)(const void *, uint32_t))
+static kd_value *place(rectangles *r, kd_value *offset, uint32_t reg, uint32_t (*along)(const void *, uint32_t))
 {
     kd_layout first = *r->layout;
     memset(first.basis[KD_LANE], 0, sizeof first.basis[KD_LANE]);
-    kd_value *inside = kd_simt_mapped(r->s, &first, reg, coord, &r->f);
+    kd_value *inside = kd_simt_mapped(r->s, &first, reg, along, &r->f);
     return kd_simt_binary(r->s, KD_OP_add, offset, inside);
 }
 
@@ -315,7 +331,7 @@ static uint32_t place_elements(const rectangles *r, uint32_t *register_of, unsig
 void kd_simt_block_load(kd_simt *s, const kd_op *op)
 {
     const kd_value *result = kd_op_result(op, 0);
-    rectangles r = {.s = s, .op = op, .type = result->type, .f = surface_of(op), .layout = kd_simt_layout(s, result->type)};
+    rectangles r = {.s = s, .op = op, .type = result->type, .f = surface_of(op, result->type), .layout = kd_simt_layout(s, result->type)};
     if (!find_message(&r.f, gives_layout, r.layout, &r.m)) {
         bool any = find_message(&r.f, is_plain_beside, r.layout, &r.m) || find_message(&r.f, is_plain, NULL, &r.m);
         KD_ASSERT(any);
@@ -331,6 +347,47 @@ void kd_simt_block_load(kd_simt *s, const kd_op *op)
         if (!(reg & taken))
             load_rectangle(&r, reg, register_of, n, out);
     kd_simt_set_from(s, result, r.layout, out);
+}
+
+/* Stores the rectangle that begins at a register. */
+static void store_rectangle(rectangles *r, kd_value *const *regs, uint32_t reg, const uint32_t *register_of, unsigned n)
+{
+    kd_simt *s = r->s;
+    const message *m = &r->m;
+    kd_value **parts = kd_simt_array(s, n);
+    for (unsigned i = 0; i < n; i++)
+        parts[i] = regs[reg | register_of[i]];
+    kd_value *coords[] = {r->sizes[0], r->sizes[1], r->sizes[2], place(r, r->x, reg, x_of), place(r, r->y, reg, y_of)};
+    const int64_t extents[] = {1 << m->width, 1 << m->rows, 1};
+    kd_build_gpu_block2d_store(&s->b, (kd_gpu_block2d_store_args){.loc = s->loc,
+                                                                  .base = r->base,
+                                                                  .value = kd_simt_pack(s, parts, n),
+                                                                  .surface_x_y = coords,
+                                                                  .n_surface_x_y = 5,
+                                                                  .elem_bits = m->elem_bits,
+                                                                  .width_rows_count = {extents, 3},
+                                                                  .cache = kd_block_store_cache(r->op)});
+}
+
+/* A block store whose surface the messages can take. */
+void kd_simt_block_store(kd_simt *s, const kd_op *op)
+{
+    const kd_value *value = kd_block_store_value(op);
+    rectangles r = {.s = s, .op = op, .type = value->type, .f = surface_of(op, value->type), .layout = kd_simt_layout(s, value->type)};
+    if (!find_message(&r.f, stores_layout, r.layout, &r.m)) {
+        bool any = find_message(&r.f, stores_any, r.layout, &r.m);
+        KD_ASSERT(any);
+        kd_layout own = layout_of(&r.m, &r.f, r.layout);
+        r.layout = kd_layout_intern(s->ctx, &own);
+    }
+    describe_surface(&r);
+    kd_value **regs = kd_simt_regs_as(s, value, r.layout);
+    unsigned n_regs = kd_layout_n_registers(r.layout), n;
+    uint32_t *register_of = kd_arena_array(s->arena, uint32_t, n_regs);
+    uint32_t taken = place_elements(&r, register_of, &n);
+    for (uint32_t reg = 0; reg < n_regs; reg++)
+        if (!(reg & taken))
+            store_rectangle(&r, regs, reg, register_of, n);
 }
 
 /* ---- prefetches ---- */

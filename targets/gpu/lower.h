@@ -134,6 +134,7 @@ void kd_simt_ops(kd_simt *s, kd_block *block); /* all but the terminator */
 bool kd_simt_shape(kd_simt *s, const kd_op *op); /* false: not one of its ops */
 void kd_simt_load(kd_simt *s, const kd_op *op);
 void kd_simt_block_load(kd_simt *s, const kd_op *op); /* a rectangle (select-rectangles) */
+void kd_simt_block_store(kd_simt *s, const kd_op *op);
 void kd_simt_prefetch(kd_simt *s, const kd_op *op);
 void kd_simt_store(kd_simt *s, const kd_op *op);
 void kd_simt_atomic(kd_simt *s, const kd_op *op); /* and atomic_cas */

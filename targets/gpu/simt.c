@@ -2,6 +2,7 @@
 #include "targets/gpu/simt.h"
 
 #include "base/bug.h"
+#include "passes/pass.h"
 #include "targets/gpu/lower.h"
 
 /* ---- values ---- */
@@ -221,6 +222,7 @@ static void lower_op(kd_simt *s, kd_op *op)
     case KD_OP_barrier: kd_build_gpu_barrier(&s->b, (kd_gpu_barrier_args){.loc = s->loc, .global = true}); break;
     case KD_OP_load: kd_simt_load(s, op); break;
     case KD_OP_block_load: kd_simt_block_load(s, op); break;
+    case KD_OP_block_store: kd_simt_block_store(s, op); break;
     case KD_OP_store: kd_simt_store(s, op); break;
     case KD_OP_atomic:
     case KD_OP_atomic_cas: kd_simt_atomic(s, op); break;
@@ -313,6 +315,8 @@ bool kd_lower_to_simt(kd_module *module, kd_op *func, const kd_gpu_config *confi
     if (s->status)
         extend_divisibility(s, fresh);
     kd_simt_fold_packs(module, fresh, arena);
+    kd_pass_ctx px = {.module = module, .scratch = arena, .diags = diags, .gpu = config};
+    kd_pass_sink_loads(&px, fresh); /* before barriers are put between accesses of SLM */
     uint64_t slm_bytes = kd_slm_assign(module, fresh, arena);
     if (slm_bytes > config->device->slm_bytes) {
         kd_error(diags, func->loc, "the kernel needs %llu KiB of shared local memory, but %s has %u KiB for a work-group",

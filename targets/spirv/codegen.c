@@ -130,15 +130,28 @@ static bool needs_exact_division(const kd_block *block)
     return false;
 }
 
+static bool uses_systolic_array(const kd_block *block)
+{
+    KD_FOREACH_OP (op, block) {
+        if (op->code == KD_OP_gpu_dpas)
+            return true;
+        for (unsigned r = 0; r < op->n_regions; r++)
+            if (uses_systolic_array(kd_op_region(op, r)))
+                return true;
+    }
+    return false;
+}
+
 /* Twice the registers for half the threads, where the values would not fit otherwise. A quarter is left to addresses and to the compiler's
- * own needs. */
+ * own needs; half of them where the systolic array is used, whose operands lie in consecutive registers, so that there are gaps. */
 static bool needs_large_registers(const kd_codegen_job *job, const kd_gpu_config *config)
 {
     const kd_gpu_device *device = config->device;
     if (!device->has_large_registers || config->n_sub_groups * (device->registers_bytes / KD_SMALL_REGISTERS) > KD_LARGE_THREAD_BYTES)
         return false;
     uint64_t bytes = kd_register_pressure(kd_codegen_kernel(job), job->scratch) * config->sub_group_size;
-    return bytes > (uint64_t)device->registers_bytes * 3 / 4;
+    unsigned quarters = uses_systolic_array(kd_op_region(kd_codegen_kernel(job), 0)) ? 2 : 3;
+    return bytes > (uint64_t)device->registers_bytes * quarters / 4;
 }
 
 static const char *build_flags(const kd_codegen_job *job, const kd_gpu_config *config)
@@ -152,7 +165,7 @@ static const char *build_flags(const kd_codegen_job *job, const kd_gpu_config *c
 /* ---- the stages ---- */
 
 static const char kd_level[] = "default";
-static const char simt_level[] = "canonicalize,cse,split-addresses,cse,licm,recompute-behind-loops,dce,sink-loads";
+static const char simt_level[] = "canonicalize,cse,split-addresses,cse,licm,recompute-behind-loops,recompute-in-loops,dce,sink-loads";
 
 static kd_status run(kd_codegen_job *job, const char *passes, const kd_gpu_config *config, const char *what)
 {

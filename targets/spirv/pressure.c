@@ -66,12 +66,23 @@ static bool only_addresses(const kd_value *v)
     return true;
 }
 
+/* Read in a loop that it comes from outside of. */
+static bool crosses_loop(const kd_value *v)
+{
+    const kd_block *home = v->def ? v->def->block : v->owner;
+    for (const kd_use *use = v->uses; use; use = use->next)
+        for (const kd_block *at = use->user->block; at != home; at = at->parent->block)
+            if (at->parent->code == KD_OP_for || at->parent->code == KD_OP_while)
+                return true;
+    return false;
+}
+
 static unsigned bytes_of(const kd_value *v)
 {
     const kd_type *elem = kd_type_elem(v->type);
     if (v->type->kind == KD_TYPE_BUFFER || elem->kind == KD_TYPE_PTR || elem->scalar == KD_I1)
         return 0;
-    if (!kd_scalar_is_float(elem->scalar) && only_addresses(v))
+    if (!kd_scalar_is_float(elem->scalar) && only_addresses(v) && !crosses_loop(v))
         return 0;
     unsigned bits = kd_scalar_bits(elem->scalar);
     return (unsigned)v->type->n_elems * (bits < 16 ? 2 : bits / 8);

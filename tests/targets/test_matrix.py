@@ -125,7 +125,7 @@ def k(a_ptr, b_ptr, c_ptr, M, N, K, stride_am, stride_ak, stride_bk, stride_bn, 
         a += BLOCK_K * stride_ak
         b += BLOCK_K * stride_bk
     mask = (rows[:, None] < M) & (columns[None, :] < N)
-    tl.store(c_ptr + stride_cm * rows[:, None] + columns[None, :], acc, mask=mask)
+    tl.store(c_ptr + 8 + stride_cm * rows[:, None] + columns[None, :], acc.to(c_ptr.dtype.element_ty), mask=mask)
 """
 
 
@@ -133,17 +133,18 @@ def k(a_ptr, b_ptr, c_ptr, M, N, K, stride_am, stride_ak, stride_bk, stride_bn, 
 @pytest.mark.parametrize("a_transposed, b_transposed", [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("m, n, k, odd", [(64, 64, 64, 0), (56, 40, 72, 0), (40, 72, 8, 0), (56, 40, 72, 3), (33, 35, 33, 0)])
 def test_pointers_to_rectangles(m, n, k, odd, a_transposed, b_transposed, wraps, tmp_path):
-    """Loads through pointers, on matrices that the messages take, and on those that they do not: narrow ones, odd pitches, bases between two
-    multiples of 64. Sizes are no multiples of the blocks'."""
+    """Loads and stores through pointers, on matrices that the messages take, and on those that they do not: narrow ones, odd pitches, bases
+    between two multiples of 64. Sizes are no multiples of the blocks'."""
     (tmp_path / "k.py").write_text(MATMUL)
     strides = "stride_am=1, stride_ak=i32" if a_transposed else "stride_am=i32, stride_ak=1"
     strides += ", stride_bk=1, stride_bn=i32" if b_transposed else ", stride_bk=i32, stride_bn=1"
-    signature = f"a_ptr=*fp16:16, b_ptr=*fp16:16, c_ptr=*fp32:16, M=i32, N=i32, K=i32, {strides}, stride_cm=i32, BLOCK=32, BLOCK_K=16, WRAPS={wraps}"
+    out = "f16" if wraps else "f32"
+    signature = f"a_ptr=*fp16:16, b_ptr=*fp16:16, c_ptr=*{out}:16, M=i32, N=i32, K=i32, {strides}, stride_cm=i32, BLOCK=32, BLOCK_K=16, WRAPS={wraps}"
     done = subprocess.run(["kdsl", "compile", tmp_path / "k.py", "--no-cache", "-s", signature, "--emit", "kd", "-o", tmp_path / "k.kd"],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     gpu, code, slm = compile((tmp_path / "k.kd").read_text(), "pvc", 2, tmp_path, passes="default,gpu")
-    assert code.count("gpu.block2d_load") >= 2 and gpu.count("is_rectangle") == 2
+    assert code.count("gpu.block2d_load") >= 2 and code.count("gpu.block2d_store") >= 2 and gpu.count("is_rectangle") == 3
 
     def place(v):
         """The matrix, 16 bytes behind the beginning of a larger one, and the distance of its rows."""
@@ -152,8 +153,9 @@ def test_pointers_to_rectangles(m, n, k, odd, a_transposed, b_transposed, wraps,
         whole[:-1, :v.shape[1]] = v
         return np.concatenate([np.full(8, 99, v.dtype), whole.reshape(-1)]), pitch
 
-    a, b, c = numbers("f16", (m, k)), numbers("f16", (k, n)), np.zeros((m + 1, n), np.float32)
+    a, b = numbers("f16", (m, k)), numbers("f16", (k, n))
     (a_at, a_pitch), (b_at, b_pitch) = place(a.T if a_transposed else a), place(b.T if b_transposed else b)
-    run(code, slm, [a_at, b_at, c, m, n, k, a_pitch, b_pitch, n], "pvc", 2, grid=(-(-m // 32), -(-n // 32), 1))
-    np.testing.assert_array_equal(c[:m], value("f16", a) @ value("f16", b))
-    assert not c[m:].any()
+    c_at, c_pitch = place(np.zeros((m, n), NUMPY[out]))
+    want, _ = place((value("f16", a) @ value("f16", b)).astype(NUMPY[out]))
+    run(code, slm, [a_at, b_at, c_at, m, n, k, a_pitch, b_pitch, c_pitch], "pvc", 2, grid=(-(-m // 32), -(-n // 32), 1))
+    np.testing.assert_array_equal(c_at, want)  # and nothing between the rows, before and behind
