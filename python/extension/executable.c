@@ -63,6 +63,7 @@ PyObject *kd_py_compile(PyObject *self, PyObject *args)
     e->graph = NULL;
     e->exe = NULL;
     e->idle = NULL;
+    e->n_running = 0;
     kd_failure why = {{0}};
     kd_status status;
     Py_BEGIN_ALLOW_THREADS status = kd_graph_parse(text, (size_t)n_bytes, name, &weights, &e->graph, &why);
@@ -119,8 +120,10 @@ static bool run_timed(kd_py_executable *e, const kd_py_module *module, const voi
         return false;
     kd_failure why = {{0}};
     kd_status status;
+    e->n_running++;
     Py_BEGIN_ALLOW_THREADS status = kd_session_run_timed(taken->session, inputs, outputs, out_step_ns, &why);
-    Py_END_ALLOW_THREADS taken->next = e->idle;
+    Py_END_ALLOW_THREADS e->n_running--;
+    taken->next = e->idle;
     e->idle = taken;
     if (status)
         kd_py_raise(module, status, &why);
@@ -130,6 +133,12 @@ static bool run_timed(kd_py_executable *e, const kd_py_module *module, const voi
 bool kd_py_executable_run(kd_py_executable *e, const kd_py_module *module, const void *const *inputs, void *const *outputs)
 {
     return run_timed(e, module, inputs, outputs, NULL);
+}
+
+/* The interpreter's lock keeps runs from beginning meanwhile. */
+bool kd_py_executable_update(kd_py_executable *e, const char *const *names, unsigned n_names)
+{
+    return e->n_running == 0 && kd_executable_update_weights(e->exe, names, n_names, NULL) == KD_OK;
 }
 
 /* A sequence of n addresses. For PyMem_Free; NULL: an exception is set. */

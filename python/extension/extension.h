@@ -32,6 +32,7 @@ typedef struct kd_py_executable {
     PyObject_HEAD kd_graph *graph;
     kd_executable *exe;
     kd_py_idle *idle;
+    unsigned n_running;
 } kd_py_executable;
 
 /* compile(text, name, memory, device, n_threads, cache, fusion, cache_dir) */
@@ -40,6 +41,9 @@ PyObject *kd_py_compile(PyObject *self, PyObject *args);
 /* Runs with the interpreter released. Raises, and returns false. */
 bool kd_py_executable_run(kd_py_executable *executable, const kd_py_module *module, const void *const *inputs,
                           void *const *outputs);
+
+/* kd_executable_update_weights. False, and no exception: it runs at the moment, or cannot; it must be compiled anew then. */
+bool kd_py_executable_update(kd_py_executable *executable, const char *const *names, unsigned n_names);
 
 /* The address that a tensor's data_ptr() gives. Raises, and returns false. */
 bool kd_py_tensor_data(const kd_py_module *module, PyObject *tensor, void **out_data);

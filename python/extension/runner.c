@@ -1,8 +1,8 @@
 /* runner.c - calls a compiled graph with torch's tensors, as directly as Python allows.
  *
  * Parameters and buffers are constants of the compiled graph, read where they lie. Which tensors they are, and that nobody has changed
- * them since, is checked at each call: by identity, address and version (a number that PyTorch raises at each change in place). For other
- * weights, or changed ones, the graph is compiled anew; the same graph may serve several modules of one class in turn, so each set of
+ * them since, is checked at each call: by identity, address and version (a number that PyTorch raises at each change in place). Those that
+ * have changed in place are packed again. For other weights, or those that lie elsewhere now, the graph is compiled anew; the same graph may serve several modules of one class in turn, so each set of
  * weights has a variant. Weights are referred to weakly: who drops a model gets its memory back.
  *
  * Writes through tensor.data leave address and version as they are, so some bytes of each weight are compared too: a change of the whole
@@ -15,6 +15,7 @@
 
 typedef struct weight {
     Py_ssize_t arg;
+    PyObject *name; /* of the graph's input */
     PyObject *tensor; /* borrowed: when it dies, ref says so and the variant goes */
     PyObject *ref;
     void *data;
@@ -39,7 +40,7 @@ typedef struct variant {
 } variant;
 
 typedef struct runner {
-    PyObject_HEAD PyObject *make; /* make(args, changed): an Executable, [(arg, bytes)] of its weights, [(arg, dtype, shape, stride)] of its inputs */
+    PyObject_HEAD PyObject *make; /* make(args, changed): an Executable, [(arg, bytes, name)] of its weights, [(arg, dtype, shape, stride)] of its inputs */
     PyObject *on_death; /* on_death(ref): calls forget(ref) */
     PyObject *relayout; /* relayout(tensor, dtype, shape, stride): the same elements as the graph wants them */
     PyObject *outputs; /* of the graph: (function, arguments) that make an empty tensor */
@@ -52,8 +53,10 @@ typedef struct runner {
 
 static void free_variant(variant *v)
 {
-    for (Py_ssize_t i = 0; v->weights && i < v->n_weights; i++)
+    for (Py_ssize_t i = 0; v->weights && i < v->n_weights; i++) {
         Py_XDECREF(v->weights[i].ref);
+        Py_XDECREF(v->weights[i].name);
+    }
     for (Py_ssize_t i = 0; v->inputs && i < v->n_inputs; i++) {
         Py_XDECREF(v->inputs[i].dtype);
         Py_XDECREF(v->inputs[i].shape);
@@ -133,12 +136,36 @@ static match compare(const kd_py_module *m, const variant *v, PyObject *args)
     return SAME;
 }
 
+/* Takes over what has changed in place since the variant was made. False: weights lie elsewhere now, or an exception is set. */
+static bool refresh(const kd_py_module *m, variant *v, PyObject *args)
+{
+    const char **names = kd_py_calloc(v->n_weights, sizeof *names);
+    unsigned n = 0;
+    bool good = names;
+    for (Py_ssize_t i = 0; i < v->n_weights && good; i++) {
+        weight *w = &v->weights[i], now = *w;
+        good = read_state(m, PyTuple_GetItem(args, w->arg), &now.data, &now.version) && now.data == w->data;
+        if (!good)
+            break;
+        read_samples(now.data, now.n_bytes, now.samples);
+        if (now.version == w->version && memcmp(now.samples, w->samples, sizeof now.samples) == 0)
+            continue;
+        *w = now;
+        names[n++] = PyUnicode_AsUTF8AndSize(w->name, NULL);
+        good = names[n - 1];
+    }
+    good = good && !v->is_dropped && kd_py_executable_update(v->executable, names, n);
+    PyMem_Free(names);
+    return good;
+}
+
 static bool fill_variant(const runner *r, const kd_py_module *m, variant *v, PyObject *args, PyObject *weights, PyObject *inputs)
 {
     for (Py_ssize_t i = 0; i < v->n_weights; i++) {
         weight *w = &v->weights[i];
-        if (!PyArg_ParseTuple(PyList_GetItem(weights, i), "nn", &w->arg, &w->n_bytes))
+        if (!PyArg_ParseTuple(PyList_GetItem(weights, i), "nnU", &w->arg, &w->n_bytes, &w->name))
             return false;
+        Py_INCREF(w->name);
         w->tensor = PyTuple_GetItem(args, w->arg);
         w->ref = w->tensor ? PyWeakref_NewRef(w->tensor, r->on_death) : NULL;
         if (!w->ref || !read_state(m, w->tensor, &w->data, &w->version))
@@ -199,6 +226,10 @@ static variant *find_variant(runner *r, const kd_py_module *m, PyObject *args)
     for (variant *v = r->variants, *next; v; v = next) {
         v->n_users++;
         match match = compare(m, v, args);
+        if (match == CHANGED && refresh(m, v, args))
+            match = SAME;
+        if (PyErr_Occurred())
+            match = FAILED;
         bool was_dropped = v->is_dropped;
         if (match == SAME && !was_dropped)
             return v;

@@ -95,7 +95,7 @@ class Part:
         memory = [(node.name, tensor.data_ptr(), span_bytes(tensor)) for node, tensor in tensors.items()]
         inputs = [(self.places[node], v.dtype, tuple(v.shape), tuple(v.stride())) for node in self.reads if node not in tensors
                   for v in [node.meta["val"]]]
-        return self.compile(self.text(tensors), memory), [(self.places[node], span_bytes(tensors[node])) for node in weights], inputs
+        return self.compile(self.text(tensors), memory), [(self.places[node], span_bytes(tensors[node]), node.name) for node in weights], inputs
 
     def compile(self, text, memory):
         options = self.options
