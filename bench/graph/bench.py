@@ -1,26 +1,31 @@
 """How fast graphs run, beside PyTorch, onnxruntime and OpenVINO.
 
-usage: ./dev bench graph [--json FILE] [--chart FILE.svg] [--engines A,B] [--rounds N] [--threads N] [--bf16] [MODEL ...]
+usage: ./dev bench graph [--json FILE] [--chart FILE.svg] [--engines A,B] [--rounds N] [--threads N] [--bf16] [--warm] [MODEL ...]
 
 Each engine has a process of its own, and they take turns: in each round each of them runs for a moment while the others wait. So all see
 the same machine, and what counts is the ratio. A model's figures are the median of all runs, the quartiles, and the least median of a round,
-which is closest to what a quiet machine would show. Peers come from PyPI, into a folder of the user's cache (requirements.txt), unless
-KDSL_BENCH_PYTHON names a Python that has them."""
+which is closest to what a quiet machine would show. The first result is timed twice, in a process that finds the caches of kdsl and PyTorch
+empty and in one that finds what the first one has left there. Memory is the peak of that second process over what it had when its libraries
+were loaded: what a model of PyTorch's takes itself is in it where the engine works on one. Peers come from PyPI, into a folder of the user's
+cache (requirements.txt), unless KDSL_BENCH_PYTHON names a Python that has them."""
 import argparse
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 
 import chart
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "kdsl" / "bench-graph"
-MODELS = ("resnet50-b1", "resnet50-b8", "mobilenetv3-b1", "bert-128", "gpt-256")
-ENGINES = ("kdsl", "eager", "inductor", "freezing", "onnxruntime", "openvino")
+MODELS = ("resnet50-b1", "resnet50-b8", "mobilenetv3-b1", "vit-b1", "bert-128", "gpt-256", "llama-128")
+OURS = ("kdsl", "kdsl-torch")       # through the C API; through torch.compile
+PEERS = ("eager", "inductor", "freezing", "onnxruntime", "openvino")
 MOMENT = 0.25       # seconds that an engine runs for in a round
 
 
@@ -38,10 +43,15 @@ def peers_python():
 
 
 class Engine:
-    def __init__(self, name, model, folder, args, python):
-        env = os.environ | {"KDSL_BENCH_LIBRARY": str(PROJECT / "build" / "libkdsl.so.0"), "OMP_NUM_THREADS": str(args.threads)}
+    """A process that has a model ready. caches: a folder for what engines keep from one process to the next."""
+
+    def __init__(self, name, model, folder, args, python, caches):
+        paths = [str(PROJECT / "build/python"), os.environ.get("PYTHONPATH", "")]
+        env = os.environ | {"KDSL_BENCH_LIBRARY": str(PROJECT / "build" / "libkdsl.so.0"), "OMP_NUM_THREADS": str(args.threads),
+                            "KDSL_CACHE_DIR": str(caches / "kdsl"), "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
+                            "PYTHONPATH": ":".join(filter(None, paths)), "KDSL_NUM_THREADS": str(args.threads)}
         words = [python, HERE / "engines.py", name, model, folder, str(args.threads)] + (["bf16"] if args.bf16 else [])
-        self.name, self.medians, self.times = name, [], []
+        self.name, self.medians, self.times, self.cold = name, [], [], None
         with open(folder / f"{name}.log", "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=env, cwd=HERE)
         self.ready = self.answer()
@@ -65,13 +75,33 @@ class Engine:
 
     def figures(self):
         times = sorted(self.times)
-        return {"engine": self.name, "first_s": self.ready["first"], "error": self.ready["error"], "n": len(times),
-                "median_ms": statistics.median(times) * 1e3, "low_ms": times[len(times) // 4] * 1e3,
-                "high_ms": times[len(times) * 3 // 4] * 1e3, "least_ms": min(self.medians) * 1e3}
+        return {"engine": self.name, "cold_s": self.cold, "first_s": self.ready["first"], "memory_mib": self.ready["memory_mib"],
+                "error": self.ready["error"], "n": len(times), "median_ms": statistics.median(times) * 1e3,
+                "low_ms": times[len(times) // 4] * 1e3, "high_ms": times[len(times) * 3 // 4] * 1e3, "least_ms": min(self.medians) * 1e3}
 
     def stop(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+def start(name, model, folder, args, python, caches):
+    """The engine in a process that finds its caches filled, unless they are not wanted cold: then as they are."""
+    if args.warm:
+        return Engine(name, model, folder, args, python, CACHE / "warm")
+    first = Engine(name, model, folder, args, python, caches)
+    first.stop()
+    if not first.ready:
+        return first
+    second = Engine(name, model, folder, args, python, caches)
+    second.cold = first.ready["first"]
+    return second
+
+
+def tell(model, r):
+    first = f"{r['first_s']:.2f} s" if r["cold_s"] is None else f"{r['cold_s']:.2f} s cold, {r['first_s']:.2f} s warm"
+    peer = "" if r["best_peer_over_it"] is None else f"; {r['best_peer_over_it']:.2f} of the best peer's speed"
+    print(f"{model:16} {r['engine']:12} {r['median_ms']:9.2f} ms ({r['low_ms']:.2f} to {r['high_ms']:.2f}), least {r['least_ms']:9.2f}; first result "
+          f"{first}; {r['memory_mib']:.0f} MiB; error {r['error']:.1e}{peer}", flush=True)
 
 
 def measure(model, args, python):
@@ -81,20 +111,22 @@ def measure(model, args, python):
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run([python, HERE / "engines.py", "export", model, folder, "0"], check=True, cwd=HERE, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
-    engines = [Engine(name, model, folder, args, python) for name in args.engines]
-    running = [e for e in engines if e.ready]
-    for _ in range(args.rounds):
+    caches = pathlib.Path(tempfile.mkdtemp(prefix="kdsl-bench-"))
+    try:
+        engines = [start(name, model, folder, args, python, caches) for name in args.engines]
+        running = [e for e in engines if e.ready]
+        for _ in range(args.rounds):
+            for e in running:
+                e.take_turn()
         for e in running:
-            e.take_turn()
-    for e in engines:
-        e.stop()
+            e.stop()
+    finally:
+        shutil.rmtree(caches)
     results = [e.figures() for e in running]
+    others = [o["least_ms"] for o in results if o["engine"] not in OURS]
     for r in results:
-        others = [o["least_ms"] for o in results if o["engine"] != "kdsl"]
         r["best_peer_over_it"] = min(others) / r["least_ms"] if others else None
-        print(f"{model:16} {r['engine']:12} {r['median_ms']:9.2f} ms ({r['low_ms']:.2f} to {r['high_ms']:.2f}), least {r['least_ms']:9.2f}; "
-              f"first result {r['first_s']:6.2f} s, error {r['error']:.1e}" +
-              (f"; {r['best_peer_over_it']:.2f} of the best peer's speed" if others else ""), flush=True)
+        tell(model, r)
     return {"model": model, "threads": args.threads, "type": "bf16" if args.bf16 else "f32", "load": os.getloadavg()[0], "engines": results}
 
 
@@ -103,12 +135,13 @@ def main():
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"{', '.join(MODELS)}; all of them where none is named")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--chart", metavar="FILE", help="an SVG picture")
-    parser.add_argument("--engines", type=lambda s: s.split(","), default=list(ENGINES), metavar="A,B", help=", ".join(ENGINES))
+    parser.add_argument("--engines", type=lambda s: s.split(","), default=[*OURS, *PEERS], metavar="A,B", help=", ".join((*OURS, *PEERS)))
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="weights and inputs in bf16 (onnxruntime stays in f32)")
+    parser.add_argument("--warm", action="store_true", help="start each engine once, with the caches that former calls have left")
     args = parser.parse_args()
-    unknown = [m for m in args.models if m not in MODELS] + [e for e in args.engines if e not in ENGINES]
+    unknown = [m for m in args.models if m not in MODELS] + [e for e in args.engines if e not in OURS + PEERS]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}")
     python = peers_python()

@@ -11,6 +11,25 @@ import sys
 import time
 
 
+class Memory:
+    """Of this process: its peak over what it had at the beginning, when libraries were loaded but no model."""
+
+    def begin(self):
+        pathlib.Path("/proc/self/clear_refs").write_text("5")       # the peak is now's
+        self.before = self.read("VmRSS")
+
+    def taken_mib(self):
+        return (self.read("VmHWM") - self.before) / 1024
+
+    @staticmethod
+    def read(name):
+        status = pathlib.Path("/proc/self/status").read_text()
+        return int(status.split(name + ":")[1].split()[0])
+
+
+memory = Memory()
+
+
 # ---- kdsl, through the C API ------------------------------------------------------------------------------------------------------
 
 class TensorType(ctypes.Structure):
@@ -19,10 +38,6 @@ class TensorType(ctypes.Structure):
 
 class TensorInfo(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("type", TensorType)]
-
-
-class Options(ctypes.Structure):
-    _fields_ = [("device", ctypes.c_char_p), ("n_threads", ctypes.c_uint), ("no_cache", ctypes.c_bool), ("no_fusion", ctypes.c_bool)]
 
 
 def kdsl(model, folder, threads, bf16):
@@ -38,10 +53,10 @@ def kdsl(model, folder, threads, bf16):
     inputs = load_inputs(folder)
     if bf16:
         inputs = [to_bf16(a) if a.dtype == np.float32 else a for a in inputs]
+    memory.begin()
     begin = time.perf_counter()
-    graph, executable, session = (ctypes.c_void_p() for _ in range(3))
-    call(lib.kd_graph_read, str(folder / f"model{bf16}.pt2").encode(), ctypes.byref(graph))
-    call(lib.kd_graph_compile, graph, ctypes.byref(Options(b"cpu", threads, False, False)), ctypes.byref(executable))
+    executable, session = ctypes.c_void_p(), ctypes.c_void_p()
+    call(lib.kd_executable_open, str(folder / f"model{bf16}.pt2").encode(), None, ctypes.byref(executable))    # threads: KDSL_NUM_THREADS
     call(lib.kd_session_create, executable, ctypes.byref(session))
     out = lib.kd_executable_output(executable, 0).contents.type
     result = np.empty(out.shape[:out.n_dims], np.uint16 if bf16 else np.float32)
@@ -77,6 +92,7 @@ def torch_engine(prepare):
         import torch
         import models
         torch.set_num_threads(threads)
+        memory.begin()
         module, inputs = models.make(model)
         if bf16:
             module, inputs = module.bfloat16(), models.in_bf16(inputs)
@@ -103,6 +119,7 @@ def onnx_runtime(model, folder, threads, bf16):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     inputs = load_inputs(folder)
+    memory.begin()
     begin = time.perf_counter()
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
     feed = dict(zip([i.name for i in session.get_inputs()], inputs))
@@ -113,6 +130,7 @@ def onnx_runtime(model, folder, threads, bf16):
 def openvino(model, folder, threads, bf16):
     import openvino
     inputs = load_inputs(folder)
+    memory.begin()
     begin = time.perf_counter()
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32"}
     request = openvino.Core().compile_model(str(folder / "model.onnx"), "CPU", settings).create_infer_request()
@@ -122,6 +140,7 @@ def openvino(model, folder, threads, bf16):
 
 ENGINES = {
     "kdsl": kdsl,
+    "kdsl-torch": torch_engine(lambda torch, module: torch.compile(module, backend="kdsl")),
     "eager": torch_engine(lambda torch, module: module),
     "inductor": torch_engine(lambda torch, module: torch.compile(module)),
     "freezing": torch_engine(freezing),
@@ -142,7 +161,7 @@ def main():
     import numpy as np
     expected = np.load(folder / "expected.npy")
     error = float(np.abs(np.asarray(once(), np.float32).reshape(expected.shape) - expected).max() / np.abs(expected).max())
-    print(json.dumps({"first": first, "error": error}), file=answers)
+    print(json.dumps({"first": first, "error": error, "memory_mib": memory.taken_mib()}), file=answers)
     for line in sys.stdin:
         times = []
         for _ in range(int(line)):

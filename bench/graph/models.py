@@ -75,6 +75,48 @@ class Gpt(nn.Module):
         return self.head(self.norm(x))
 
 
+class LlamaLayer(nn.Module):
+    """Root-mean-square norms, rotary positions, fewer heads of keys and values than of queries, and a gated MLP."""
+
+    def __init__(self, width, heads, kept, inner):
+        super().__init__()
+        self.heads, self.kept, each = heads, kept, width // heads
+        self.q, self.out = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
+        self.k, self.v = nn.Linear(width, kept * each, bias=False), nn.Linear(width, kept * each, bias=False)
+        self.gate, self.up, self.down = (nn.Linear(*size, bias=False) for size in ((width, inner), (width, inner), (inner, width)))
+        self.norm1, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
+
+    def forward(self, x, cosines, sines):
+        y = self.norm1(x)
+        q, k, v = split_heads(self.q(y), self.heads), split_heads(self.k(y), self.kept), split_heads(self.v(y), self.kept)
+        k, v = (t.repeat_interleave(self.heads // self.kept, 1) for t in (turned(k, cosines, sines), v))
+        mixed = F.scaled_dot_product_attention(turned(q, cosines, sines), k, v, is_causal=True)
+        x = x + self.out(mixed.transpose(1, 2).reshape(x.shape))
+        y = self.norm2(x)
+        return x + self.down(F.silu(self.gate(y)) * self.up(y))
+
+
+def turned(x, cosines, sines):
+    half = x.shape[-1] // 2
+    return x * cosines + torch.cat((-x[..., half:], x[..., :half]), -1) * sines
+
+
+class Llama(nn.Module):
+    def __init__(self, layers=4, width=1024, heads=16, kept=4, inner=2816):
+        super().__init__()
+        self.layers = nn.ModuleList([LlamaLayer(width, heads, kept, inner) for _ in range(layers)])
+
+    def forward(self, x, cosines, sines):
+        for layer in self.layers:
+            x = layer(x, cosines, sines)
+        return x
+
+
+def llama_inputs(time=128, width=1024, each=64):
+    angles = torch.outer(torch.arange(time), 10000 ** (-torch.arange(0, each, 2) / each)).repeat(1, 2)
+    return torch.rand(1, time, width), angles.cos(), angles.sin()
+
+
 def vision(name):
     import torchvision
     model = getattr(torchvision.models, name)(weights=None)
@@ -94,8 +136,10 @@ MODELS = {
     "resnet50-b1": lambda: (vision("resnet50"), image(1)),
     "resnet50-b8": lambda: (vision("resnet50"), image(8)),
     "mobilenetv3-b1": lambda: (vision("mobilenet_v3_small"), image(1)),
+    "vit-b1": lambda: (vision("vit_b_16"), image(1)),
     "bert-128": lambda: (Bert(), (torch.randint(0, 30000, (1, 128)), torch.ones(1, 128, dtype=torch.long))),
     "gpt-256": lambda: (Gpt(), (torch.randint(0, 50000, (1, 256)),)),
+    "llama-128": lambda: (Llama(), llama_inputs()),
 }
 
 
