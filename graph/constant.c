@@ -1,6 +1,7 @@
 /* constant.c - the elements of constants. */
 #include "graph/constant.h"
 
+#include "base/bug.h"
 #include "base/float.h"
 #include "base/scalar.h"
 
@@ -125,6 +126,7 @@ void kd_constant_read(const kd_gvalue *constant, int64_t first, int64_t n, float
     case KD_RECIPE_SCALE: read_scaled(constant, first, n, out); break;
     case KD_RECIPE_SHIFT: read_shifted(constant, first, n, out); break;
     case KD_RECIPE_JOIN: read_joined(constant->recipe, first, n, out); break;
+    case KD_RECIPE_ORDER: KD_ASSERT(false);
     }
     kd_scalar type = constant->type.type;
     for (int64_t i = 0; type != KD_F32 && i < n; i++)
@@ -164,8 +166,35 @@ static void write_elements(const kd_gvalue *constant, int64_t first, int64_t n, 
         }
 }
 
+/* Where in memory the element is that 'from' has at a place of its memory. */
+static int64_t place_in(const kd_tensor_type *type, const kd_tensor_type *from, int64_t place)
+{
+    int64_t to = 0;
+    for (unsigned d = 0; d < type->n_dims; d++)
+        to += from->shape[d] > 1 ? place / from->strides[d] % from->shape[d] * type->strides[d] : 0;
+    return to;
+}
+
+static void write_ordered(const kd_gvalue *constant, char *out)
+{
+    const kd_gvalue *from = constant->recipe->from;
+    size_t each = kd_scalar_bytes(constant->type.type);
+    int64_t n = kd_tensor_n_elems(&constant->type);
+    for (int64_t done = 0, n_now; done < n; done += n_now) {
+        _Alignas(uint64_t) char elements[CHUNK * sizeof(uint64_t)];
+        n_now = n - done < CHUNK ? n - done : CHUNK;
+        write_elements(from, done, n_now, elements);
+        for (int64_t i = 0; i < n_now; i++)
+            memcpy(out + (size_t)place_in(&constant->type, &from->type, done + i) * each, elements + (size_t)i * each, each);
+    }
+}
+
 void kd_constant_write(const kd_gvalue *constant, void *out)
 {
+    if (constant->recipe && constant->recipe->kind == KD_RECIPE_ORDER) {
+        write_ordered(constant, out);
+        return;
+    }
     write_elements(constant, 0, (int64_t)(kd_tensor_n_bytes(&constant->type) / kd_scalar_bytes(constant->type.type)), out);
 }
 

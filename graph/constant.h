@@ -10,6 +10,7 @@ typedef enum kd_recipe_kind {
     KD_RECIPE_SCALE,   /* from, the weights of a convolution, times gamma / sqrt(variance + eps) of the output channel, dimension 0 */
     KD_RECIPE_SHIFT,   /* (from - mean) * gamma / sqrt(variance + eps) + beta; from may be NULL, for 0 */
     KD_RECIPE_JOIN,    /* parts of others of its type, one behind the other */
+    KD_RECIPE_ORDER,   /* from, whose elements are dense, in other strides; only kd_constant_write knows it */
 } kd_recipe_kind;
 
 /* The operands of a batch norm; NULL: gamma is 1, beta is 0. */
@@ -21,7 +22,8 @@ typedef struct kd_constant_part {
     int64_t first, n_elems;
 } kd_constant_part;
 
-/* How a constant comes from others, which have a floating type unless parts are joined. Element i in memory is made of their element i. */
+/* How a constant comes from others, which have a floating type unless parts are joined. Element i in memory is made of their element i,
+ * unless they are ordered. */
 typedef struct kd_recipe {
     kd_recipe_kind kind;
     const kd_gvalue *from;

@@ -56,8 +56,10 @@ kd_status kd_executable_place_constants(kd_executable *exe, kd_failure *out_why)
 
 /* ---- constants.c ---- */
 
-/* Brings the constants that steps read to the device, whose kernels could not read them otherwise. */
-kd_status kd_executable_upload_constants(kd_executable *exe, kd_failure *out_why);
+typedef bool kd_buffer_filter(void *user, const kd_buffer *buffer);
+
+/* Brings the constants that steps read to the device, whose kernels could not read them otherwise. is_wanted: those that have changed; NULL: all. */
+kd_status kd_executable_upload_constants(kd_executable *exe, kd_buffer_filter *is_wanted, void *user, kd_failure *out_why);
 
 /* ---- explain.c ---- */
 

@@ -23,8 +23,8 @@ bool kd_fold_batch_norm(kd_graph *graph, kd_gnode *convolution, const kd_gvalue 
     const kd_tensor_type *t = &weight->type;
     kd_arena *arena = graph->arena;
     int64_t n = t->shape[0], n_each = n ? kd_tensor_n_elems(t) / n : 0;
-    bool good = !convolution->n_posts && kd_constant_can_read(weight) && kd_tensor_is_dense(t) && (n <= 1 || t->strides[0] == n_each) &&
-                is_row(bias, n);
+    bool good = !convolution->n_posts && kd_constant_can_read(weight) && kd_tensor_is_dense(t) &&
+                (n <= 1 || t->strides[0] == n_each) && is_row(bias, n);
     for (unsigned i = 0; i < KD_N_NORM_OPERANDS; i++)
         good = good && is_row(params[i], n);
     if (!good)
@@ -55,24 +55,9 @@ kd_gvalue *kd_fold_conversion(kd_graph *graph, const kd_gvalue *constant, const 
 
 kd_gvalue *kd_fold_order(kd_graph *graph, const kd_gvalue *constant, const kd_tensor_type *type)
 {
-    size_t size = kd_scalar_bytes(type->type), n_bytes = kd_tensor_n_bytes(type);
-    int64_t n = kd_tensor_n_elems(type), at[KD_TENSOR_MAX_DIMS] = {0};
-    if (!kd_constant_is(constant) || memcmp(constant->type.strides, type->strides, type->n_dims * sizeof *type->strides) == 0)
+    if (!kd_constant_is(constant) || !kd_tensor_is_dense(&constant->type) ||
+        memcmp(constant->type.strides, type->strides, type->n_dims * sizeof *type->strides) == 0)
         return NULL;
-    char *data = kd_arena_alloc(graph->arena, n_bytes + 1), *given = kd_arena_alloc(graph->arena, kd_tensor_n_bytes(&constant->type) + 1);
-    kd_constant_write(constant, given);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t from = 0, to = 0;
-        for (unsigned d = 0; d < type->n_dims; d++) {
-            from += at[d] * constant->type.strides[d];
-            to += at[d] * type->strides[d];
-        }
-        memcpy(data + (size_t)to * size, given + (size_t)from * size, size);
-        for (unsigned d = type->n_dims; d-- > 0 && ++at[d] == type->shape[d];)
-            at[d] = 0;
-    }
-    kd_gvalue *ordered = kd_graph_add_value(graph, kd_arena_printf(graph->arena, "%s.ordered", constant->name), type);
-    ordered->data = data;
-    kd_vec_push(graph->arena, &graph->inputs, ordered);
-    return ordered;
+    kd_recipe recipe = {.kind = KD_RECIPE_ORDER, .from = constant};
+    return kd_graph_add_constant(graph, kd_arena_printf(graph->arena, "%s.ordered", constant->name), type, recipe);
 }

@@ -114,7 +114,7 @@ void kd_executable_destroy(kd_executable *executable);
 
 /* What the caller's memory has for these inputs of the graph has changed: packs it again, and what was computed from it. An input that the
  * executable does not know, since nobody reads it, is none of its business. No session of it runs meanwhile.
- * KD_ERR_UNSUPPORTED: the weights come from a .kx file, or are on a GPU.  KD_ERR_MEMORY, KD_ERR_DEVICE: some weights may be new and others not. */
+ * KD_ERR_UNSUPPORTED: the weights come from a .kx file.  KD_ERR_MEMORY, KD_ERR_DEVICE: some weights may be new and others not. */
 kd_status kd_executable_update_weights(kd_executable *executable, const char *const *names, unsigned n_names, kd_failure *out_why);
 
 /* ---- executables in files ---- */

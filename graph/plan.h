@@ -233,7 +233,8 @@ kd_status kd_convolution_write(kd_plan *plan, const kd_gnode *node, unsigned num
 
 /* Puts a batch norm (weight, bias, mean and variance) into the convolution before it. False, and nothing changed: they are no constants. */
 bool kd_fold_batch_norm(kd_graph *graph, kd_gnode *convolution, const kd_gvalue *const params[4], double eps);
-/* A constant with its elements in the places of another type, which has all of them. NULL: it is none, or they are there already. */
+/* A constant with its elements in the places of another type, which has all of them. NULL: it is none, or they are there already,
+ * or it is not dense. */
 kd_gvalue *kd_fold_order(kd_graph *graph, const kd_gvalue *constant, const kd_tensor_type *type);
 /* A constant in the type of the result of its conversion. NULL: it is none, or of no type that is folded. */
 kd_gvalue *kd_fold_conversion(kd_graph *graph, const kd_gvalue *constant, const kd_gvalue *result);

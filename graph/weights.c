@@ -66,7 +66,7 @@ kd_status kd_executable_place_constants(kd_executable *exe, kd_failure *out_why)
     if (exe->copies.n_bytes && !kd_pages_alloc(exe->copies.n_bytes, &exe->copies))
         return kd_fail(out_why, KD_ERR_MEMORY, "out of memory for %zu bytes of constants", exe->copies.n_bytes);
     each_read(exe, place);
-    return exe->plan->on_gpu ? kd_executable_upload_constants(exe, out_why) : KD_OK;
+    return exe->plan->on_gpu ? kd_executable_upload_constants(exe, NULL, NULL, out_why) : KD_OK;
 }
 
 /* ---- changes ---- */
@@ -101,6 +101,11 @@ static void write_again(kd_executable *exe, change *c)
     }
 }
 
+static bool has_changed(void *user, const kd_buffer *buffer)
+{
+    return concerns(user, buffer->value);
+}
+
 static kd_status pack_again(kd_executable *exe, change *c)
 {
     kd_status status = KD_OK;
@@ -117,12 +122,11 @@ kd_status kd_executable_update_weights(kd_executable *executable, const char *co
 {
     if (!executable || (n_names && !names))
         return kd_fail(out_why, KD_ERR_ARGUMENT, "executable and names must not be NULL");
-    if (executable->plan->on_gpu)
-        return kd_fail(out_why, KD_ERR_UNSUPPORTED, "weights on a GPU cannot be changed yet");
     change c = {.names = names, .n_names = n_names, .why = out_why};
     unsigned n_threads = executable->onednn ? kd_onednn_set_threads(executable->onednn, executable->n_threads) : 0;
     write_again(executable, &c);
-    kd_status status = pack_again(executable, &c);
+    kd_status status = executable->plan->on_gpu ? kd_executable_upload_constants(executable, has_changed, &c, out_why)
+                                                : pack_again(executable, &c);
     if (executable->onednn)
         kd_onednn_set_threads(executable->onednn, n_threads);
     return status;

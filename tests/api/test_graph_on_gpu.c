@@ -183,6 +183,25 @@ static void test_memory_of_the_device(void **state)
     assert_int_equal(driver_alive(), 0);
 }
 
+static void test_changed_weights(void **state)
+{
+    kd_executable *exe = compile();
+    kd_session *session = NULL;
+    kd_failure why = {{0}};
+    arrays a;
+    fill(&a, 2);
+    assert_int_equal(kd_session_create(exe, &session, &why), KD_OK);
+    weights[3] += 5;
+    bias[1] -= 2;
+    assert_int_equal(kd_session_run(session, (const void *[]){a.x}, (void *[]){a.y, a.z}, &why), KD_OK);
+    assert_int_not_equal(n_wrong(&a), 0); /* the device has the old ones */
+    assert_int_equal(kd_executable_update_weights(exe, (const char *[]){"w", "b"}, 2, &why), KD_OK);
+    assert_int_equal(kd_session_run(session, (const void *[]){a.x}, (void *[]){a.y, a.z}, &why), KD_OK);
+    assert_int_equal(n_wrong(&a), 0);
+    kd_session_destroy(session);
+    kd_executable_destroy(exe);
+}
+
 /* Whichever call fails, there is a sentence, and nothing is left behind; where the failure does not matter, results are right. */
 static void test_failing_calls(void **state)
 {
@@ -218,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_memory_of_the_device),
+        cmocka_unit_test(test_changed_weights),
         cmocka_unit_test(test_failing_calls),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -144,6 +144,14 @@ def test_models(kdsl, tmp_path, name):
     assert n_kernels and not n_primitives, steps
 
 
+@pytest.mark.parametrize("name", ["bert", "vit"])
+def test_autocast(kdsl, tmp_path, name):
+    model, inputs = made(name)
+    with torch.autocast("cpu", torch.bfloat16):
+        n_kernels, n_primitives, steps = check_model(kdsl, tmp_path, model, *inputs, limit=LIMIT_BF16, options=ON_GPU)
+    assert n_kernels and not n_primitives, steps
+
+
 # ---- executables in files ----
 
 def small(folder):
