@@ -78,8 +78,8 @@ kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_result
     kd_status status = d->status ? d->status : node->op->infer(&cx, node);
     for (unsigned i = 0; i < n_results && !status; i++)
         if (!kd_tensor_is_reasonable(&types[i]))
-            status = kd_fail(d->why, KD_ERR_UNSUPPORTED, "%s = %s: what it is made of, %s, is too large", d->of->origin, d->of->op->name,
-                             kd_tensor_type_text(d->arena, &types[i]));
+            status = kd_fail(d->why, KD_ERR_UNSUPPORTED, "%s = %s: what it is made of, %s, is too large", d->of->origin,
+                             d->of->op->name, kd_tensor_type_text(d->arena, &types[i]));
     if (status) {
         d->status = status;
         memset(types, 0, n_results * sizeof *types);
@@ -345,7 +345,7 @@ static bool is_reshape_of_made(const kd_gvalue *value)
 static void add_output(kd_decomposer *d, kd_gvalue *value, kd_tensor_type type)
 {
     bool is_made = value->def && value->def->op->lowering != KD_LOWER_VIEW && same_strides(&value->type, &type);
-    if (is_made && !d->on_gpu && (value->def->op->code == KD_GOP_convolution || value->def->op->code == KD_GOP_max_pool2d))
+    if (is_made && !d->on_gpu && (value->def->op->code == KD_GOP_convolution || value->def->op->code == KD_GOP_max_pool))
         is_made = kd_tensor_is_channels_last(&value->type); /* oneDNN is slow where it has to write another order */
     if (!is_made && is_reshape_of_made(value) && kd_tensor_is_contiguous(&type)) { /* the caller sees its own shape of it */
         value = kd_gnode_tensor(value->def, 0);
@@ -389,8 +389,6 @@ kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, bool on_gpu
             d.of->op->decompose(&d);
         else if (d.of->op->code == KD_GOP_addmm && !is_plain_addmm(d.of))
             kd_decompose_addmm(&d);
-        else if (d.of->op->code == KD_GOP_max_pool2d && on_gpu)
-            kd_decompose_max_pool2d(&d);
         else if (!fold_conversion(&d))
             copy_node(&d);
     }

@@ -51,6 +51,8 @@ kd_gvalue *build_one(kd_decomposer *d, kd_gop_code code, kd_gvalue *a);
 kd_gvalue *build_convert(kd_decomposer *d, kd_gvalue *value, kd_scalar type);
 kd_gvalue *build_where(kd_decomposer *d, kd_gvalue *condition, kd_gvalue *a, kd_garg otherwise);
 kd_gvalue *build_view(kd_decomposer *d, kd_gvalue *value, unsigned n, const int64_t *shape);
+/* All elements in one row. */
+kd_gvalue *build_flat(kd_decomposer *d, kd_gvalue *x);
 kd_gvalue *build_expand(kd_decomposer *d, kd_gvalue *value, unsigned n, const int64_t *shape);
 /* 0, 1, ... along dimension dim of a shape of n_dims, i32. */
 kd_gvalue *build_places(kd_decomposer *d, unsigned n_dims, unsigned dim, int64_t n);
@@ -62,11 +64,22 @@ kd_gvalue *build_mean(kd_decomposer *d, kd_gvalue *x, kd_garg dims, bool keep);
 /* exp(x - max) over some dimension, divided by its sum. */
 kd_gvalue *build_softmax(kd_decomposer *d, kd_gvalue *x, int64_t dim, bool is_safe);
 
+/* Numbers that no number of the type is less than, or more. */
+kd_garg least_arg(kd_scalar type);
+kd_garg most_arg(kd_scalar type);
+/* Numbers of which the largest belongs to the largest element, a NaN's larger than all others; for the smallest, turned around, where a NaN's is
+ * the least unless nan_first. */
+kd_gvalue *build_order(kd_decomposer *d, kd_gvalue *x, bool largest, bool nan_first);
+/* Where along a dimension the first element is that equals the largest of those that are left (NULL: all are); kept as a dimension of one. */
+kd_gvalue *build_first_largest(kd_decomposer *d, kd_gvalue *x, kd_gvalue *left, kd_gvalue *places, int64_t dim);
+
 /* Parameter i of the node that is written out, as it is, and in f32 where it is of a half type. NULL: none. */
 kd_gvalue *decompose_operand(kd_decomposer *d, unsigned i);
 kd_gvalue *decompose_wide_operand(kd_decomposer *d, unsigned i);
 /* The value takes the place, the name and the layout of a result. */
 void decompose_finish(kd_decomposer *d, unsigned result, kd_gvalue *value);
+/* The same of the only result, where the value is it already but for a reshape. */
+void decompose_finish_shaped(kd_decomposer *d, kd_gvalue *value);
 /* KD_ERR_UNSUPPORTED, with a sentence that begins with the node. */
 void decompose_fail(kd_decomposer *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -212,6 +212,40 @@ static kd_gvalue *grown(kd_decomposer *d, kd_gvalue *x, const kd_tensor_type *to
     return kd_tensor_same_shape(&x->type, to) ? x : BUILD(d, pad, kd_garg_value(x), ints_arg(d->arena, 2 * n, pad), with);
 }
 
+/* How the elements of src that hit a place are combined; those of self take part unless include_self says no. */
+static void combine_hits(kd_decomposer *d, kd_gvalue *self, kd_gvalue *hits, kd_gvalue *src)
+{
+    const kd_tensor_type *t = &self->type;
+    bool has_kind = d->of->op->code == KD_GOP_scatter_reduce, with_self = !has_kind || kd_gnode_bool(d->of, 5);
+    const char *kind = has_kind && d->of->args[4].kind == KD_GARG_TEXT ? d->of->args[4].text : "sum";
+    bool is_max = strcmp(kind, "amax") == 0, is_min = strcmp(kind, "amin") == 0, is_prod = strcmp(kind, "prod") == 0,
+         is_mean = strcmp(kind, "mean") == 0;
+    if (is_mean && !kd_scalar_is_float(t->type)) {
+        decompose_fail(d, "the mean of whole numbers is not supported yet");
+        return;
+    }
+    int64_t last = -1;
+    kd_garg over = ints_arg(d->arena, 1, &last), type = text_arg(kd_scalar_name(t->type)),
+            none = is_max                        ? least_arg(t->type)
+                   : is_min                      ? most_arg(t->type)
+                   : kd_scalar_is_float(t->type) ? kd_garg_float(is_prod)
+                                                 : kd_garg_int(is_prod);
+    kd_garg args[KD_GOP_MAX_PARAMS] = {kd_garg_value(build_where(d, hits, src, none)), over, bool_arg(false),
+                                       is_max || is_min ? no_arg() : type};
+    args[1] = is_prod ? kd_garg_int(-1) : over;
+    kd_gvalue *y = decompose_build(d, is_max ? KD_GOP_amax : is_min ? KD_GOP_amin : is_prod ? KD_GOP_prod : KD_GOP_sum, 1, args);
+    y = grown(d, y, t, none);
+    kd_gvalue *n = BUILD(d, sum, kd_garg_value(build_convert(d, hits, KD_I32)), over, bool_arg(false), text_arg("i32"));
+    n = grown(d, n, t, kd_garg_int(0));
+    if (with_self)
+        y = build_two(d, is_max ? KD_GOP_maximum : is_min ? KD_GOP_minimum : is_prod ? KD_GOP_mul : KD_GOP_add, self, y);
+    if (is_mean)
+        y = build_two(d, KD_GOP_div, y, with_self ? BUILD(d, add_scalar, kd_garg_value(n), kd_garg_int(1), kd_garg_int(1)) : n);
+    if (!with_self)
+        y = build_where(d, BUILD(d, gt_scalar, kd_garg_value(n), kd_garg_int(0)), y, kd_garg_value(self));
+    decompose_finish(d, 0, y);
+}
+
 void kd_decompose_scatter(kd_decomposer *d)
 {
     kd_gvalue *self = decompose_operand(d, 0), *index = decompose_operand(d, 2), *src = decompose_operand(d, 3);
@@ -225,13 +259,10 @@ void kd_decompose_scatter(kd_decomposer *d)
     if (!fits || too_many(d, n_places, kd_tensor_n_elems(i)))
         return;
     kd_gvalue *hits = build_two(d, KD_GOP_eq, with_last(d, index, dim), build_places(d, t->n_dims + 1, (unsigned)dim, n_places));
-    if (d->of->op->code == KD_GOP_scatter_add) {
+    if (d->of->op->code == KD_GOP_scatter_add || d->of->op->code == KD_GOP_scatter_reduce) {
         for (unsigned k = 0; k < t->n_dims; k++)
             src = BUILD(d, slice, kd_garg_value(src), kd_garg_int(k), kd_garg_int(0), kd_garg_int(i->shape[k]), kd_garg_int(1));
-        int64_t last = -1;
-        kd_gvalue *sum = BUILD(d, sum, kd_garg_value(zero_where_not(d, hits, with_last(d, src, dim))), ints_arg(d->arena, 1, &last),
-                               bool_arg(false), text_arg(kd_scalar_name(t->type)));
-        decompose_finish(d, 0, build_two(d, KD_GOP_add, self, grown(d, sum, t, kd_garg_int(0))));
+        combine_hits(d, self, hits, with_last(d, src, dim));
         return;
     }
     kd_gvalue *at = last_hit(d, hits);

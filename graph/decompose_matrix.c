@@ -1,4 +1,4 @@
-/* decompose_matrix.c - compositions around matrix products, pooling and attention. */
+/* decompose_matrix.c - compositions around matrix products, convolutions and attention. */
 #include "graph/decompose_impl.h"
 
 #include <math.h>
@@ -32,8 +32,7 @@ static kd_gvalue *as_rows(kd_decomposer *d, kd_gvalue *x)
     return x->type.n_dims == 2 ? x : build_view(d, x, 2, (int64_t[]){rows, n});
 }
 
-/* Where the value is a result's already, but for a reshape. */
-static void finish_as(kd_decomposer *d, kd_gvalue *value)
+void decompose_finish_shaped(kd_decomposer *d, kd_gvalue *value)
 {
     const kd_gvalue *old = d->of->results[0];
     kd_gvalue *shaped =
@@ -46,7 +45,7 @@ void kd_decompose_linear(kd_decomposer *d)
 {
     kd_gvalue *rows = as_rows(d, decompose_operand(d, 0)), *weight = build_one(d, KD_GOP_t, decompose_operand(d, 1)),
               *bias = decompose_operand(d, 2);
-    finish_as(
+    decompose_finish_shaped(
         d, bias ? BUILD(d, addmm, kd_garg_value(bias), kd_garg_value(rows), kd_garg_value(weight), kd_garg_int(1), kd_garg_int(1))
                 : build_two(d, KD_GOP_mm, rows, weight));
 }
@@ -76,132 +75,30 @@ void kd_decompose_matmul(kd_decomposer *d)
         a = build_view(d, a, 2, (int64_t[]){1, a->type.shape[0]});
     if (b->type.n_dims == 1)
         b = build_view(d, b, 2, (int64_t[]){b->type.shape[0], 1});
-    finish_as(d,
-              b->type.n_dims == 2 ? build_two(d, KD_GOP_mm, as_rows(d, a), b) : batched_product(d, a, b, n_batch, result->shape));
+    decompose_finish_shaped(d, b->type.n_dims == 2 ? build_two(d, KD_GOP_mm, as_rows(d, a), b)
+                                                   : batched_product(d, a, b, n_batch, result->shape));
+}
+
+static kd_garg bias_arg(kd_decomposer *d)
+{
+    kd_gvalue *bias = decompose_operand(d, 2);
+    return bias ? kd_garg_value(bias) : no_arg();
 }
 
 void kd_decompose_conv(kd_decomposer *d)
 {
     const kd_garg *args = d->of->args;
     int64_t none[3] = {0};
-    finish_as(d, BUILD(d, convolution, kd_garg_value(decompose_operand(d, 0)), kd_garg_value(decompose_operand(d, 1)),
-                       args[2].kind == KD_GARG_VALUE ? kd_garg_value(decompose_operand(d, 2)) : no_arg(), args[3], args[4], args[5],
-                       bool_arg(false), ints_arg(d->arena, d->of->results[0]->type.n_dims - 2, none), args[6]));
+    decompose_finish_shaped(d, BUILD(d, convolution, kd_garg_value(decompose_operand(d, 0)), kd_garg_value(decompose_operand(d, 1)),
+                                     bias_arg(d), args[3], args[4], args[5], bool_arg(false),
+                                     ints_arg(d->arena, d->of->results[0]->type.n_dims - 2, none), args[6]));
 }
 
-/* ---- pooling ---- */
-
-/* What the last two dimensions are seen through, with padding around them. pad: left, right, top, bottom. */
-static kd_gvalue *windows_of(kd_decomposer *d, kd_gvalue *x, const int64_t pad[4], double padding, const int64_t size[2],
-                             const int64_t stride[2], const int64_t dilation[2])
+void kd_decompose_conv_transpose(kd_decomposer *d)
 {
-    if (pad[0] || pad[1] || pad[2] || pad[3])
-        x = BUILD(d, pad, kd_garg_value(x), ints_arg(d->arena, 4, pad), kd_garg_float(padding));
-    return BUILD(d, windows, kd_garg_value(x), ints_arg(d->arena, 2, size), ints_arg(d->arena, 2, stride),
-                 ints_arg(d->arena, 2, dilation));
-}
-
-/* The largest elements of the windows: a reduction. */
-static void max_pool_by_windows(kd_decomposer *d)
-{
-    kd_gvalue *x = decompose_operand(d, 0);
-    const kd_tensor_type *t = &d->of->results[0]->type;
-    int64_t size[2], stride[2], low[2], high[2], dilation[2], dims[2] = {-2, -1};
-    unsigned n = x->type.n_dims;
-    bool has_stride = d->of->args[2].kind == KD_GARG_INT || d->of->args[2].list.n;
-    if (d->of->n_results > 1 && d->of->results[1]->n_uses) {
-        decompose_fail(d, "the indices of the largest elements are not supported on this device yet");
-        return;
-    }
-    (void)kd_gnode_spatial(d->of, 1, 2, size);
-    (void)kd_gnode_spatial(d->of, has_stride ? 2 : 1, 2, stride);
-    (void)kd_gnode_spatial(d->of, 3, 2, low);
-    (void)kd_gnode_spatial(d->of, 4, 2, dilation);
-    for (unsigned i = 0; i < 2; i++) {
-        high[i] = (t->shape[n - 2 + i] - 1) * stride[i] + dilation[i] * (size[i] - 1) + 1 - x->type.shape[n - 2 + i] - low[i];
-        high[i] = high[i] < 0 ? 0 : high[i];
-    }
-    kd_gvalue *windows = windows_of(d, x, (int64_t[]){low[1], high[1], low[0], high[0]}, -INFINITY, size, stride, dilation);
-    decompose_finish(d, 0, BUILD(d, amax, kd_garg_value(windows), ints_arg(d->arena, 2, dims), bool_arg(false)));
-}
-
-void kd_decompose_max_pool2d(kd_decomposer *d)
-{
-    kd_garg args[KD_GOP_MAX_PARAMS] = {
-        kd_garg_value(decompose_operand(d, 0)), d->of->args[1], d->of->args[2], d->of->args[3], d->of->args[4], d->of->args[5]};
-    if (d->on_gpu)
-        max_pool_by_windows(d);
-    else
-        finish_as(d, decompose_build(d, KD_GOP_max_pool2d, 2, args));
-}
-
-/* The sums of the windows of the last two dimensions. */
-static kd_gvalue *window_sums(kd_decomposer *d, kd_gvalue *x, const int64_t pad[4], const int64_t size[2], const int64_t stride[2])
-{
-    int64_t ones[2] = {1, 1}, dims[2] = {-2, -1};
-    kd_gvalue *windows = windows_of(d, x, pad, 0, size, stride, ones);
-    return BUILD(d, sum, kd_garg_value(windows), ints_arg(d->arena, 2, dims), bool_arg(false), no_arg());
-}
-
-void kd_decompose_avg_pool2d(kd_decomposer *d)
-{
-    kd_gvalue *x = decompose_wide_operand(d, 0);
-    const kd_tensor_type *t = &d->of->results[0]->type;
-    int64_t size[2], stride[2], low[2], high[2], beyond[2], in[2];
-    bool has_stride = d->of->args[2].kind == KD_GARG_INT || d->of->args[2].list.n, counts_padding = kd_gnode_bool(d->of, 5);
-    (void)kd_gnode_spatial(d->of, 1, 2, size);
-    (void)kd_gnode_spatial(d->of, has_stride ? 2 : 1, 2, stride);
-    (void)kd_gnode_spatial(d->of, 3, 2, low);
-    for (unsigned i = 0; i < 2; i++) {
-        in[i] = x->type.shape[i + 2];
-        high[i] = (t->shape[i + 2] - 1) * stride[i] + size[i] - in[i] - low[i];
-        high[i] = high[i] < 0 ? 0 : high[i];
-        beyond[i] = high[i] > low[i] ? high[i] - low[i] : 0; /* by ceil mode: no padding that counts */
-    }
-    kd_gvalue *sum = window_sums(d, x, (int64_t[]){low[1], high[1], low[0], high[0]}, size, stride);
-    bool is_even = counts_padding ? !beyond[0] && !beyond[1] : !low[0] && !low[1] && !high[0] && !high[1];
-    if (kd_gnode_has(d->of, 6) || is_even) {
-        double n = kd_gnode_has(d->of, 6) ? kd_gnode_number(d->of, 6, 1) : (double)(size[0] * size[1]);
-        decompose_finish(d, 0, build_with(d, KD_GOP_div_scalar, sum, n));
-        return;
-    }
-    for (unsigned i = 0; i < 2 && counts_padding; i++) {
-        in[i] += low[i] + (high[i] < low[i] ? high[i] : low[i]);
-        high[i] = beyond[i];
-        low[i] = 0;
-    }
-    kd_gvalue *one = BUILD(d, full, ints_arg(d->arena, 4, (int64_t[]){1, 1, in[0], in[1]}), kd_garg_float(1), text_arg("f32"));
-    kd_gvalue *n = window_sums(d, one, (int64_t[]){low[1], high[1], low[0], high[0]}, size, stride);
-    decompose_finish(d, 0, build_two(d, KD_GOP_div, sum, n));
-}
-
-/* The means of n parts of a dimension, which may overlap. */
-static kd_gvalue *means_of_parts(kd_decomposer *d, kd_gvalue *x, int64_t dim, int64_t n)
-{
-    int64_t extent = x->type.shape[dim];
-    kd_gvalue **parts = kd_arena_array(d->arena, kd_gvalue *, (size_t)n);
-    for (int64_t i = 0; i < n; i++) {
-        kd_gvalue *part = BUILD(d, slice, kd_garg_value(x), kd_garg_int(dim), kd_garg_int(i * extent / n),
-                                kd_garg_int(((i + 1) * extent + n - 1) / n), kd_garg_int(1));
-        parts[i] = build_mean(d, part, ints_arg(d->arena, 1, &dim), true);
-    }
-    return n == 1 ? parts[0] : BUILD(d, cat, values_arg(d->arena, (unsigned)n, parts), kd_garg_int(dim));
-}
-
-void kd_decompose_adaptive_pool2d(kd_decomposer *d)
-{
-    kd_gvalue *x = decompose_wide_operand(d, 0);
-    const kd_tensor_type *t = &d->of->results[0]->type;
-    unsigned n = t->n_dims;
-    const int64_t *in = x->type.shape + n - 2, *out = t->shape + n - 2;
-    int64_t dims[2] = {-2, -1}, none[4] = {0}, size[2] = {in[0] / out[0], in[1] / out[1]};
-    if (out[0] == 1 && out[1] == 1) {
-        decompose_finish(d, 0, build_mean(d, x, ints_arg(d->arena, 2, dims), true));
-    } else if (in[0] % out[0] == 0 && in[1] % out[1] == 0) {
-        decompose_finish(d, 0, build_with(d, KD_GOP_div_scalar, window_sums(d, x, none, size, size), (double)(size[0] * size[1])));
-    } else {
-        decompose_finish(d, 0, means_of_parts(d, means_of_parts(d, x, n - 2, out[0]), n - 1, out[1]));
-    }
+    const kd_garg *args = d->of->args;
+    decompose_finish_shaped(d, BUILD(d, convolution, kd_garg_value(decompose_operand(d, 0)), kd_garg_value(decompose_operand(d, 1)),
+                                     bias_arg(d), args[3], args[4], args[7], bool_arg(true), args[5], args[6]));
 }
 
 /* ---- attention ---- */
@@ -295,8 +192,8 @@ static bool attend_at_once(kd_decomposer *d, const attention *a)
         int64_t shape[4] = {query->type.shape[0], query->type.shape[1], query->type.shape[2], key->type.shape[2]};
         mask = kd_garg_value(build_expand(d, a->mask, 4, shape));
     }
-    finish_as(d, BUILD(d, flash_attention, kd_garg_value(query), kd_garg_value(key), kd_garg_value(value), mask,
-                       bool_arg(a->is_causal), kd_garg_float(a->scale)));
+    decompose_finish_shaped(d, BUILD(d, flash_attention, kd_garg_value(query), kd_garg_value(key), kd_garg_value(value), mask,
+                                     bool_arg(a->is_causal), kd_garg_float(a->scale)));
     kd_gvalue *result = d->map[d->of->results[0]->id];
     if (result->def->op->code == KD_GOP_flash_attention)
         memcpy(result->type.strides, d->of->results[0]->type.strides, sizeof result->type.strides);
@@ -320,7 +217,8 @@ void kd_decompose_attention(kd_decomposer *d)
     scores = build_convert(d, scores, kd_scalar_bytes(q->type) < 4 ? KD_F32 : q->type);
     scores = masked(d, &a, build_with(d, KD_GOP_mul_scalar, scores, a.scale));
     kd_gvalue *weights = build_convert(d, build_softmax(d, scores, -1, a.mask != NULL), q->type);
-    finish_as(d, n_batch ? batched_product(d, weights, value, n_batch, q->shape) : build_two(d, KD_GOP_mm, weights, value));
+    decompose_finish_shaped(d, n_batch ? batched_product(d, weights, value, n_batch, q->shape)
+                                       : build_two(d, KD_GOP_mm, weights, value));
     if (d->of->n_results > 1 && d->of->results[1]->n_uses)
         finish_sums(d, scores);
 }

@@ -1,11 +1,11 @@
-/* decompose_reduce.c - compositions around reductions: means, variances, softmax, norms, positions of extremes. */
+/* decompose_reduce.c - compositions around reductions: means, variances, softmax, norms. */
 #include "graph/decompose_impl.h"
 
 #include <math.h>
 
 /* ---- sums, extremes ---- */
 
-static kd_gvalue *flat(kd_decomposer *d, kd_gvalue *x)
+kd_gvalue *build_flat(kd_decomposer *d, kd_gvalue *x)
 {
     int64_t n = kd_tensor_n_elems(&x->type);
     return build_view(d, x, 1, &n);
@@ -17,7 +17,7 @@ void kd_decompose_sum_all(kd_decomposer *d)
     bool is_sum = d->of->op->code == KD_GOP_sum_all;
     decompose_finish(d, 0,
                      is_sum ? BUILD(d, sum, kd_garg_value(x), no_arg(), bool_arg(false), no_arg())
-                            : BUILD(d, prod, kd_garg_value(flat(d, x)), kd_garg_int(0), bool_arg(false), no_arg()));
+                            : BUILD(d, prod, kd_garg_value(build_flat(d, x)), kd_garg_int(0), bool_arg(false), no_arg()));
 }
 
 /* max, min, any and all over all or some dimensions. */
@@ -43,80 +43,6 @@ void kd_decompose_extreme(kd_decomposer *d)
     decompose_finish(d, 0, decompose_build(d, code, 1, args));
 }
 
-/* What takes part in a search for the largest: smaller ones turned around, a NaN larger than everything. */
-static kd_gvalue *searched(kd_decomposer *d, kd_gvalue *x, bool largest)
-{
-    if (x->type.type == KD_I1)
-        x = build_convert(d, x, KD_I32);
-    if (!kd_scalar_is_float(x->type.type))
-        return largest ? x : build_one(d, KD_GOP_bitwise_not, x); /* -x - 1 has no overflow */
-    x = largest ? x : build_one(d, KD_GOP_neg, x);
-    kd_gvalue *is_number = build_one(d, KD_GOP_logical_not, build_one(d, KD_GOP_isnan, x));
-    return build_where(d, is_number, x, kd_garg_float(INFINITY));
-}
-
-/* A number that no number of the type is less than. */
-static kd_garg least_of(kd_scalar type)
-{
-    unsigned bits = 8 * kd_scalar_bytes(type);
-    if (kd_scalar_is_float(type))
-        return kd_garg_float(-INFINITY);
-    return kd_garg_int(kd_scalar_is_unsigned(type) ? 0 : -(int64_t)(UINT64_C(1) << (bits - 2)) * 2);
-}
-
-/* Where along a dimension the first element is that equals the largest of those that are left (NULL: all are); kept as a dimension of one. */
-static kd_gvalue *first_largest(kd_decomposer *d, kd_gvalue *x, kd_gvalue *left, kd_gvalue *places, int64_t dim)
-{
-    kd_garg over = ints_arg(d->arena, 1, &dim);
-    kd_gvalue *candidates = left ? build_where(d, left, x, least_of(x->type.type)) : x;
-    kd_gvalue *hit = build_two(d, KD_GOP_eq, candidates, BUILD(d, peak, kd_garg_value(candidates), over, bool_arg(true)));
-    hit = left ? build_two(d, KD_GOP_logical_and, hit, left) : hit; /* one that is left may be the least number itself */
-    return BUILD(d, amin, kd_garg_value(build_where(d, hit, places, kd_garg_int(x->type.shape[dim]))), over, bool_arg(true));
-}
-
-void kd_decompose_position(kd_decomposer *d)
-{
-    bool with_values = d->of->n_results == 2;
-    kd_gvalue *x = decompose_operand(d, 0);
-    kd_gop_code code = d->of->op->code;
-    if (!kd_gnode_has(d->of, 1) || !x->type.n_dims)
-        x = flat(d, x);
-    int64_t dim = kd_gnode_has(d->of, 1) ? kd_gnode_dim(kd_gnode_int(d->of, 1, 0), x->type.n_dims) : 0;
-    bool is_max = code == KD_GOP_argmax || code == KD_GOP_max_dim;
-    kd_gvalue *places = build_places(d, x->type.n_dims, (unsigned)dim, x->type.shape[dim]);
-    kd_gvalue *at = first_largest(d, searched(d, x, is_max), NULL, places, dim);
-    const kd_tensor_type *t = &d->of->results[with_values]->type;
-    decompose_finish(d, with_values, build_convert(d, build_view(d, at, t->n_dims, t->shape), KD_I64));
-    if (!with_values)
-        return;
-    kd_garg args[KD_GOP_MAX_PARAMS] = {kd_garg_value(x), ints_arg(d->arena, 1, &dim), bool_arg(true)};
-    kd_gvalue *value = decompose_build(d, is_max ? KD_GOP_amax : KD_GOP_amin, 1, args);
-    decompose_finish(d, 0, build_view(d, value, t->n_dims, t->shape));
-}
-
-/* One after the other; what was found no longer takes part. */
-void kd_decompose_topk(kd_decomposer *d)
-{
-    kd_gvalue *x = decompose_operand(d, 0), *y = searched(d, x, kd_gnode_bool(d->of, 3));
-    int64_t dim = kd_gnode_dim(kd_gnode_int(d->of, 2, -1), x->type.n_dims), k = d->of->results[0]->type.shape[dim];
-    kd_gvalue *places = build_places(d, x->type.n_dims, (unsigned)dim, x->type.shape[dim]),
-              **at = kd_arena_array(d->arena, kd_gvalue *, (size_t)k + 1);
-    if (!k) {
-        decompose_finish(d, 0, BUILD(d, slice, kd_garg_value(x), kd_garg_int(dim), kd_garg_int(0), kd_garg_int(0), kd_garg_int(1)));
-        decompose_finish(d, 1, build_convert(d, d->map[d->of->results[0]->id], KD_I64));
-        return;
-    }
-    kd_gvalue *left = NULL;
-    for (int64_t i = 0; i < k; i++) {
-        at[i] = first_largest(d, y, left, places, dim);
-        kd_gvalue *others = build_two(d, KD_GOP_ne, places, at[i]);
-        left = left ? build_two(d, KD_GOP_logical_and, left, others) : others;
-    }
-    kd_gvalue *indices = BUILD(d, cat, values_arg(d->arena, (unsigned)k, at), kd_garg_int(dim));
-    decompose_finish(d, 1, build_convert(d, indices, KD_I64));
-    decompose_finish(d, 0, BUILD(d, gather, kd_garg_value(x), kd_garg_int(dim), kd_garg_value(indices)));
-}
-
 /* ---- means and variances ---- */
 
 /* How many elements of x there are for each of y. */
@@ -137,7 +63,7 @@ static bool is_from_convolution(const kd_gvalue *value)
 {
     for (unsigned i = 0; i < 4 && value && value->def; i++) {
         kd_gop_code code = value->def->op->code;
-        if (code == KD_GOP_convolution || code == KD_GOP_max_pool2d)
+        if (code == KD_GOP_convolution || code == KD_GOP_max_pool)
             return true;
         if (value->def->op->lowering != KD_LOWER_POINTWISE)
             return false;
@@ -311,7 +237,8 @@ static bool fold_batch_norm(kd_decomposer *d)
 {
     const kd_gvalue *input = kd_gnode_tensor(d->of, 0), *params[4];
     kd_gvalue *mapped = d->map[input->id];
-    if (!mapped->def || mapped->def->op->code != KD_GOP_convolution || input->n_uses != 1)
+    if (!mapped->def || mapped->def->op->code != KD_GOP_convolution || input->n_uses != 1 ||
+        kd_gnode_bool(mapped->def, 6)) /* whose weights have the channels elsewhere */
         return false;
     for (unsigned i = 0; i < 4; i++)
         params[i] = decompose_operand(d, i + 1);

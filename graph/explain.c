@@ -20,11 +20,12 @@ static uint64_t product_flops(const kd_gnode *node)
     return first && first->type.n_dims ? 2 * n_elems(node->results[0]) * (uint64_t)first->type.shape[first->type.n_dims - 1] : 0;
 }
 
+/* The weights' first dimension are the channels of the result; of a transposed convolution, those of the input. */
 static uint64_t convolution_flops(const kd_gnode *node)
 {
-    const kd_gvalue *weight = kd_gnode_tensor(node, 1);
+    const kd_gvalue *weight = kd_gnode_tensor(node, 1), *end = kd_gnode_bool(node, 6) ? kd_gnode_tensor(node, 0) : node->results[0];
     uint64_t n_channels = weight ? (uint64_t)weight->type.shape[0] : 0;
-    return n_channels ? 2 * n_elems(node->results[0]) * (n_elems(weight) / n_channels) : 0;
+    return n_channels && end ? 2 * n_elems(end) * (n_elems(weight) / n_channels) : 0;
 }
 
 static uint64_t node_flops(const kd_gnode *node)

@@ -82,6 +82,9 @@ typedef struct kd_graph_weights {
 kd_status kd_graph_parse(const char *text, size_t n_bytes, const char *name, const kd_graph_weights *weights, kd_graph **out_graph,
                          kd_failure *out_why);
 
+/* Names of the ops that graphs may have, "aten.add.Tensor", by number from 0; NULL: there are no more. */
+const char *kd_graph_op_name(unsigned index);
+
 /* Is told of a node that kdsl cannot compile, by its first result's name without '%', and why. */
 typedef void kd_graph_refuse_fn(void *user, const char *node, kd_status status, const char *why);
 /* Asks of each node of a graph in the kg format whether kdsl knows it: its op, its arguments and their types. What a refused node computes

@@ -131,6 +131,15 @@ kd_status kd_infer_bool(kd_infer *cx, const kd_gnode *node)
     return pointwise(cx, node, KD_I1);
 }
 
+/* f32 as i32, f64 as i64. */
+kd_status kd_infer_order(kd_infer *cx, const kd_gnode *node)
+{
+    kd_scalar type = kd_gnode_promote(node);
+    if (type != KD_F32 && type != KD_F64)
+        return infer_bad(cx, "needs f32 or f64, not %s", kd_scalar_name(type));
+    return pointwise(cx, node, type == KD_F64 ? KD_I64 : KD_I32);
+}
+
 kd_status kd_infer_where(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *condition;

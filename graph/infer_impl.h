@@ -18,5 +18,7 @@ bool infer_broadcast(unsigned *n_dims, int64_t shape[KD_TENSOR_MAX_DIMS], const 
 kd_status infer_tensor_arg(kd_infer *cx, const kd_gnode *node, unsigned i, kd_gvalue **out);
 /* Two of them. */
 kd_status infer_tensor_args(kd_infer *cx, const kd_gnode *node, unsigned i, kd_gvalue **out_i, unsigned k, kd_gvalue **out_k);
+/* One number for each of n dimensions of an image, not less than this. */
+bool infer_spatial(const kd_gnode *node, unsigned i, unsigned n, int64_t least, int64_t *out);
 
 #endif

@@ -134,6 +134,35 @@ kd_status kd_infer_embedding(kd_infer *cx, const kd_gnode *node)
     return infer_one_result(cx, weight->type.type, t->n_dims + 1, shape);
 }
 
+enum { MAX_MEMBERS = 1 << 24 };
+
+kd_status kd_infer_embedding_bag(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *weight, *indices, *offsets;
+    kd_status status = infer_tensor_args(cx, node, 0, &weight, 1, &indices);
+    if (status == KD_OK)
+        status = infer_tensor_arg(cx, node, 2, &offsets);
+    if (status == KD_OK)
+        status = infer_n_results(cx, 4);
+    if (status)
+        return status;
+    const kd_tensor_type *w = &weight->type, *i = &indices->type, *o = &offsets->type;
+    const kd_gvalue *scale = kd_gnode_tensor(node, 6);
+    if (w->n_dims != 2 || i->n_dims != 1 || o->n_dims != 1 || !is_index(indices) || !is_index(offsets) ||
+        (scale && (scale->type.n_dims != 1 || scale->type.shape[0] != i->shape[0])))
+        return infer_bad(cx, "%s cannot be indexed by bags of %s at %s", infer_type_text(cx, weight), infer_type_text(cx, indices),
+                         infer_type_text(cx, offsets));
+    int64_t n_bags = o->shape[0] - kd_gnode_bool(node, 7), n_members;
+    if (n_bags < 1 || !w->shape[0] || kd_gnode_int(node, 4, 0) > 1 || __builtin_mul_overflow(n_bags, i->shape[0], &n_members) ||
+        n_members > MAX_MEMBERS)
+        return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "bags of the largest elements, none, or so many are not supported yet");
+    for (unsigned k = 1; k < 4; k++) /* for training */
+        cx->types[k] = (kd_tensor_type){.type = KD_I64};
+    cx->types[0] = (kd_tensor_type){.type = w->type, .n_dims = 2, .shape = {n_bags, w->shape[1]}};
+    kd_tensor_set_contiguous(&cx->types[0]);
+    return KD_OK;
+}
+
 kd_status kd_infer_gather(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *self, *indices;

@@ -139,15 +139,6 @@ kd_status kd_infer_addmm(kd_infer *cx, const kd_gnode *node)
     return KD_OK;
 }
 
-/* One number for each dimension of an image, not less than this. */
-static bool spatial(const kd_gnode *node, unsigned i, unsigned n, int64_t least, int64_t *out)
-{
-    bool good = kd_gnode_spatial(node, i, n, out);
-    for (unsigned d = 0; d < n && good; d++)
-        good = out[d] >= least && out[d] <= INT32_MAX;
-    return good;
-}
-
 static kd_status convolved(kd_infer *cx, const kd_gnode *node, int64_t groups)
 {
     kd_gvalue *input, *weight;
@@ -164,7 +155,7 @@ static kd_status convolved(kd_infer *cx, const kd_gnode *node, int64_t groups)
     const kd_gvalue *bias = kd_gnode_tensor(node, 2);
     if (bias && (bias->type.n_dims != 1 || bias->type.shape[0] != w->shape[0]))
         return infer_bad(cx, "the bias %s does not fit the weight %s", infer_type_text(cx, bias), infer_type_text(cx, weight));
-    if (!spatial(node, 3, n, 1, strides) || !spatial(node, 4, n, 0, padding) || !spatial(node, 5, n, 1, dilation))
+    if (!infer_spatial(node, 3, n, 1, strides) || !infer_spatial(node, 4, n, 0, padding) || !infer_spatial(node, 5, n, 1, dilation))
         return infer_bad(cx, "stride, padding or dilation do not fit the input %s", infer_type_text(cx, input));
     shape[0] = x->shape[0];
     shape[1] = w->shape[0];
@@ -178,81 +169,53 @@ static kd_status convolved(kd_infer *cx, const kd_gnode *node, int64_t groups)
     return infer_one_result(cx, x->type, x->n_dims, shape);
 }
 
+/* A transposed convolution; at: the parameters stride, padding, dilation and output_padding. */
+static kd_status deconvolved(kd_infer *cx, const kd_gnode *node, const unsigned at[4], int64_t groups)
+{
+    kd_gvalue *input, *weight;
+    kd_status status = infer_tensor_args(cx, node, 0, &input, 1, &weight);
+    if (status)
+        return status;
+    const kd_tensor_type *x = &input->type, *w = &weight->type;
+    int64_t numbers[4][3], shape[KD_TENSOR_MAX_DIMS];
+    unsigned n = x->n_dims - 2;
+    if (x->n_dims < 3 || x->n_dims > 5 || w->n_dims != x->n_dims || groups < 1 || w->shape[0] % groups ||
+        w->shape[0] != x->shape[1] || x->type != w->type)
+        return infer_bad(cx, "the weight %s does not fit the input %s in %lld groups", infer_type_text(cx, weight),
+                         infer_type_text(cx, input), (long long)groups);
+    shape[0] = x->shape[0];
+    if (__builtin_mul_overflow(w->shape[1], groups, &shape[1]))
+        return infer_bad(cx, "the weight %s is too large", infer_type_text(cx, weight));
+    const kd_gvalue *bias = kd_gnode_tensor(node, 2);
+    if (bias && (bias->type.n_dims != 1 || bias->type.shape[0] != shape[1]))
+        return infer_bad(cx, "the bias %s does not fit the weight %s", infer_type_text(cx, bias), infer_type_text(cx, weight));
+    for (unsigned i = 0; i < 4; i++)
+        if (!infer_spatial(node, at[i], n, i == 0 || i == 2, numbers[i]))
+            return infer_bad(cx, "stride, padding, dilation or output_padding do not fit the input %s", infer_type_text(cx, input));
+    for (unsigned d = 0; d < n; d++) {
+        int64_t stride = numbers[0][d], padding = numbers[1][d], dilation = numbers[2][d], more = numbers[3][d], reach, spread;
+        if (w->shape[d + 2] < 1 || x->shape[d + 2] < 1 || __builtin_mul_overflow(dilation, w->shape[d + 2] - 1, &reach) ||
+            __builtin_mul_overflow(stride, x->shape[d + 2] - 1, &spread) || (more >= stride && more >= dilation))
+            return infer_bad(cx, "stride, dilation or output_padding do not fit the input %s", infer_type_text(cx, input));
+        shape[d + 2] = spread + reach + more + 1 - 2 * padding;
+        if (reach > INT32_MAX || spread > INT32_MAX || shape[d + 2] < 1)
+            return infer_bad(cx, "the result of the input %s has no elements", infer_type_text(cx, input));
+    }
+    return infer_one_result(cx, x->type, x->n_dims, shape);
+}
+
 kd_status kd_infer_convolution(kd_infer *cx, const kd_gnode *node)
 {
-    if (kd_gnode_bool(node, 6))
-        return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "transposed convolution is not supported yet");
-    return convolved(cx, node, kd_gnode_int(node, 8, 1));
+    int64_t groups = kd_gnode_int(node, 8, 1);
+    return kd_gnode_bool(node, 6) ? deconvolved(cx, node, (const unsigned[]){3, 4, 5, 7}, groups) : convolved(cx, node, groups);
+}
+
+kd_status kd_infer_conv_transpose(kd_infer *cx, const kd_gnode *node)
+{
+    return deconvolved(cx, node, (const unsigned[]){3, 4, 7, 5}, kd_gnode_int(node, 6, 1));
 }
 
 kd_status kd_infer_conv(kd_infer *cx, const kd_gnode *node)
 {
     return convolved(cx, node, kd_gnode_int(node, 6, 1));
-}
-
-/* dilation and ceil_mode: which parameters; 0: there is no dilation. */
-static kd_status pooled(kd_infer *cx, const kd_gnode *node, unsigned dilation_at, unsigned ceil_at)
-{
-    kd_gvalue *input;
-    int64_t kernel[2], strides[2], padding[2], dilation[2] = {1, 1};
-    kd_status status = infer_tensor_arg(cx, node, 0, &input);
-    if (status)
-        return status;
-    const kd_tensor_type *x = &input->type;
-    bool has_stride = node->args[2].kind == KD_GARG_INT || (node->args[2].kind == KD_GARG_LIST && node->args[2].list.n);
-    if (x->n_dims != 4 || !spatial(node, 1, 2, 1, kernel) || !spatial(node, has_stride ? 2 : 1, 2, 1, strides) ||
-        !spatial(node, 3, 2, 0, padding) || (dilation_at && !spatial(node, dilation_at, 2, 1, dilation)))
-        return infer_bad(cx, "kernel size, stride, padding or dilation do not fit the input %s", infer_type_text(cx, input));
-    cx->types[0] = *x;
-    for (unsigned d = 0; d < 2; d++) {
-        int64_t room = x->shape[d + 2] + 2 * padding[d] - dilation[d] * (kernel[d] - 1) - 1, step = strides[d];
-        if (room < 0 || padding[d] * 2 > kernel[d])
-            return infer_bad(cx, "the window does not fit the padded input %s", infer_type_text(cx, input));
-        int64_t n = (kd_gnode_bool(node, ceil_at) ? room + step - 1 : room) / step + 1;
-        cx->types[0].shape[d + 2] = n - ((n - 1) * step >= x->shape[d + 2] + padding[d]);
-    }
-    kd_tensor_set_contiguous(&cx->types[0]);
-    return KD_OK;
-}
-
-kd_status kd_infer_max_pool2d(kd_infer *cx, const kd_gnode *node)
-{
-    bool with_indices = node->op->code == KD_GOP_max_pool2d;
-    kd_status status = infer_n_results(cx, with_indices ? 2 : 1);
-    if (status == KD_OK)
-        status = pooled(cx, node, 4, 5);
-    if (status == KD_OK && with_indices) {
-        cx->types[1] = cx->types[0];
-        cx->types[1].type = KD_I64;
-    }
-    return status;
-}
-
-kd_status kd_infer_avg_pool2d(kd_infer *cx, const kd_gnode *node)
-{
-    kd_status status = infer_n_results(cx, 1);
-    return status ? status : pooled(cx, node, 0, 4);
-}
-
-enum { MAX_UNEVEN = 64 };
-
-kd_status kd_infer_adaptive_pool2d(kd_infer *cx, const kd_gnode *node)
-{
-    kd_gvalue *input;
-    int64_t size[2], shape[KD_TENSOR_MAX_DIMS];
-    kd_status status = infer_tensor_arg(cx, node, 0, &input);
-    if (status)
-        return status;
-    const kd_tensor_type *x = &input->type;
-    if (x->n_dims < 3 || !spatial(node, 1, 2, 1, size))
-        return infer_bad(cx, "the output size does not fit the input %s", infer_type_text(cx, input));
-    memcpy(shape, x->shape, sizeof shape);
-    for (unsigned d = 0; d < 2; d++) {
-        int64_t *extent = &shape[x->n_dims - 2 + d];
-        if (*extent < 1 || (*extent % size[d] && size[d] > MAX_UNEVEN))
-            return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "%lld windows that do not divide %lld elements are not supported",
-                           (long long)size[d], (long long)*extent);
-        *extent = size[d];
-    }
-    return infer_one_result(cx, x->type, x->n_dims, shape);
 }

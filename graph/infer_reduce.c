@@ -98,7 +98,56 @@ kd_status kd_infer_position(kd_infer *cx, const kd_gnode *node)
     return status;
 }
 
-enum { MAX_TOP = 32 };
+/* Rows that are sorted by comparing each element with each. */
+enum { MAX_SORTED = 1024 };
+
+static kd_status sorted_row(kd_infer *cx, int64_t n, unsigned n_dims)
+{
+    if (n > MAX_SORTED || n_dims == KD_TENSOR_MAX_DIMS)
+        return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "sorting rows of %lld elements, more than %d, is not supported yet",
+                       (long long)n, MAX_SORTED);
+    return KD_OK;
+}
+
+kd_status kd_infer_sort(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    bool is_argsort = node->op->code == KD_GOP_argsort;
+    kd_status status = infer_n_results(cx, is_argsort ? 1 : 2);
+    if (status == KD_OK)
+        status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    int dim = kd_gnode_dim(kd_gnode_int(node, node->op->code == KD_GOP_sort_stable ? 2 : 1, -1), t->n_dims);
+    if (dim < 0)
+        return infer_bad(cx, "dim is out of range for %s", infer_type_text(cx, self));
+    cx->types[0] = *t;
+    if (!kd_tensor_is_dense(t))
+        kd_tensor_set_contiguous(&cx->types[0]);
+    cx->types[!is_argsort] = cx->types[0];
+    cx->types[!is_argsort].type = KD_I64;
+    return sorted_row(cx, t->n_dims ? t->shape[dim] : 1, t->n_dims);
+}
+
+kd_status kd_infer_bucketize(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self, *bounds;
+    bool is_search = node->op->code == KD_GOP_searchsorted;
+    kd_status status = infer_tensor_args(cx, node, is_search, &self, !is_search, &bounds);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type, *b = &bounds->type;
+    bool fits = b->n_dims == 1 || (is_search && b->n_dims == t->n_dims && b->n_dims);
+    for (unsigned d = 0; d + 1 < b->n_dims && fits; d++)
+        fits = b->shape[d] == t->shape[d];
+    if (!fits)
+        return infer_bad(cx, "%s cannot be looked for in %s", infer_type_text(cx, self), infer_type_text(cx, bounds));
+    if (t->n_dims == KD_TENSOR_MAX_DIMS || (is_search && kd_gnode_has(node, 5)) || b->shape[b->n_dims - 1] > MAX_SORTED)
+        return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "looking for %s in %s, or with a sorter, is not supported yet",
+                       infer_type_text(cx, self), infer_type_text(cx, bounds));
+    return infer_one_result(cx, kd_gnode_bool(node, 2) ? KD_I32 : KD_I64, t->n_dims, t->shape);
+}
 
 kd_status kd_infer_topk(kd_infer *cx, const kd_gnode *node)
 {
@@ -112,8 +161,8 @@ kd_status kd_infer_topk(kd_infer *cx, const kd_gnode *node)
     int64_t k = kd_gnode_int(node, 1, 0);
     if (!self->type.n_dims || dim < 0 || k < 0 || k > self->type.shape[dim])
         return infer_bad(cx, "k or dim is out of range for %s", infer_type_text(cx, self));
-    if (k > MAX_TOP)
-        return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "k is %lld; more than %d is not supported yet", (long long)k, MAX_TOP);
+    if (k > KD_GRAPH_FEW && (status = sorted_row(cx, self->type.shape[dim], self->type.n_dims)))
+        return status;
     cx->types[0] = self->type;
     cx->types[0].shape[dim] = k;
     kd_tensor_set_contiguous(&cx->types[0]);

@@ -32,6 +32,11 @@ const kd_gop *kd_gop_find(kd_str name)
     return NULL;
 }
 
+const char *kd_graph_op_name(unsigned index)
+{
+    return index < KD_N_GOPS ? kd_gops[index].name : NULL;
+}
+
 /* ---- parameters ---- */
 
 static kd_param_kind kind_of(kd_str type)
@@ -39,9 +44,10 @@ static kd_param_kind kind_of(kd_str type)
     static const struct {
         const char *prefix;
         kd_param_kind kind;
-    } KINDS[] = {{"Tensor[", KD_PARAM_TENSORS}, {"Tensor?[", KD_PARAM_TENSORS}, {"Tensor", KD_PARAM_TENSOR}, {"int[", KD_PARAM_INTS},
-                 {"SymInt[", KD_PARAM_INTS},    {"int", KD_PARAM_INT},       {"SymInt", KD_PARAM_INT},
-                 {"bool", KD_PARAM_BOOL},       {"float", KD_PARAM_NUMBER},  {"Scalar?", KD_PARAM_NUMBER}};
+    } KINDS[] = {{"Tensor[", KD_PARAM_TENSORS}, {"Tensor?[", KD_PARAM_TENSORS}, {"Tensor", KD_PARAM_TENSOR},
+                 {"int[", KD_PARAM_INTS},       {"SymInt[", KD_PARAM_INTS},     {"int", KD_PARAM_INT},
+                 {"SymInt", KD_PARAM_INT},      {"bool", KD_PARAM_BOOL},        {"float", KD_PARAM_NUMBER},
+                 {"Scalar?", KD_PARAM_NUMBER}};
     if (kd_str_is(type, "Scalar"))
         return KD_PARAM_NUMBER;
     for (unsigned i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
@@ -288,8 +294,8 @@ static bool computes_in_floats(const kd_gnode *node)
 
 const char *kd_expression_div_mode(const kd_gnode *node)
 {
-    bool truncates = node->op->code == KD_GOP_div_mode && kd_gnode_has(node, 2) && strcmp(node->args[2].text, "trunc") == 0;
-    if (node->op->code == KD_GOP_div_mode && !kd_gnode_has(node, 2))
+    bool has_mode = kd_gnode_has(node, 2), truncates = has_mode && strcmp(node->args[2].text, "trunc") == 0;
+    if (!has_mode && node->op->code != KD_GOP_floor_divide)
         return "{0} / {1}";
     if (computes_in_floats(node))
         return truncates ? "libdevice.trunc({0} / {1})" : "tl.floor({0} / {1})";
@@ -321,4 +327,37 @@ const char *kd_expression_round(const kd_gnode *node)
     case KD_GOP_trunc: return "libdevice.trunc({0})";
     default: return "libdevice.rint({0})";
     }
+}
+
+/* A shift by more than the type has bits, or by less than none, moves all of them out. */
+const char *kd_expression_shift(const kd_gnode *node)
+{
+    static const char *const LEFT[] = {
+        "tl.where(({1} >= 0) & ({1} < 8), {0} << {1}, 0)", "tl.where(({1} >= 0) & ({1} < 16), {0} << {1}, 0)",
+        "tl.where(({1} >= 0) & ({1} < 32), {0} << {1}, 0)", "tl.where(({1} >= 0) & ({1} < 64), {0} << {1}, 0)"};
+    static const char *const RIGHT[] = {
+        "{0} >> tl.where(({1} >= 0) & ({1} < 7), {1}, 7)", "{0} >> tl.where(({1} >= 0) & ({1} < 15), {1}, 15)",
+        "{0} >> tl.where(({1} >= 0) & ({1} < 31), {1}, 31)", "{0} >> tl.where(({1} >= 0) & ({1} < 63), {1}, 63)"};
+    kd_scalar type = node->results[0]->type.type;
+    unsigned bits = 8 * kd_scalar_bytes(type), width = bits == 8 ? 0 : bits == 16 ? 1 : bits == 32 ? 2 : 3;
+    bool is_left = strstr(node->op->name, "left") || strstr(node->op->name, "lshift");
+    if (kd_gnode_tensor(node, 1))
+        return is_left                       ? LEFT[width]
+               : kd_scalar_is_unsigned(type) ? "tl.where(({1} >= 0) & ({1} < 8), {0} >> {1}, 0)"
+                                             : RIGHT[width];
+    double by = kd_gnode_number(node, 1, 0);
+    if (by >= 0 && by < bits)
+        return is_left ? "{0} << {1}" : "{0} >> {1}";
+    return is_left || kd_scalar_is_unsigned(type) ? "{0} * 0" : "tl.where({0} < 0, -1, 0)";
+}
+
+/* The bits of a number, of a negative one with those behind the sign turned around. Both zeros are 0. */
+const char *kd_expression_order(const kd_gnode *node)
+{
+    if (node->results[0]->type.type == KD_I64)
+        return "tl.where({0} != {0}, 9223372036854775807, tl.where({0} == 0.0, 0, tl.where({0} < 0.0, "
+               "{0}.to(tl.int64, bitcast=True) ^ 9223372036854775807, {0}.to(tl.int64, bitcast=True))))";
+    return "tl.where({0} != {0}, 2147483647, tl.where({0} == 0.0, 0, tl.where({0} < 0.0, {0}.to(tl.int32, bitcast=True) ^ "
+           "2147483647, "
+           "{0}.to(tl.int32, bitcast=True))))";
 }

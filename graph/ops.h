@@ -104,6 +104,8 @@ typedef struct kd_gparam {
 } kd_gparam;
 
 enum { KD_GOP_MAX_PARAMS = 16 };
+/* So many of the largest elements are looked for one after the other. */
+enum { KD_GRAPH_FEW = 32 };
 /* The parameters of an op; how many. */
 unsigned kd_gop_params(const kd_gop *op, kd_gparam out_params[KD_GOP_MAX_PARAMS]);
 
@@ -143,49 +145,64 @@ typedef struct kd_index_layout {
     int64_t shape[KD_TENSOR_MAX_DIMS];
 } kd_index_layout;
 bool kd_gnode_index_layout(const kd_gnode *node, kd_index_layout *out);
+/* The windows of a pooling node, over the last n dimensions. */
+typedef struct kd_pooling {
+    unsigned n;
+    int64_t size[3], stride[3], padding[3], dilation[3];
+    bool ceils; /* windows that begin inside count, though they end beyond the padding */
+} kd_pooling;
+unsigned kd_gnode_pool_dims(const kd_gnode *node);
+bool kd_gnode_pooling(const kd_gnode *node, kd_pooling *out); /* false: the arguments make no sense */
 /* Calls fn with each tensor that the node reads. */
 void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue *value), void *user);
 
 /* ---- functions that the table names ---- */
 
-#define KD_GRAPH_INFER_RULES(X) \
-    X(promote) X(float) X(bool) X(where) X(like) X(first) X(div_mode) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) \
-    X(reduce) X(any) X(extreme) X(position) X(topk) X(norm) X(mean) X(mean_all) X(variance) X(softmax) X(softmax_like) \
-    X(scan) X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) \
-    X(permute) X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) \
-    X(windows) X(mm) X(bmm) X(addmm) X(baddbmm) X(linear) X(matmul) X(convolution) X(conv) X(max_pool2d) X(avg_pool2d) \
-    X(adaptive_pool2d) X(spatial_mean) X(attention) X(full) X(full_like) X(new_full) X(arange) X(cat) X(stack) X(pad) X(slice_scatter) \
-    X(select_scatter) X(embedding) X(gather) X(index)
+#define KD_GRAPH_INFER_RULES(X)                                                                                                    \
+    X(promote)                                                                                                                     \
+    X(float) X(bool) X(where) X(like) X(first) X(div_mode) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(any)     \
+        X(extreme) X(position) X(topk) X(sort) X(order) X(norm) X(mean) X(mean_all) X(variance) X(softmax) X(softmax_like) X(scan) \
+            X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) X(permute)    \
+                X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) X(windows) X(mm)   \
+                    X(bmm) X(addmm) X(baddbmm) X(linear) X(matmul) X(convolution) X(conv) X(conv_transpose) X(pool)                \
+                        X(adaptive_pool) X(spatial_mean) X(attention) X(full) X(full_like) X(new_full) X(arange) X(cat) X(stack)   \
+                            X(pad) X(slice_scatter) X(select_scatter) X(embedding) X(gather) X(index) X(bucketize)                 \
+                                X(embedding_bag) X(diagonal) X(unfold) X(as_strided)
 #define KD_DECLARE(rule) kd_status kd_infer_##rule(kd_infer *cx, const kd_gnode *node);
 KD_GRAPH_INFER_RULES(KD_DECLARE)
 #undef KD_DECLARE
 
-#define KD_GRAPH_VIEW_MAPS(X) \
-    X(reshape) X(expand) X(repeat) X(permute) X(transpose) X(t) X(select) X(slice) X(split) X(unbind) X(same) X(flip) \
-    X(roll) X(windows)
+#define KD_GRAPH_VIEW_MAPS(X)                                                                                                 \
+    X(reshape)                                                                                                                \
+    X(expand) X(repeat) X(permute) X(transpose) X(t) X(select) X(slice) X(split) X(unbind) X(same) X(flip) X(roll) X(windows) \
+        X(diagonal) X(unfold) X(strided)
 #define KD_DECLARE(map) \
     void kd_view_##map(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at);
 KD_GRAPH_VIEW_MAPS(KD_DECLARE)
 #undef KD_DECLARE
 
-#define KD_GRAPH_COMPOSITES(X) \
-    X(glu) X(log_sigmoid) X(copy) X(full) X(arange) X(stack) X(triangle) X(index_put) X(scatter) X(sum_all) X(extreme) \
-    X(position) X(topk) X(mean) X(variance) X(vector_norm) X(logsumexp) X(softmax) X(layer_norm) X(group_norm) \
-    X(batch_norm) X(dropout) X(baddbmm) X(addmm) X(linear) X(matmul) X(conv) X(max_pool2d) X(avg_pool2d) \
-    X(adaptive_pool2d) X(attention)
+#define KD_GRAPH_COMPOSITES(X)                                                                                                   \
+    X(glu)                                                                                                                       \
+    X(log_sigmoid) X(copy) X(full) X(arange) X(stack) X(triangle) X(index_put) X(scatter) X(masked_scatter) X(bucketize)         \
+        X(embedding_bag) X(as_strided) X(sum_all) X(extreme) X(position) X(topk) X(sort) X(mean) X(variance) X(vector_norm)      \
+            X(logsumexp) X(softmax) X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(baddbmm) X(addmm) X(linear) X(matmul) \
+                X(conv) X(conv_transpose) X(max_pool) X(avg_pool) X(adaptive_pool) X(attention)
 #define KD_DECLARE(which) void kd_decompose_##which(struct kd_decomposer *d);
 KD_GRAPH_COMPOSITES(KD_DECLARE)
 #undef KD_DECLARE
 
-#define KD_DECLARE(which) bool kd_piece_##which(kd_arena *arena, const kd_gnode *node, unsigned i, const kd_index *at, kd_piece *out);
-KD_DECLARE(cat) KD_DECLARE(pad) KD_DECLARE(slice_scatter) KD_DECLARE(select_scatter)
+#define KD_DECLARE(which) \
+    bool kd_piece_##which(kd_arena *arena, const kd_gnode *node, unsigned i, const kd_index *at, kd_piece *out);
+KD_DECLARE(cat)
+KD_DECLARE(pad) KD_DECLARE(slice_scatter) KD_DECLARE(select_scatter)
 #undef KD_DECLARE
 #define KD_DECLARE(which) \
     void kd_pick_##which(kd_arena *arena, const kd_gnode *node, const kd_index *at, kd_picked out[KD_TENSOR_MAX_DIMS]);
-KD_DECLARE(embedding) KD_DECLARE(gather) KD_DECLARE(index)
+    KD_DECLARE(embedding) KD_DECLARE(gather) KD_DECLARE(index)
 #undef KD_DECLARE
 #define KD_DECLARE(which) const char *kd_expression_##which(const kd_gnode *node);
-KD_DECLARE(pow) KD_DECLARE(clamp) KD_DECLARE(gelu) KD_DECLARE(div_mode) KD_DECLARE(remainder) KD_DECLARE(fmod) KD_DECLARE(round)
+        KD_DECLARE(pow) KD_DECLARE(clamp) KD_DECLARE(gelu) KD_DECLARE(div_mode) KD_DECLARE(remainder) KD_DECLARE(fmod)
+            KD_DECLARE(round) KD_DECLARE(shift) KD_DECLARE(order)
 #undef KD_DECLARE
 
 #endif

@@ -342,7 +342,7 @@ static void order_weights(preparation *p, kd_gnode *convolution)
 static void prepare_primitive(preparation *p, kd_gnode *node)
 {
     kd_gop_code code = node->op->code;
-    bool spatial = code == KD_GOP_convolution || code == KD_GOP_max_pool2d || code == KD_GOP_spatial_mean;
+    bool spatial = code == KD_GOP_convolution || code == KD_GOP_max_pool || code == KD_GOP_spatial_mean;
     if (spatial) {
         kd_gvalue *input = kd_gnode_tensor(node, 0), *with = with_channels_last(p, input);
         if (with != input)

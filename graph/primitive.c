@@ -115,21 +115,29 @@ static kd_status make_convolution(making *m, kd_onednn *onednn, kd_primitive **o
     (void)kd_gnode_spatial(m->node, 4, n, args.padding_low);
     (void)kd_gnode_spatial(m->node, 5, n, args.dilation);
     memcpy(args.padding_high, args.padding_low, sizeof args.padding_low);
+    args.transposed = kd_gnode_bool(m->node, 6);
+    if (args.transposed) {
+        int64_t more[3];
+        (void)kd_gnode_spatial(m->node, 7, n, more);
+        for (unsigned d = 0; d < n; d++)
+            args.padding_high[d] -= more[d];
+    }
     return m->weights.are_missing ? out_of_memory(out_why) : kd_convolution_create(onednn, &args, out, out_why);
 }
 
 static kd_status make_max_pool(making *m, kd_onednn *onednn, kd_primitive **out, kd_failure *out_why)
 {
     kd_pooling_args args = {.dst = result(m)};
+    kd_pooling p;
     args.src = operand(m, 0, KD_ARG_SRC, NULL);
-    (void)kd_gnode_spatial(m->node, 1, 2, args.kernel);
-    bool has_stride = m->node->args[2].kind == KD_GARG_INT || m->node->args[2].list.n;
-    (void)kd_gnode_spatial(m->node, has_stride ? 2 : 1, 2, args.strides);
-    (void)kd_gnode_spatial(m->node, 3, 2, args.padding_low);
-    (void)kd_gnode_spatial(m->node, 4, 2, args.dilation);
-    for (unsigned d = 0; d < 2; d++)
-        args.padding_high[d] = padding_high(args.src.shape[d + 2], args.dst.shape[d + 2], args.kernel[d], args.strides[d],
-                                            args.padding_low[d], args.dilation[d]);
+    (void)kd_gnode_pooling(m->node, &p);
+    memcpy(args.kernel, p.size, sizeof p.size);
+    memcpy(args.strides, p.stride, sizeof p.stride);
+    memcpy(args.padding_low, p.padding, sizeof p.padding);
+    memcpy(args.dilation, p.dilation, sizeof p.dilation);
+    for (unsigned d = 0; d < p.n; d++)
+        args.padding_high[d] =
+            padding_high(args.src.shape[d + 2], args.dst.shape[d + 2], p.size[d], p.stride[d], p.padding[d], p.dilation[d]);
     return kd_pooling_create(onednn, &args, out, out_why);
 }
 
@@ -151,7 +159,7 @@ static kd_status make_spatial_mean(making *m, kd_onednn *onednn, kd_primitive **
 static unsigned weights_of(const kd_gnode *node)
 {
     switch (node->op->code) {
-    case KD_GOP_max_pool2d:
+    case KD_GOP_max_pool:
     case KD_GOP_spatial_mean: return node->n_args;
     case KD_GOP_addmm: return 2;
     default: return 1;
@@ -191,7 +199,7 @@ kd_status kd_plan_make_primitive(const kd_plan *plan, kd_onednn *onednn, const k
                            node->op->name, node->results[i]->name);
     switch (node->op->code) {
     case KD_GOP_convolution: status = make_convolution(&m, onednn, out, &what); break;
-    case KD_GOP_max_pool2d: status = make_max_pool(&m, onednn, out, &what); break;
+    case KD_GOP_max_pool: status = make_max_pool(&m, onednn, out, &what); break;
     case KD_GOP_spatial_mean: status = make_spatial_mean(&m, onednn, out, &what); break;
     default: status = make_matmul(&m, onednn, out, &what); break;
     }

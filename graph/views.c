@@ -214,7 +214,7 @@ kd_status kd_infer_slice(kd_infer *cx, const kd_gnode *node)
 /* The extents of a split's parts; 0: they do not fit. */
 static unsigned split_parts(const kd_gnode *node, int64_t extent, int64_t *out, unsigned capacity)
 {
-    if (node->op->code == KD_GOP_split_sizes) {
+    if (node->op->code == KD_GOP_split_sizes || node->op->code == KD_GOP_unsafe_split_sizes) {
         unsigned n = kd_gnode_ints(node, 1, out, capacity);
         int64_t sum = 0;
         for (unsigned i = 0; i < n; i++) {
@@ -361,6 +361,84 @@ kd_status kd_infer_roll(kd_infer *cx, const kd_gnode *node)
         fits = self->type.n_dims && kd_gnode_dim(dims[i], self->type.n_dims) >= 0;
     return fits ? infer_one_result(cx, self->type.type, self->type.n_dims, self->type.shape)
                 : infer_bad(cx, "shifts and dims do not fit %s", infer_type_text(cx, self));
+}
+
+/* How many elements a diagonal has; negative: it is outside. */
+static int64_t diagonal_length(const kd_tensor_type *t, int row, int col, int64_t offset)
+{
+    int64_t rows = t->shape[row] + (offset < 0 ? offset : 0), cols = t->shape[col] - (offset > 0 ? offset : 0);
+    return rows < cols ? rows : cols;
+}
+
+kd_status kd_infer_diagonal(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    int row = kd_gnode_dim(kd_gnode_int(node, 2, 0), t->n_dims), col = kd_gnode_dim(kd_gnode_int(node, 3, 1), t->n_dims);
+    int64_t offset = kd_gnode_int(node, 1, 0), n = 0;
+    if (t->n_dims < 2 || row < 0 || col < 0 || row == col || offset > INT32_MAX || offset < -INT32_MAX)
+        return infer_bad(cx, "%s has no such diagonal", infer_type_text(cx, self));
+    kd_tensor_type *out = &cx->types[0];
+    *out = (kd_tensor_type){.type = t->type};
+    for (int d = 0; d < (int)t->n_dims; d++)
+        if (d != row && d != col) {
+            out->shape[out->n_dims] = t->shape[d];
+            out->strides[out->n_dims++] = t->strides[d];
+        }
+    n = diagonal_length(t, row, col, offset);
+    out->shape[out->n_dims] = n < 0 ? 0 : n;
+    out->strides[out->n_dims++] = t->strides[row] + t->strides[col];
+    return KD_OK;
+}
+
+kd_status kd_infer_unfold(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    const kd_tensor_type *t = &self->type;
+    int at = kd_gnode_dim(kd_gnode_int(node, 1, 0), t->n_dims);
+    int64_t size = kd_gnode_int(node, 2, 0), step = kd_gnode_int(node, 3, 0);
+    if (!t->n_dims || at < 0 || size < 0 || size > t->shape[at] || step < 1 || step > INT32_MAX || t->n_dims == KD_TENSOR_MAX_DIMS)
+        return infer_bad(cx, "dimension, size or step do not fit %s", infer_type_text(cx, self));
+    kd_tensor_type *out = &cx->types[0];
+    *out = *t;
+    out->shape[at] = (t->shape[at] - size) / step + 1;
+    if (__builtin_mul_overflow(t->strides[at], step, &out->strides[at]))
+        return infer_bad(cx, "the step %lld is too large for %s", (long long)step, infer_type_text(cx, self));
+    out->shape[out->n_dims] = size;
+    out->strides[out->n_dims++] = t->strides[at];
+    return KD_OK;
+}
+
+/* What is at other places of the memory that self is in is known where self is all of it. */
+kd_status kd_infer_as_strided(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self;
+    kd_tensor_type *out = &cx->types[0];
+    kd_status status = infer_tensor_arg(cx, node, 0, &self);
+    if (status)
+        return status;
+    int64_t end = kd_gnode_int(node, 3, 0);
+    bool is_view = !self->def || self->def->op->lowering == KD_LOWER_VIEW;
+    *out = (kd_tensor_type){.type = self->type.type};
+    out->n_dims = kd_gnode_ints(node, 1, out->shape, KD_TENSOR_MAX_DIMS);
+    bool fits = kd_gnode_ints(node, 2, out->strides, KD_TENSOR_MAX_DIMS) == out->n_dims && end >= 0, is_empty = false;
+    for (unsigned d = 0; d < out->n_dims && fits; d++) {
+        int64_t reach;
+        fits = out->shape[d] >= 0 && out->strides[d] >= 0 && !__builtin_mul_overflow(out->shape[d] - 1, out->strides[d], &reach) &&
+               !__builtin_add_overflow(end, reach, &end);
+        is_empty |= out->shape[d] == 0;
+    }
+    if (!fits || (!is_empty && end >= kd_tensor_n_elems(&self->type)))
+        return infer_bad(cx, "such places are not in %s", infer_type_text(cx, self));
+    if (!kd_tensor_is_dense(&self->type) || (is_view && node->op->code == KD_GOP_as_strided && kd_gnode_has(node, 3)))
+        return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "other places of the memory of a view are not supported yet");
+    return KD_OK;
 }
 
 kd_status kd_infer_windows(kd_infer *cx, const kd_gnode *node)
@@ -520,4 +598,34 @@ void kd_view_windows(kd_arena *arena, const kd_gnode *node, unsigned result, con
     for (unsigned i = 0; i < n; i++)
         out_at[first + i] = kd_index_add(arena, kd_index_scale(arena, at[first + i], stride[i]),
                                          kd_index_scale(arena, at[from->n_dims + i], dilation[i]));
+}
+
+void kd_view_diagonal(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    unsigned n = kd_gnode_tensor(node, 0)->type.n_dims, from = 0;
+    int row = kd_gnode_dim(kd_gnode_int(node, 2, 0), n), col = kd_gnode_dim(kd_gnode_int(node, 3, 1), n);
+    int64_t offset = kd_gnode_int(node, 1, 0);
+    for (int d = 0; d < (int)n; d++)
+        if (d != row && d != col)
+            out_at[d] = at[from++];
+    out_at[row] = kd_index_add(arena, at[from], kd_index_const(offset < 0 ? -offset : 0));
+    out_at[col] = kd_index_add(arena, at[from], kd_index_const(offset > 0 ? offset : 0));
+}
+
+/* Windows along one dimension. */
+void kd_view_unfold(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    unsigned n = kd_gnode_tensor(node, 0)->type.n_dims;
+    int dim = kd_gnode_dim(kd_gnode_int(node, 1, 0), n);
+    memcpy(out_at, at, n * sizeof *at);
+    out_at[dim] = kd_index_add(arena, kd_index_scale(arena, at[dim], kd_gnode_int(node, 3, 1)), at[n]);
+}
+
+void kd_view_strided(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at)
+{
+    int64_t strides[KD_TENSOR_MAX_DIMS];
+    unsigned n = kd_gnode_ints(node, 2, strides, KD_TENSOR_MAX_DIMS);
+    out_at[0] = kd_index_const(kd_gnode_int(node, 3, 0));
+    for (unsigned d = 0; d < n; d++)
+        out_at[0] = kd_index_add(arena, out_at[0], kd_index_scale(arena, at[d], strides[d]));
 }

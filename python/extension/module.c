@@ -55,7 +55,21 @@ static PyObject *check(PyObject *self, PyObject *args)
     return refused;
 }
 
+/* ops(): the names of all ops that graphs may have. */
+static PyObject *list_ops(PyObject *self, PyObject *args)
+{
+    PyObject *names = PyList_New(0);
+    for (unsigned i = 0; names && kd_graph_op_name(i); i++) {
+        PyObject *name = PyUnicode_FromString(kd_graph_op_name(i));
+        if (!name || PyList_Append(names, name) < 0)
+            Py_CLEAR(names);
+        Py_XDECREF(name);
+    }
+    return names;
+}
+
 static PyMethodDef METHODS[] = {
+    {"ops", list_ops, METH_NOARGS, "ops(): the names of the ops that graphs may have"},
     {"check", check, METH_VARARGS, "check(text, name): [(node, why)] of the nodes of a graph that kdsl cannot compile"},
     {"compile", kd_py_compile, METH_VARARGS,
      "compile(text, name, memory=(), device=None, n_threads=0, cache=True, fusion=True, cache_dir=None): an Executable\n\n"

@@ -1,7 +1,8 @@
 """The backend of torch.compile: torch.compile(model, backend="kdsl", options={...}).
 
-TorchDynamo hands over a graph of a model's Python; AOTAutograd makes a functional graph of aten ops of it, without decompositions; what kdsl
-knows of that is compiled (part.py), and PyTorch runs the rest (partition.py, program.py).
+TorchDynamo hands over a graph of a model's Python; AOTAutograd makes a functional graph of aten ops of it, in which ops that kdsl has no row for
+are written out where PyTorch knows how (trace.py, decompositions.py); what kdsl knows of that is compiled (part.py), and PyTorch runs the rest
+(partition.py, program.py).
 """
 import contextlib
 import dataclasses
@@ -16,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from kdsl import _kdsl, kg
 from kdsl.counters import counters
+from kdsl.decompositions import decompositions
 from kdsl.options import read_options
 from kdsl.part import Part, culprits
 from kdsl.partition import HOST, KDSL, find_refused, split
@@ -140,7 +142,8 @@ def specialize(gm, example_inputs, places, options, report):
             compiled.compile_graph(functional)
             run = compiled.run
         else:
-            run = aot_module_simplified(gm, list(example_inputs), fw_compiler=compiled.compile, inference_compiler=compiled.compile)
+            run = aot_module_simplified(gm, list(example_inputs), fw_compiler=compiled.compile, inference_compiler=compiled.compile,
+                                        decompositions=decompositions())
     if options.explain:
         from kdsl.report import describe
         print(describe(compiled))

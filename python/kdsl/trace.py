@@ -13,6 +13,8 @@ from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 
+from kdsl.decompositions import decompositions
+
 log = logging.getLogger(__name__)
 aten = torch.ops.aten
 QUERIES = {torch.ops.prim.device.default, aten.dim.default, aten.is_contiguous.default, aten.is_contiguous.memory_format,
@@ -103,7 +105,8 @@ class Recorder(TorchDispatchMode):
         if not isinstance(op, torch._ops.OpOverload) or op.namespace not in ("aten", "prims"):
             raise Unclear(f"{op} is not an op of PyTorch")
         with self:
-            result = op.decompose(*args, **kwargs)
+            decomposition = decompositions().get(op)
+            result = decomposition(*args, **kwargs) if decomposition else op.decompose(*args, **kwargs)
         if result is not NotImplemented:
             return result
         if op is aten.detach.default:       # kept apart from its argument by gradients only
@@ -133,10 +136,16 @@ class Recorder(TorchDispatchMode):
         self.argument(tensor)
         if self.is_fixed(tensor) or len(self.memory[id(tensor)]) != 1:
             raise Unclear(f"{op} writes to memory that is not a tensor's own")
-        result = twin(*args, **kwargs)
+        if twin in decompositions():
+            with self:
+                result = twin(*args, **kwargs)
+            node = self.argument(result)
+        else:
+            result = twin(*args, **kwargs)
+            node = self.record(twin, args, kwargs, result)
         if not looks_like(result, tensor):
             raise Unclear(f"{op} changes what it computes to another type")
-        self.bind(tensor, self.record(twin, args, kwargs, result))
+        self.bind(tensor, node)
         return tensor
 
 

@@ -14,7 +14,7 @@
     X(dnnl_primitive_attr_create) X(dnnl_primitive_attr_destroy) X(dnnl_primitive_attr_set_post_ops)                                     \
     X(dnnl_primitive_attr_set_scratchpad_mode) X(dnnl_post_ops_create) X(dnnl_post_ops_destroy) X(dnnl_post_ops_append_eltwise)          \
     X(dnnl_post_ops_append_binary) X(dnnl_primitive_desc_query_md) X(dnnl_primitive_desc_query) X(dnnl_primitive_desc_destroy)           \
-    X(dnnl_convolution_forward_primitive_desc_create) X(dnnl_matmul_primitive_desc_create) X(dnnl_pooling_forward_primitive_desc_create) \
+    X(dnnl_convolution_forward_primitive_desc_create) X(dnnl_deconvolution_forward_primitive_desc_create) X(dnnl_matmul_primitive_desc_create) X(dnnl_pooling_forward_primitive_desc_create) \
     X(dnnl_reorder_primitive_desc_create) X(dnnl_primitive_create) X(dnnl_primitive_destroy) X(dnnl_primitive_execute)
 
 /* What oneDNN's threads are, where they are those of GNU OpenMP. */

@@ -393,18 +393,34 @@ kd_status kd_matmul_create(kd_onednn *onednn, const kd_matmul_args *args, kd_pri
     return create(onednn, &r, args, out_primitive, out_why);
 }
 
+static void swap(int64_t *a, int64_t *b)
+{
+    int64_t kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
 /* oneDNN has the groups as a dimension of the weights: [groups, O / groups, C / groups, ...]. */
-static kd_strided with_groups(const kd_strided *weights, int64_t groups)
+static kd_strided with_groups(const kd_strided *weights, int64_t groups, bool transposed)
 {
     kd_strided w = *weights;
-    if (groups == 1 || w.n_dims + 1 > KD_ONEDNN_MAX_DIMS)
+    if (groups == 1 || w.n_dims + 1 > KD_ONEDNN_MAX_DIMS) {
+        if (transposed) {
+            swap(&w.shape[0], &w.shape[1]);
+            swap(&w.strides[0], &w.strides[1]);
+        }
         return w;
+    }
     memmove(w.shape + 1, w.shape, w.n_dims * sizeof *w.shape);
     memmove(w.strides + 1, w.strides, w.n_dims * sizeof *w.strides);
     w.n_dims++;
     w.shape[0] = groups;
     w.shape[1] /= groups;
     w.strides[0] = w.shape[1] * w.strides[1];
+    if (transposed) {
+        swap(&w.shape[1], &w.shape[2]);
+        swap(&w.strides[1], &w.strides[2]);
+    }
     return w;
 }
 
@@ -419,6 +435,10 @@ static dnnl_status_t make_convolution(kd_primitive *p, dnnl_memory_desc_t weight
         low[d] = a->padding_low[d];
         high[d] = a->padding_high[d];
     }
+    if (a->transposed)
+        return p->onednn->dnnl.dnnl_deconvolution_forward_primitive_desc_create(
+            &p->desc, p->onednn->engine, dnnl_forward_inference, dnnl_deconvolution_direct, p->args[KD_ARG_SRC], weights,
+            p->args[KD_ARG_BIAS], p->args[KD_ARG_DST], strides, dilation, low, high, attribute);
     return p->onednn->dnnl.dnnl_convolution_forward_primitive_desc_create(
         &p->desc, p->onednn->engine, dnnl_forward_inference, dnnl_convolution_direct, p->args[KD_ARG_SRC], weights,
         p->args[KD_ARG_BIAS], p->args[KD_ARG_DST], strides, dilation, low, high, attribute);
@@ -427,8 +447,8 @@ static dnnl_status_t make_convolution(kd_primitive *p, dnnl_memory_desc_t weight
 kd_status kd_convolution_create(kd_onednn *onednn, const kd_convolution_args *args, kd_primitive **out_primitive,
                                 kd_failure *out_why)
 {
-    kd_strided weights = with_groups(&args->weights, args->groups);
-    recipe r = {.what = "convolution",
+    kd_strided weights = with_groups(&args->weights, args->groups, args->transposed);
+    recipe r = {.what = args->transposed ? "transposed convolution" : "convolution",
                 .src = &args->src,
                 .weights = &weights,
                 .bias = &args->bias,

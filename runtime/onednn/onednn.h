@@ -96,11 +96,13 @@ typedef struct kd_matmul_args {
 /* KD_ERR_UNSUPPORTED: oneDNN has no implementation for these types or posts; nothing is made. KD_ERR_MEMORY. */
 kd_status kd_matmul_create(kd_onednn *onednn, const kd_matmul_args *args, kd_primitive **out_primitive, kd_failure *out_why);
 
-/* src [N, C, ...], weights [O, C / groups, ...], dst [N, O, ...]. */
+/* src [N, C, ...], weights [O, C / groups, ...], dst [N, O, ...]. Transposed: weights [C, O / groups, ...], and what is padding there is cut off
+ * here; padding_high may be negative. */
 typedef struct kd_convolution_args {
     kd_strided src, weights, bias, dst;
     int64_t strides[3], padding_low[3], padding_high[3], dilation[3]; /* dilation 1: neighbours, as PyTorch counts */
     int64_t groups;
+    bool transposed;
     const void *packed_weights;
     const kd_post_list *posts;
 } kd_convolution_args;

@@ -128,6 +128,33 @@ binary("clamp_min.Tensor clamp_max.Tensor atan2.default", (f32, f64), mixed=Fals
 binary("pow.Tensor_Tensor", (f32, f64), 0.1, 3.0)
 
 
+binary("fmax.default fmin.default", (f32, f64, i64))
+binary("hypot.default", (f32, f64))
+binary("copysign.Tensor", (f32, f64, i32))
+unary("erfinv", (f32, f64), -0.9, 0.9)
+unary("lgamma", (f32, f64), 0.5, 4.0)
+unary("bitwise_xor.Scalar", (i64, i32), args=lambda d: (d.pick(1, 6),))
+
+
+@case("aten.div.Scalar_mode")
+def div_scalar_mode(d, op):
+    d.graph.op(op, d.tensor(dtype=d.pick(f32, i64)), d.pick(2, 3, -2), rounding_mode=d.pick("floor", "trunc"))
+
+
+SHIFTS = ["bitwise_left_shift.Tensor", "bitwise_right_shift.Tensor", "__lshift__.Tensor", "__rshift__.Tensor"]
+SCALAR_SHIFTS = ["bitwise_left_shift.Tensor_Scalar", "bitwise_right_shift.Tensor_Scalar", "__lshift__.Scalar", "__rshift__.Scalar"]
+
+
+@case(*[f"aten.{name}" for name in SHIFTS + SCALAR_SHIFTS])
+def shift(d, op):
+    shape, dtype = d.shape(), d.pick(i64, i32, u8, torch.int8)
+    x = d.tensor(shape, dtype)
+    if "Scalar" in str(op):
+        d.graph.op(op, x, d.pick(0, 1, 3, 70))
+    else:
+        d.graph.op(op, x, d.graph.input(torch.from_numpy(np.asarray(d.rng.integers(-1 if dtype != u8 else 0, 70, d.broadcast(shape)))).to(dtype)))
+
+
 @case("aten.pow.Scalar")
 def pow_scalar(d, op):
     d.graph.op(op, d.pick(2, 2.5), d.tensor())
@@ -236,6 +263,11 @@ def full_like(d, op):
     d.graph.op(op, d.tensor(dtype=d.pick(f32, i64, bf16)), 3)
 
 
+@case("aten.zero.default")
+def zero(d, op):
+    d.graph.op(op, d.tensor(dtype=d.pick(f32, i64, bf16)))
+
+
 @case("aten.fill.Tensor")
 def fill_tensor(d, op):
     d.graph.op(op, d.tensor(dtype=d.pick(f32, bf16)), d.tensor([]))
@@ -325,7 +357,7 @@ def some_indices(d, shape, used):
     return [d.indices(d.broadcast(broadcast) if i else broadcast, shape[k], low=-shape[k]) if k in used else None for i, k in enumerate(range(max(used) + 1))]
 
 
-@case("aten.index.Tensor", n=12)
+@case("aten.index.Tensor", "aten._unsafe_index.Tensor", n=12)
 def index(d, op):
     shape = d.shape(2, 4, 2)
     d.graph.op(op, d.tensor(shape), some_indices(d, shape, d.pick([0], [1], [0, 1], [len(shape) - 1], [0, len(shape) - 1])))
@@ -361,6 +393,49 @@ def scatter(d, op):
     order = torch.from_numpy(np.argsort(d.rng.random(shape), dim))[tuple(slice(0, i) for i in index)].contiguous()   # each place once
     src = [s + int(d.rng.integers(0, 2)) for s in index]
     d.graph.op(op, d.tensor(shape), dim, d.graph.input(order), 2.5 if "value" in str(op) else d.tensor(src))
+
+
+@case("aten.scatter_reduce.two", n=12)
+def scatter_reduce(d, op):
+    shape = d.shape(1, 3, 3)
+    dim = d.dim(len(shape)) % len(shape)
+    index = [int(d.rng.integers(1, s + 1)) for s in shape]
+    kind, dtype = d.pick("sum", "prod", "mean", "amax", "amin"), d.pick(f32, i64)
+    d.graph.op(op, d.tensor(shape, f32 if kind == "mean" else dtype), dim, d.indices(index, shape[dim]),
+               d.tensor(index, f32 if kind == "mean" else dtype), kind, include_self=bool(d.rng.random() < 0.5))
+
+
+@case("aten.masked_scatter.default")
+def masked_scatter(d, op):
+    shape = d.shape(1, 3)
+    d.graph.op(op, d.tensor(shape), d.tensor(d.broadcast(shape), i1), d.tensor([int(np.prod(shape))]))
+
+
+@case("aten.bucketize.Tensor")
+def bucketize(d, op):
+    bounds = d.graph.input(d.values([int(d.rng.integers(1, 9))], f32).sort()[0])
+    x = d.values(d.shape(), f32)
+    x.flatten()[0] = d.pick(0.0, float("nan"), bounds.tensor[0].item())
+    d.graph.op(op, d.graph.input(x), bounds, out_int32=d.pick(False, True), right=d.pick(False, True))
+
+
+@case("aten.searchsorted.Tensor")
+def searchsorted(d, op):
+    shape = d.shape(1, 3)
+    bounds = d.values(d.pick([5], shape[:-1] + [6]), i64).sort()[0]
+    d.graph.op(op, d.graph.input(bounds), d.tensor(shape, i64), **d.pick({}, {"right": True}, {"side": "right"}))
+
+
+@case("aten._embedding_bag.default", "aten._embedding_bag_forward_only.default")
+def embedding_bag(d, op):
+    n, bags = int(d.rng.integers(1, 20)), int(d.rng.integers(1, 5))
+    offsets = torch.from_numpy(np.sort(np.concatenate([[0], d.rng.integers(0, n + 1, bags - 1)])))
+    mode, ends = d.pick(0, 1), d.pick(False, True)
+    scale = d.graph.input(d.values([n], f32)) if mode == 0 and d.rng.random() < 0.5 else None
+    d.graph.op(op, d.graph.input(d.values([9, 16], f32)), d.indices([n], 9), d.graph.input(torch.cat([offsets, torch.tensor([n])]) if ends else offsets),
+               False, mode, False, scale, ends, d.pick(-1, 3))
+    d.graph.nodes[-1]["out"][1:] = [None] * 3
+    d.graph.outputs = d.graph.outputs[:-3]
 
 
 @case("aten.triu.default", "aten.tril.default")
@@ -400,8 +475,7 @@ def reduce_dims(d, op):
 def position(d, op):
     shape = d.shape(1, 4)
     x = d.values(shape, d.pick(f32, bf16, i64))
-    if x.dtype == f32 and d.rng.random() < 0.3:
-        x.flatten()[int(d.rng.integers(x.numel()))] = float("nan")
+    x = with_specials(d, x)
     args = () if "arg" in str(op) and d.rng.random() < 0.3 else (d.dim(len(shape)), bool(d.rng.random() < 0.5))
     d.graph.op(op, d.graph.input(d.memory(x)), *args)
 
@@ -411,6 +485,36 @@ def topk(d, op):
     shape = d.shape(1, 3, 5, 9)
     x = torch.from_numpy(d.rng.permutation(int(np.prod(shape))).reshape(shape)).to(d.pick(f32, i64, torch.int8, u8))
     d.graph.op(op, d.graph.input(d.memory(x)), int(d.rng.integers(0, 6)), d.dim(len(shape)), bool(d.rng.random() < 0.5))
+
+
+def with_specials(d, x):
+    """A few elements that are no numbers, infinite, or zero with either sign."""
+    if x.dtype.is_floating_point and d.rng.random() < 0.6:
+        for i in d.rng.integers(0, x.numel(), 4):
+            x.view(-1)[int(i)] = d.pick(float("nan"), float("inf"), -float("inf"), 0.0, -0.0)
+    return x
+
+
+@case("aten.sort.default", "aten.sort.stable", "aten.argsort.default", n=10)
+def sort(d, op):
+    shape = d.shape(0, 3, 3, 9)
+    x = with_specials(d, d.values(shape, d.pick(f32, f64, bf16, i64, u8, i1)))
+    if "stable" in str(op) or x.dim() == 0:
+        d.graph.op(aten.sort.stable if "sort.default" in str(op) and "arg" not in str(op) else op, d.graph.input(d.memory(x)), **({"stable": True} if "stable" in str(op) else {}),
+                   dim=d.dim(len(shape)), descending=d.pick(False, True))
+        return
+    flat = torch.from_numpy(d.rng.permutation(x.numel()).reshape(shape)).to(d.pick(f32, f16, i64, torch.int16))    # no ties: their order is not said
+    d.graph.op(op, d.graph.input(d.memory(flat)), d.dim(len(shape)), d.pick(False, True))
+
+
+@case("aten.topk.default")
+def topk_of_many(d, op):
+    x = torch.from_numpy(d.rng.permutation(300).reshape([3, 100])).to(f32)
+    x[1, 7], x[2, 9] = float("nan"), float("inf")
+    for largest in (True, False):
+        d.graph.op(op, d.graph.input(x), 40, 1, largest)
+        d.graph.op(op, d.graph.input(x), 3, 1, largest)
+        d.graph.op(op, d.graph.input(x.half()), 1, 1, largest)
 
 
 @case("aten.var.correction", "aten.std.correction", "aten.var_mean.correction", n=8)
@@ -544,7 +648,28 @@ def slice_(d, op):
     d.graph.op(op, d.tensor([9, 9]), d.dim(2), int(d.rng.integers(-9, 9)), int(d.rng.integers(-9, 20)), int(d.rng.integers(1, 4)))
 
 
-@case("aten.split.Tensor", "aten.chunk.default", "aten.split_with_sizes.default")
+@case("aten.diagonal.default")
+def diagonal(d, op):
+    x = d.tensor([4, 6, 5])
+    y = d.graph.op(op, x, int(d.rng.integers(-3, 4)), *d.pick((0, 1), (2, 0), (-1, -2), ()))
+    d.graph.op(aten.mul.Tensor, y, 2.0)
+
+
+@case("aten.as_strided.default")
+def as_strided(d, op):
+    x = d.graph.op(aten.mul.Tensor, d.tensor(d.pick([4, 6], [2, 3, 4])), 2.0)
+    x = x if not x.tensor.is_contiguous() or d.rng.random() < 0.5 else d.graph.op(aten.clone.default, x, memory_format=torch.contiguous_format)
+    y = d.graph.op(op, x, *d.pick(([2, 3], [7, 2]), ([5, 4], [3, 1], 2), ([24], [1]), ([1, 24, 1, 1], [24, 1, 24, 24])))
+    d.graph.op(aten.mul.Tensor, y, 2.0)
+
+
+@case("aten.unfold.default")
+def unfold(d, op):
+    y = d.graph.op(op, d.tensor([4, 10]), d.pick(1, -1), d.pick(3, 1, 10), d.pick(1, 2, 3))
+    d.graph.op(aten.mul.Tensor, y, 2.0)
+
+
+@case("aten.split.Tensor", "aten.chunk.default", "aten.split_with_sizes.default", "aten.unsafe_split.Tensor", "aten.unsafe_split_with_sizes.default")
 def split(d, op):
     d.graph.op(op, d.tensor([4, 10]), d.pick([3, 7], [1, 2, 7]) if "sizes" in str(op) else d.pick(3, 4, 5), 1)
 
@@ -601,28 +726,52 @@ def convolution(d, op):
                d.pick([0, 0], [1, 2]), d.pick([1, 1], [2, 2]), False, [0, 0], groups)
 
 
+@case("aten.convolution.default")
+def transposed_convolution(d, op):
+    n, groups = d.pick(1, 2, 3), d.pick(1, 2)
+    stride = d.pick(1, 2, 3)
+    d.graph.op(op, d.tensor([2, 4] + [5] * n), d.tensor([4, 6 // groups] + [3] * n), d.pick(None, d.tensor([6])), [stride] * n, [d.pick(0, 1)] * n,
+               [d.pick(1, 2)] * n, True, [d.pick(0, stride - 1)] * n, groups)
+
+
+@case("aten.conv_transpose1d.default", "aten.conv_transpose2d.input", "aten.conv_transpose3d.input", n=3)
+def conv_transpose(d, op):
+    n = int(str(op)[19])
+    d.graph.op(op, d.tensor([2, 4] + [5] * n), d.tensor([4, 3] + [4] * n), d.pick(None, d.tensor([6])), [2] * n, [1] * n, [d.pick(0, 1)] * n, 2, [1] * n)
+
+
 @case("aten.conv1d.default", "aten.conv2d.default", "aten.conv3d.default", n=3)
 def conv(d, op):
     n = int(str(op)[9])
     d.graph.op(op, d.tensor([2, 4] + [7] * n), d.tensor([6, 2] + [3] * n), d.pick(None, d.tensor([6])), [d.pick(1, 2)] * n, [1] * n, [1] * n, 2)
 
 
-@case("aten.max_pool2d_with_indices.default", "aten.max_pool2d.default")
-def max_pool2d(d, op):
-    d.graph.op(op, d.tensor([2, 3, 9, 8]), [3, 2], *d.pick((), ([2, 2], [1, 1]), ([2, 1], [0, 1], [1, 1], True)))
-    if "indices" in str(op):
-        d.graph.outputs.pop()
+def image(d, n, dtype=f32):
+    return d.tensor(d.pick([2, 3], [3]) + [9, 8, 7][:n], dtype)
 
 
-@case("aten.avg_pool2d.default", n=12)
-def avg_pool2d(d, op):
-    d.graph.op(op, d.tensor([2, 3, 9, 8]), [3, 2], d.pick([], [2, 2], [2, 3]), d.pick([0, 0], [1, 1], [1, 0]), d.pick(False, True),
-               d.pick(False, True), d.pick(None, None, 5))
+@case("aten.max_pool1d.default", "aten.max_pool2d.default", "aten.max_pool3d.default", "aten.max_pool2d_with_indices.default",
+      "aten.max_pool3d_with_indices.default")
+def max_pool(d, op):
+    n = int(re.search(r"(\d)d", str(op)).group(1))
+    x = image(d, n, d.pick(f32, f32, f64))
+    if "with" in str(op):                                   # no ties: oneDNN and PyTorch agree on values only
+        x.tensor.copy_(torch.from_numpy(d.rng.permutation(x.tensor.numel()).reshape(x.tensor.shape)))
+    d.graph.op(op, x, [3, 2, 2][:n], *d.pick((), ([2] * n, [1] * n), ([2, 1, 2][:n], [1, 1, 0][:n], [1] * n, True), ([2] * n, [0] * n, [2] * n)))
 
 
-@case("aten._adaptive_avg_pool2d.default", "aten.adaptive_avg_pool2d.default")
+@case("aten.avg_pool1d.default", "aten.avg_pool2d.default", "aten.avg_pool3d.default", n=12)
+def avg_pool(d, op):
+    n = int(str(op)[13])
+    d.graph.op(op, image(d, n), [3, 2, 2][:n], d.pick([], [2] * n, [2, 3, 1][:n]), d.pick([0] * n, [1] * n, [1, 0, 1][:n]), d.pick(False, True),
+               d.pick(False, True), *([d.pick(None, None, 5)] if n > 1 else []))
+
+
+@case("aten.adaptive_avg_pool1d.default", "aten._adaptive_avg_pool2d.default", "aten.adaptive_avg_pool2d.default", "aten._adaptive_avg_pool3d.default",
+      "aten.adaptive_avg_pool3d.default")
 def adaptive(d, op):
-    d.graph.op(op, d.tensor([2, 3, 8, 12]), d.pick([1, 1], [4, 3], [3, 5], [8, 12], [1, 4]))
+    n = int(re.search(r"(\d)d", str(op)).group(1))
+    d.graph.op(op, d.tensor([2, 3] + [8, 12, 6][:n], d.pick(f32, bf16)), d.pick([1, 1, 1], [4, 3, 2], [3, 5, 4], [8, 12, 6], [1, 4, 6], [11, 20, 7], [5, 7, 4], [6, 9, 5])[:n])
 
 
 @case("aten.scaled_dot_product_attention.default", "aten._scaled_dot_product_flash_attention_for_cpu.default", n=8)
