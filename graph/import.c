@@ -306,6 +306,14 @@ static bool is_list_of(const kd_garg *arg, kd_garg_kind kind)
     return arg->kind == KD_GARG_LIST;
 }
 
+static bool is_list_of_numbers(const kd_garg *arg)
+{
+    for (unsigned i = 0; arg->kind == KD_GARG_LIST && i < arg->list.n; i++)
+        if (!is_number(&arg->list.items[i]))
+            return false;
+    return arg->kind == KD_GARG_LIST;
+}
+
 static bool is_list_of_tensors(const kd_garg *arg, bool optional)
 {
     for (unsigned i = 0; arg->kind == KD_GARG_LIST && i < arg->list.n; i++) {
@@ -327,6 +335,7 @@ static bool fits(const kd_gop *op, unsigned i, const kd_gparam *p, const kd_garg
     case KD_PARAM_INT: return arg->kind == KD_GARG_INT;
     case KD_PARAM_INTS: return arg->kind == KD_GARG_INT || is_list_of(arg, KD_GARG_INT);
     case KD_PARAM_NUMBER: return is_number(arg);
+    case KD_PARAM_NUMBERS: return is_list_of_numbers(arg);
     case KD_PARAM_BOOL: return arg->kind == KD_GARG_BOOL;
     case KD_PARAM_TEXT: return arg->kind == KD_GARG_TEXT || arg->kind == KD_GARG_INT;
     }
@@ -373,7 +382,7 @@ static kd_status check_arg(import *in, const kd_gop *op, unsigned i, const kd_gp
         return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' must be of the kind %.*s, not %s", KD_STR_ARG(p->name), KD_STR_ARG(p->type_text),
                    kd_strbuf_text(&given));
     }
-    if (p->kind == KD_PARAM_INTS && arg->kind == KD_GARG_LIST && arg->list.n > most_numbers(op))
+    if ((p->kind == KD_PARAM_INTS || p->kind == KD_PARAM_NUMBERS) && arg->kind == KD_GARG_LIST && arg->list.n > most_numbers(op))
         return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' has %u numbers; at most %u are possible", KD_STR_ARG(p->name), arg->list.n,
                    most_numbers(op));
     return KD_OK;

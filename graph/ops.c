@@ -46,7 +46,7 @@ static kd_param_kind kind_of(kd_str type)
         kd_param_kind kind;
     } KINDS[] = {{"Tensor[", KD_PARAM_TENSORS}, {"Tensor?[", KD_PARAM_TENSORS}, {"Tensor", KD_PARAM_TENSOR},
                  {"int[", KD_PARAM_INTS},       {"SymInt[", KD_PARAM_INTS},     {"int", KD_PARAM_INT},
-                 {"SymInt", KD_PARAM_INT},      {"bool", KD_PARAM_BOOL},        {"float", KD_PARAM_NUMBER},
+                 {"SymInt", KD_PARAM_INT},      {"bool", KD_PARAM_BOOL},        {"float[", KD_PARAM_NUMBERS}, {"float", KD_PARAM_NUMBER},
                  {"Scalar?", KD_PARAM_NUMBER}};
     if (kd_str_is(type, "Scalar"))
         return KD_PARAM_NUMBER;

@@ -92,6 +92,7 @@ typedef enum kd_param_kind {
     KD_PARAM_INT,
     KD_PARAM_INTS,
     KD_PARAM_NUMBER,
+    KD_PARAM_NUMBERS,
     KD_PARAM_BOOL,
     KD_PARAM_TEXT
 } kd_param_kind;
@@ -153,6 +154,23 @@ typedef struct kd_pooling {
 } kd_pooling;
 unsigned kd_gnode_pool_dims(const kd_gnode *node);
 bool kd_gnode_pooling(const kd_gnode *node, kd_pooling *out); /* false: the arguments make no sense */
+/* What is beyond the ends. */
+typedef enum kd_padding_mode {
+    KD_PADDING_CONSTANT,
+    KD_PADDING_REFLECT,
+    KD_PADDING_REPLICATE,
+    KD_PADDING_CIRCULAR,
+    KD_PADDING_UNKNOWN
+} kd_padding_mode;
+kd_padding_mode kd_gnode_padding_mode(const kd_gnode *node);
+/* How an image becomes one of another size, along its last n dimensions: element i is what is at step * i. */
+typedef struct kd_upsampling {
+    unsigned n;
+    int64_t size[3];
+    double step[3]; /* a number of f32 */
+    bool is_linear, align_corners, is_exact; /* is_exact: by the middle of the element */
+} kd_upsampling;
+bool kd_gnode_upsampling(const kd_gnode *node, kd_upsampling *out); /* false: the arguments make no sense */
 /* Calls fn with each tensor that the node reads. */
 void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue *value), void *user);
 
@@ -167,7 +185,7 @@ void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue
                     X(bmm) X(addmm) X(baddbmm) X(linear) X(matmul) X(convolution) X(conv) X(conv_transpose) X(pool)                \
                         X(adaptive_pool) X(spatial_mean) X(attention) X(full) X(full_like) X(new_full) X(arange) X(cat) X(stack)   \
                             X(pad) X(slice_scatter) X(select_scatter) X(embedding) X(gather) X(index) X(bucketize)                 \
-                                X(embedding_bag) X(diagonal) X(unfold) X(as_strided)
+                                X(embedding_bag) X(diagonal) X(unfold) X(as_strided) X(pad_mode) X(upsample)
 #define KD_DECLARE(rule) kd_status kd_infer_##rule(kd_infer *cx, const kd_gnode *node);
 KD_GRAPH_INFER_RULES(KD_DECLARE)
 #undef KD_DECLARE
@@ -186,7 +204,7 @@ KD_GRAPH_VIEW_MAPS(KD_DECLARE)
     X(log_sigmoid) X(copy) X(full) X(arange) X(stack) X(triangle) X(index_put) X(scatter) X(masked_scatter) X(bucketize)         \
         X(embedding_bag) X(as_strided) X(sum_all) X(extreme) X(position) X(topk) X(sort) X(mean) X(variance) X(vector_norm)      \
             X(logsumexp) X(softmax) X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(baddbmm) X(addmm) X(linear) X(matmul) \
-                X(conv) X(conv_transpose) X(max_pool) X(avg_pool) X(adaptive_pool) X(attention)
+                X(conv) X(conv_transpose) X(pad) X(upsample) X(max_pool) X(avg_pool) X(adaptive_pool) X(attention)
 #define KD_DECLARE(which) void kd_decompose_##which(struct kd_decomposer *d);
 KD_GRAPH_COMPOSITES(KD_DECLARE)
 #undef KD_DECLARE

@@ -94,13 +94,6 @@ static kd_status pieces(kd_pt2 *p)
     return KD_OK;
 }
 
-static kd_status zeros(kd_pt2 *p)
-{
-    const kd_pt2_value *result = kd_pt2_result(p, 0);
-    kd_pt2_emit_result(p, 0, "aten.full.default", "%s, 0, %s", shape_text(p, result), kd_pt2_type_text(p, result->type.type));
-    return KD_OK;
-}
-
 /* ---- convolutions and norms ---- */
 
 /* One number for each spatial dimension, where one for all is allowed. */
@@ -171,18 +164,6 @@ static kd_status where(kd_pt2 *p)
     return kd_pt2_emit_same(p, "aten.where.self");
 }
 
-static kd_status pad(kd_pt2 *p)
-{
-    const kd_pt2_value *self = kd_pt2_arg_tensor(p, "self");
-    if (!self)
-        return no_tensor(p);
-    if (!kd_pt2_arg_is(p, "mode", "constant") && strcmp(kd_pt2_arg_text(p, "mode", ""), "") != 0)
-        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "padding of the mode %s is not supported yet", kd_pt2_arg_text(p, "mode", ""));
-    kd_pt2_emit_result(p, 0, "aten.constant_pad_nd.default", "%s, %s, %s", kd_pt2_ref(p, self), kd_pt2_arg_text(p, "pad", "[]"),
-                       kd_pt2_arg_text(p, "value", "0.0"));
-    return KD_OK;
-}
-
 /* Assertions about shapes and types, which are known. */
 static kd_status nothing(kd_pt2 *p)
 {
@@ -207,8 +188,6 @@ static const rule RULES[] = {
     {"aten.where.Scalar", where, KD_PT2_OWN},
     {"aten.where.ScalarSelf", where, KD_PT2_OWN},
     {"aten.where.ScalarOther", where, KD_PT2_OWN},
-    {"aten.pad.default", pad, KD_PT2_OWN},
-    {"aten.zero.default", zeros, KD_PT2_OWN},
     {"aten.dropout.default", dropout, KD_PT2_SAME},
     {"aten.feature_dropout.default", dropout, KD_PT2_SAME},
     {"aten.contiguous.default", NULL, KD_PT2_SAME},

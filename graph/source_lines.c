@@ -69,7 +69,7 @@ const char *source_fresh_name(kd_writer *w, const char *name)
     void **taken = kd_map_at(&w->names, kd_str_of(name));
     uintptr_t n = (uintptr_t)*taken;
     *taken = (void *)(n + 1);
-    return n ? kd_arena_printf(w->arena, "%s_%u", name, (unsigned)n) : name;
+    return n ? source_fresh_name(w, kd_arena_printf(w->arena, "%s_%u", name, (unsigned)n)) : name; /* which may be taken too */
 }
 
 static kd_lines *lines_of(kd_writer *w, unsigned along)

@@ -314,6 +314,39 @@ def pad(d, op):
     d.graph.op(op, d.tensor(shape), [int(p) for p in d.rng.integers(-1, 4, 2 * int(d.rng.integers(1, len(shape) + 1)))], d.pick(0, 1.5))
 
 
+PADS = [f"aten.{kind}_pad{n}d.default" for kind in ("reflection", "replication") for n in (1, 2, 3)]
+
+
+@case("aten.pad.default", *PADS, n=8)
+def pad_with_what_is_there(d, op):
+    n = int(d.rng.integers(1, 4)) if "aten.pad" in str(op) else int(re.search(r"(\d)d", str(op)).group(1))
+    x = d.tensor([2, 3] + [6, 5, 7][:n], d.pick(f32, bf16))
+    pad = [int(p) for p in d.rng.integers(0, 5, 2 * n)]
+    d.graph.op(op, x, pad, *(d.pick(("reflect",), ("replicate",), ("circular",), ("constant", 1.5), ()) if "aten.pad" in str(op) else ()))
+
+
+def upsampled(names, *args):
+    for name in names:
+        for overload in ("default", "vec"):
+            case(f"aten.{name}.{overload}", n=8)(lambda d, op: upsample(d, op, *args))
+
+
+def upsample(d, op, linear):
+    name = str(op)
+    n = int(re.search(r"(\d)d", name).group(1))
+    x = d.tensor([2, 3] + [5, 4, 6][:n], d.pick(f32, bf16) if linear else d.pick(f32, u8))
+    scale, corners = d.pick(2.0, 1.5, 3.0, 0.6), ([d.pick(False, True)] if linear else [])
+    size = [int(s * scale) for s in x.tensor.shape[2:]]
+    if "vec" in name:
+        d.graph.op(op, x, *d.pick([size, *corners, None], [None, *corners, [scale] * n]))
+    else:
+        d.graph.op(op, x, size, *corners, *d.pick([], [scale] * n))
+
+
+upsampled([f"upsample_nearest{n}d" for n in (1, 2, 3)] + [f"_upsample_nearest_exact{n}d" for n in (1, 2, 3)], False)
+upsampled(["upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"], True)
+
+
 @case("aten.slice_scatter.default", n=10)
 def slice_scatter(d, op):
     shape = d.shape(1, 3, 4, 9)

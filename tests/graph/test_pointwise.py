@@ -113,3 +113,14 @@ def test_nan_stays_nan(kdsl, tmp_path):
     g.check(kdsl, tmp_path, g.op("aten.relu.default", x, is_=lambda x: np.where(x < 0, 0, x).astype(f32)),
             g.op("aten.maximum.default", x, 0.5, is_=lambda x: np.maximum(x, f32(0.5))),
             g.op("aten.clamp.default", x, -0.5, 0.5, is_=lambda x: np.clip(x, f32(-0.5), f32(0.5))))
+
+
+def test_conversions_keep_what_they_convert(kdsl, tmp_path):
+    """A value and what it is converted to have names of their own, whatever number is behind the value's."""
+    rng = np.random.default_rng(19)
+    g = Graph()
+    a, b = (g.input(n, (rng.random((3, 50)) * 9).astype(np.float32)) for n in "ab")
+    whole = g.op("aten._to_copy.default", b, is_=lambda b: b.astype(np.int32), dtype="i32")
+    back = g.op("aten._to_copy.default", whole, is_=lambda w: w.astype(np.float32), dtype="f32")
+    rest = g.op("aten.sub.Tensor", b, back, is_=np.subtract)
+    g.check(kdsl, tmp_path, g.op("aten.mul.Tensor", a, rest, is_=np.multiply), rtol=1e-5, kernels=1)

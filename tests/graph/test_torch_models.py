@@ -7,6 +7,7 @@ from models import MODELS, Llama, llama_inputs
 # What TorchInductor launches for the same kind of model, inference on one image or sequence: kernels it generates, calls of libraries
 # (matrix products, convolutions, attention) left out. Ours has attention's softmax among its kernels. torch 2.6, measured by its codegen.
 LIMIT_BF16 = 0.1        # of the mean size: eager rounds between ops too, we round where values are stored
+LIMIT_F16 = 0.02        # likewise
 INDUCTOR = {"resnet50": 68, "mobilenet_v3_small": 71, "vit": 41, "bert": 9, "gpt": 7, "mlp": 4}
 INDUCTOR_BF16 = {"resnet50": 106, "vit": 141, "bert": 38, "gpt": 24}
 
@@ -39,7 +40,13 @@ def test_autocast(kdsl, tmp_path, name):
     assert n_kernels <= INDUCTOR_BF16.get(name, n_kernels), steps
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", [n for n in MODELS if n not in ("llama", "densenet121", "shufflenet")])
+def test_f16(kdsl, tmp_path, name):
+    model, inputs = made(name)
+    check_model(kdsl, tmp_path, model.half(), *[x.half() if x.dtype == torch.float32 else x for x in inputs], limit=LIMIT_F16)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_llama_in_half(kdsl, tmp_path, dtype):
     torch.manual_seed(1)
     n_kernels, _, steps = check_model(kdsl, tmp_path, Llama().to(dtype).eval(), *llama_inputs(dtype), limit=LIMIT_BF16)

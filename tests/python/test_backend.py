@@ -77,9 +77,23 @@ def test_disabled_ops(check):
 
 
 def test_known_op_that_does_not_compile(check):
-    """The library knows max_pool2d, but not its indices: found out when the part is compiled."""
-    check(lambda x: torch.nn.functional.max_pool2d(torch.relu(x), 2, return_indices=True), torch.randn(1, 2, 8, 8), whole=False)
-    assert list(kdsl.counters.fallbacks) == ["aten.max_pool2d_with_indices.default"]
+    """The library knows scatter, but not of so many elements: found out when the part is compiled."""
+    check(lambda x, i: torch.relu(x).scatter(0, i, 2.0), torch.randn(20000), torch.randperm(20000), whole=False)
+    assert list(kdsl.counters.fallbacks) == ["aten.scatter.value"]
+
+
+class Rare(nn.Module):
+    """Ops that kdsl has no row for, and that PyTorch writes out in others."""
+
+    def forward(self, x, y):
+        padded = torch.nn.functional.pad(x[None], (1, 2), mode="reflect")[0]
+        shuffled = torch.nn.functional.pixel_shuffle(x.reshape(1, 4, 4, 8), 2)
+        return torch.logaddexp(x, y), torch.nan_to_num(x / 0), padded, shuffled, torch.nn.functional.huber_loss(x, y), torch.isin(x.round(), y.round())
+
+
+def test_ops_that_pytorch_writes_out(check):
+    check(Rare(), torch.randn(8, 16), torch.randn(8, 16))
+    assert kdsl.counters.compiled == 1
 
 
 @pytest.mark.parametrize("error", [kdsl.UnsupportedError, kdsl.Error, MemoryError])
