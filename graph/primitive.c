@@ -193,10 +193,6 @@ kd_status kd_plan_make_primitive(const kd_plan *plan, kd_onednn *onednn, const k
     making m = {.plan = plan, .node = node, .operands = out_operands};
     kd_failure what = {{0}};
     kd_status status;
-    for (unsigned i = 1; i < node->n_results; i++)
-        if (kd_plan_info(plan, node->results[i])->n_readers)
-            return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: the result '%%%s' is not supported yet", node->origin,
-                           node->op->name, node->results[i]->name);
     switch (node->op->code) {
     case KD_GOP_convolution: status = make_convolution(&m, onednn, out, &what); break;
     case KD_GOP_max_pool: status = make_max_pool(&m, onednn, out, &what); break;

@@ -71,8 +71,9 @@ BAD = {
     "an absolute path": (graph(relu(), inputs=({**X, "data": {"file": "/etc/passwd", "at": 0}},)), "must lie beside the graph"),
     "beyond the end": (graph(relu(), inputs=({**X, "data": {"file": "w.bin", "at": 8}},)), "24 bytes at 8 lie beyond the end of 'w.bin', which has 24"),
     "crooked offset": (graph(relu(), inputs=({**X, "s": [2], "data": {"file": "w.bin", "at": 3}},)), "no multiple of the element's size"),
-    "training": (graph({"o": ["%y", "%i"], "op": "aten.max_pool2d_with_indices.default", "in": ["%x", [2, 2]]}, inputs=({**X, "s": [1, 1, 4, 4]},),
-                       outputs=["%i"]), "the result '%i' is not supported yet"),
+    "training": (graph({"o": ["%y", "%i", "%j"], "op": "aten._native_batch_norm_legit_no_training.default",
+                        "in": ["%x", None, None, "%m", "%m", 0.1, 1e-5]}, inputs=({**X, "s": [1, 1, 4, 4]}, {"n": "%m", "t": "f32", "s": [1]}),
+                       outputs=["%i"]), "the output '%i', which its op has in training only"),
 }
 
 
