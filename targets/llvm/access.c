@@ -31,9 +31,11 @@ LLVMValueRef kd_emit_plain_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef pt
     return v;
 }
 
-void kd_emit_plain_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, unsigned align)
+LLVMValueRef kd_emit_plain_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, unsigned align)
 {
-    LLVMSetAlignment(LLVMBuildStore(e->b, value, ptr), align);
+    LLVMValueRef store = LLVMBuildStore(e->b, value, ptr);
+    LLVMSetAlignment(store, align);
+    return store;
 }
 
 kd_emit_guard kd_emit_guard_begin(kd_emitter *e, LLVMValueRef mask)

@@ -117,7 +117,7 @@ unsigned kd_emit_elem_bytes(const kd_type *type);
 LLVMValueRef kd_emit_to_register(kd_emitter *e, LLVMValueRef v, const kd_type *type);
 LLVMValueRef kd_emit_to_memory(kd_emitter *e, LLVMValueRef v, const kd_type *type);
 LLVMValueRef kd_emit_plain_load(kd_emitter *e, LLVMTypeRef type, LLVMValueRef ptr, unsigned align, bool is_volatile);
-void kd_emit_plain_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, unsigned align);
+LLVMValueRef kd_emit_plain_store(kd_emitter *e, LLVMValueRef value, LLVMValueRef ptr, unsigned align);
 /* Starts a block that runs only where the mask (NULL: always) holds. leave: ends it. value, right after that: v where it ran, other
  * elsewhere. end: both; v may be NULL. */
 typedef struct kd_emit_guard {

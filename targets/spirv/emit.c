@@ -251,6 +251,7 @@ static bool emit(kd_spirv *s, const kd_codegen_job *job, const kd_op *func, kd_s
         if (!kd_emit_optimize(e, "function(early-cse,simplifycfg,loop-mssa(licm),early-cse<memssa>,infer-alignment,adce)", why))
             return false;
     }
+    kd_spirv_place_hints(e);
     if (job->emit != KD_EMIT_LLVM)
         return translate(e, job->emit, job->arena, &job->out->bytes, why);
     job->out->bytes = kd_emit_text(e, job->arena);

@@ -52,21 +52,21 @@ static bool move_up(kd_spirv *s)
     return true;
 }
 
-void kd_spirv_store(kd_emitter *e, LLVMValueRef v, LLVMValueRef ptr, unsigned align, LLVMValueRef mask)
+LLVMValueRef kd_spirv_store(kd_emitter *e, LLVMValueRef v, LLVMValueRef ptr, unsigned align, LLVMValueRef mask)
 {
     kd_spirv *s = kd_spirv_of(e);
-    if (!mask) {
-        kd_emit_plain_store(e, v, ptr, align);
-        return;
-    }
+    LLVMValueRef store;
+    if (!mask)
+        return kd_emit_plain_store(e, v, ptr, align);
     if (s->guard.mask == mask && s->guard.join == LLVMGetInsertBlock(e->b) && move_up(s)) {
         LLVMPositionBuilderBefore(e->b, LLVMGetBasicBlockTerminator(s->guard.then));
-        kd_emit_plain_store(e, v, ptr, align);
+        store = kd_emit_plain_store(e, v, ptr, align);
         LLVMPositionBuilderAtEnd(e->b, s->guard.join);
-        return;
+        return store;
     }
     kd_emit_guard guard = kd_emit_guard_begin(e, mask);
     s->guard = (kd_spirv_guard){mask, LLVMGetBasicBlockTerminator(guard.before), LLVMGetInsertBlock(e->b), guard.join};
-    kd_emit_plain_store(e, v, ptr, align);
+    store = kd_emit_plain_store(e, v, ptr, align);
     kd_emit_guard_end(e, guard, NULL, NULL);
+    return store;
 }

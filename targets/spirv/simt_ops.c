@@ -101,17 +101,21 @@ typedef struct read {
     const kd_value *ptr, *mask, *other;
     unsigned align;
     bool is_volatile;
+    kd_cache cache;
+    kd_evict evict;
     LLVMValueRef instead, v;
 } read;
 
 static bool read_of(const kd_op *op, read *out)
 {
     if (op->code == KD_OP_gpu_load)
-        *out = (read){op, kd_gpu_load_ptr(op), kd_gpu_load_mask(op), kd_gpu_load_other(op),
-                      alignment(kd_gpu_load_align_bytes(op), kd_op_result(op, 0)->type), kd_gpu_load_is_volatile(op), NULL, NULL};
+        *out = (read){.op = op, .ptr = kd_gpu_load_ptr(op), .mask = kd_gpu_load_mask(op), .other = kd_gpu_load_other(op),
+                      .align = alignment(kd_gpu_load_align_bytes(op), kd_op_result(op, 0)->type), .is_volatile = kd_gpu_load_is_volatile(op),
+                      .cache = kd_gpu_load_cache(op), .evict = kd_gpu_load_evict(op)};
     else if (op->code == KD_OP_load)
-        *out = (read){op, kd_load_ptr(op), kd_load_mask(op), kd_load_other(op), kd_emit_elem_bytes(kd_op_result(op, 0)->type),
-                      kd_load_is_volatile(op), NULL, NULL};
+        *out = (read){.op = op, .ptr = kd_load_ptr(op), .mask = kd_load_mask(op), .other = kd_load_other(op),
+                      .align = kd_emit_elem_bytes(kd_op_result(op, 0)->type), .is_volatile = kd_load_is_volatile(op),
+                      .cache = kd_load_cache(op), .evict = kd_load_evict(op)};
     else
         return false;
     return true;
@@ -151,8 +155,10 @@ static void load(kd_emitter *e, const kd_op *op)
         reads[i].instead = reads[i].other ? kd_emit_to_memory(e, kd_emit_get(e, reads[i].other), type) : LLVMConstNull(memory_type(e, type));
     }
     kd_emit_guard guard = kd_emit_guard_begin(e, optional(e, reads[0].mask));
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         reads[i].v = kd_emit_plain_load(e, LLVMTypeOf(reads[i].instead), kd_emit_get(e, reads[i].ptr), reads[i].align, reads[i].is_volatile);
+        kd_spirv_hint(e, reads[i].v, reads[i].cache, reads[i].evict);
+    }
     kd_emit_guard_leave(e, &guard);
     for (unsigned i = 0; i < n; i++)
         reads[i].v = kd_emit_guard_value(e, &guard, reads[i].v, reads[i].instead);
@@ -162,10 +168,10 @@ static void load(kd_emitter *e, const kd_op *op)
     }
 }
 
-static void store(kd_emitter *e, const kd_value *ptr, const kd_value *value, const kd_value *mask, unsigned align)
+static LLVMValueRef store(kd_emitter *e, const kd_value *ptr, const kd_value *value, const kd_value *mask, unsigned align)
 {
     LLVMValueRef v = kd_emit_to_memory(e, kd_emit_get(e, value), value->type);
-    kd_spirv_store(e, v, kd_emit_get(e, ptr), align, optional(e, mask));
+    return kd_spirv_store(e, v, kd_emit_get(e, ptr), align, optional(e, mask));
 }
 
 static void slm_buffer(kd_emitter *e, const kd_op *op)
@@ -351,11 +357,13 @@ bool kd_spirv_simt_op(kd_emitter *e, const kd_op *op)
         load(e, op);
         return true;
     case KD_OP_store:
-        store(e, kd_store_ptr(op), kd_store_value(op), kd_store_mask(op), kd_emit_elem_bytes(kd_store_value(op)->type));
+        v = store(e, kd_store_ptr(op), kd_store_value(op), kd_store_mask(op), kd_emit_elem_bytes(kd_store_value(op)->type));
+        kd_spirv_hint(e, v, kd_store_cache(op), kd_store_evict(op));
         return true;
     case KD_OP_gpu_store:
-        store(e, kd_gpu_store_ptr(op), kd_gpu_store_value(op), kd_gpu_store_mask(op),
-              alignment(kd_gpu_store_align_bytes(op), kd_gpu_store_value(op)->type));
+        v = store(e, kd_gpu_store_ptr(op), kd_gpu_store_value(op), kd_gpu_store_mask(op),
+                  alignment(kd_gpu_store_align_bytes(op), kd_gpu_store_value(op)->type));
+        kd_spirv_hint(e, v, kd_gpu_store_cache(op), kd_gpu_store_evict(op));
         return true;
     case KD_OP_gpu_pack:
         pack(e, op);

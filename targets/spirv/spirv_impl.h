@@ -31,6 +31,7 @@ typedef struct kd_spirv {
     const kd_gpu_config *config;
     LLVMValueRef slm; /* all of it; NULL: the kernel has none */
     kd_spirv_guard guard; /* guarded_store.c */
+    bool has_hints;       /* cache_hints.c */
 } kd_spirv;
 
 static inline kd_spirv *kd_spirv_of(kd_emitter *e)
@@ -46,8 +47,12 @@ const char *kd_spirv_letter(const kd_emitter *e, LLVMTypeRef type, bool uns); /*
 LLVMValueRef kd_spirv_alloca(kd_emitter *e, LLVMTypeRef elem, unsigned n, unsigned align);
 
 /* ---- guarded_store.c ---- */
-/* Where mask (NULL: everywhere) holds. */
-void kd_spirv_store(kd_emitter *e, LLVMValueRef v, LLVMValueRef ptr, unsigned align, LLVMValueRef mask);
+/* Where mask (NULL: everywhere) holds. Returns the store. */
+LLVMValueRef kd_spirv_store(kd_emitter *e, LLVMValueRef v, LLVMValueRef ptr, unsigned align, LLVMValueRef mask);
+
+/* ---- cache_hints.c ---- */
+void kd_spirv_hint(kd_emitter *e, LLVMValueRef access, kd_cache cache, kd_evict evict); /* access: a load or store, just made */
+void kd_spirv_place_hints(kd_emitter *e);                                               /* when all passes have run */
 
 /* ---- widths.c: integers of widths that SPIR-V lacks become wider ---- */
 bool kd_spirv_widen(kd_emitter *e); /* false: some of them cannot, the module is to be thrown away */
