@@ -10,7 +10,7 @@
 #define KD_DNNL_CALLS(X)                                                                                                               \
     X(dnnl_engine_create) X(dnnl_engine_destroy) X(dnnl_stream_create) X(dnnl_stream_destroy) X(dnnl_stream_wait)                        \
     X(dnnl_memory_desc_create_with_strides) X(dnnl_memory_desc_create_with_tag) X(dnnl_memory_desc_destroy) X(dnnl_memory_desc_equal)    \
-    X(dnnl_memory_desc_get_size) X(dnnl_memory_desc_query) X(dnnl_version) X(dnnl_memory_create) X(dnnl_memory_destroy) X(dnnl_memory_set_data_handle)                             \
+    X(dnnl_memory_desc_get_size) X(dnnl_memory_desc_query) X(dnnl_version) X(dnnl_get_effective_cpu_isa) X(dnnl_memory_create) X(dnnl_memory_destroy) X(dnnl_memory_set_data_handle)                             \
     X(dnnl_primitive_attr_create) X(dnnl_primitive_attr_destroy) X(dnnl_primitive_attr_set_post_ops)                                     \
     X(dnnl_primitive_attr_set_scratchpad_mode) X(dnnl_post_ops_create) X(dnnl_post_ops_destroy) X(dnnl_post_ops_append_eltwise)          \
     X(dnnl_post_ops_append_binary) X(dnnl_primitive_desc_query_md) X(dnnl_primitive_desc_query) X(dnnl_primitive_desc_destroy)           \

@@ -44,7 +44,7 @@ typedef struct kd_packed_weights {
  * weights are not the next in the list fail: those that were packed are all that there is. */
 void kd_onednn_offer(kd_onednn *onednn, const kd_packed_weights *weights, unsigned n);
 
-/* Whether it has more than its reference implementation for products in a type on this CPU. */
+/* Whether it is as fast with products in a type as with f32 at least, on this CPU. */
 bool kd_onednn_is_fast_with(kd_onednn *onednn, kd_scalar type);
 
 enum { KD_ONEDNN_MAX_DIMS = 8, KD_ONEDNN_MAX_POSTS = 8 };

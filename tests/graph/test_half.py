@@ -71,3 +71,16 @@ def test_f16_linear(kdsl, tmp_path):
     y = g.op("aten.mm.default", r, u, is_=wide(np.matmul))
     g.check(kdsl, tmp_path, y, r, rtol=2e-2, atol=2e-1)
     assert "ref" not in kdsl("graph", "explain", tmp_path / "graph.json").stdout     # oneDNN's slowest way
+
+
+def test_bf16_without_instructions(kdsl, tmp_path, monkeypatch):
+    """oneDNN has implementations for it, three times as slow as those for f32."""
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    rng = np.random.default_rng(44)
+    g = Graph()
+    x, w = g.input("x", rng.standard_normal((17, 64)).astype(f32)), g.weight("w", rng.standard_normal((64, 24)).astype(f32))
+    half_x, half_w = (g.op("aten._to_copy.default", t, is_=lambda t: None, dtype="bf16") for t in (x, w))
+    h = g.op("aten.mm.default", half_x, half_w, is_=lambda *a: None)
+    g.check(kdsl, tmp_path, g.op("aten._to_copy.default", h, is_=lambda h: x.array @ w.array, dtype="f32"), rtol=5e-2, atol=5e-1)
+    program = kdsl("graph", "explain", tmp_path / "graph.json").stdout
+    assert f" {17 * 24 * 4 / 1024:.2f} KiB " in program and "bf16" not in program, program
