@@ -52,7 +52,8 @@ static const char *operand_places(attention_text *a, unsigned arg, const char *p
     int64_t sharing = s.sharing * (a->n_heads / heads);
     if (sharing > 1)
         own[HEAD] = kd_arena_printf(a->k.arena, "(head // %" PRId64 ")", sharing);
-    kernel_reads(&a->k, pointer, kd_plan_info(a->k.plan, s.base)->buffer);
+    kernel_reads(&a->k, pointer, kd_plan_info(a->k.plan, s.base)->buffer,
+                 (uint64_t)kd_tensor_n_elems(&kd_gnode_tensor(a->k.node, arg)->type));
     return kernel_places(&a->k, pointer, 4, s.strides, s.offset, own);
 }
 

@@ -72,7 +72,11 @@ kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_result
     memcpy(kept, args, KD_GOP_MAX_PARAMS * sizeof *args);
     kd_tensor_type *types = kd_arena_array(d->arena, kd_tensor_type, n_results);
     kd_gvalue **known = NULL;
-    *node = (kd_gnode){.op = &kd_gops[code], .args = kept, .n_results = n_results, .origin = d->of->origin};
+    *node = (kd_gnode){.op = &kd_gops[code],
+                       .part_of = d->of->part_of ? d->of->part_of : d->of->op,
+                       .args = kept,
+                       .n_results = n_results,
+                       .origin = d->of->origin};
     node->n_args = kd_gop_params(node->op, params);
     kd_infer cx = {d->arena, d->why, types, n_results};
     kd_status status = d->status ? d->status : node->op->infer(&cx, node);

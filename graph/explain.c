@@ -28,6 +28,13 @@ static uint64_t convolution_flops(const kd_gnode *node)
     return n_channels && end ? 2 * n_elems(end) * (n_elems(weight) / n_channels) : 0;
 }
 
+/* Each query meets each key, and then as much of each value. */
+static uint64_t attention_flops(const kd_gnode *node)
+{
+    const kd_tensor_type *key = &kd_gnode_tensor(node, 1)->type;
+    return 2 * (n_elems(kd_gnode_tensor(node, 0)) + n_elems(node->results[0])) * (uint64_t)key->shape[2] / (kd_gnode_bool(node, 4) ? 2 : 1);
+}
+
 static uint64_t node_flops(const kd_gnode *node)
 {
     uint64_t posts = node->n_posts * n_elems(node->results[0]);
@@ -36,6 +43,7 @@ static uint64_t node_flops(const kd_gnode *node)
     case KD_GOP_mm:
     case KD_GOP_bmm:
     case KD_GOP_addmm: return product_flops(node) + posts;
+    case KD_GOP_flash_attention: return attention_flops(node);
     default: break;
     }
     if (node->op->lowering == KD_LOWER_POINTWISE)
@@ -157,9 +165,18 @@ static double measure_frequency(void)
     return N / best;
 }
 
+/* For one core. What is small was written by the steps before, and is in the core's cache still; what is large comes from that which cores
+ * share, or from memory. */
+static double memory_cycles(double n_bytes, double n_threads)
+{
+    static const double NEAR_BYTES = 1 << 20, SHARED_BYTES = 16 << 20; /* the first for each core */
+    double bytes_per_cycle = n_bytes <= NEAR_BYTES * n_threads ? 32 : n_bytes <= SHARED_BYTES ? 10 : 5;
+    return n_bytes / bytes_per_cycle;
+}
+
 void kd_executable_estimate(const kd_executable *executable, uint64_t *out_step_ns)
 {
-    static const double BYTES_PER_CYCLE = 4, START_NS = 2000; /* of memory, for one core; to wake the threads */
+    static const double START_NS = 2000; /* to wake the threads */
     memset(out_step_ns, 0, executable->steps.n * sizeof *out_step_ns);
     if (executable->plan->on_gpu)
         return;
@@ -168,7 +185,7 @@ void kd_executable_estimate(const kd_executable *executable, uint64_t *out_step_
     double lanes = __builtin_cpu_supports("avx512f") ? 16 : __builtin_cpu_supports("avx2") ? 8 : 4;
     for (unsigned i = 0; i < executable->steps.n; i++) {
         const kd_step_info *s = &executable->steps.data[i].info;
-        double work = (double)s->n_flops / (4 * lanes), memory = (double)(s->n_read_bytes + s->n_written_bytes) / BYTES_PER_CYCLE;
+        double work = (double)s->n_flops / (4 * lanes), memory = memory_cycles((double)(s->n_read_bytes + s->n_written_bytes), n_threads);
         double cycles = (work > memory ? work : memory) / n_threads;
         out_step_ns[i] = (uint64_t)(cycles / frequency * 1e9 + START_NS);
     }

@@ -58,6 +58,7 @@ typedef struct kd_gpost {
 
 struct kd_gnode {
     const struct kd_gop *op;
+    const struct kd_gop *part_of; /* the op that it was written out of; NULL: it stands for itself */
     const kd_garg *args; /* one for each parameter of the op, defaults filled in; behind them the tensors of posts */
     unsigned n_args;
     kd_gvalue **results;

@@ -36,10 +36,11 @@ static void add_arg(kd_kernel_text *k, const char *name, kd_buffer *buffer)
     kd_vec_push(k->arena, &k->args, arg);
 }
 
-void kernel_reads(kd_kernel_text *k, const char *name, kd_buffer *buffer)
+void kernel_reads(kd_kernel_text *k, const char *name, kd_buffer *buffer, uint64_t n_read)
 {
+    uint64_t n = (uint64_t)kd_tensor_n_elems(&buffer->type);
     add_arg(k, name, buffer);
-    k->out->n_read_bytes += (uint64_t)kd_tensor_n_elems(&buffer->type) * kd_scalar_bytes(buffer->type.type);
+    k->out->n_read_bytes += (n_read < n ? n_read : n) * kd_scalar_bytes(buffer->type.type);
 }
 
 void kernel_writes(kd_kernel_text *k, const char *name, kd_buffer *buffer)

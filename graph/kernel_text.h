@@ -28,8 +28,8 @@ typedef struct kd_kernel_text {
 kd_kernel_text kernel_begin(kd_plan *plan, const kd_gnode *node, kd_kernel_source *out);
 /* A line of the body. */
 void kernel_line(kd_kernel_text *k, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* An argument. n_read_bytes: of what is read of it. */
-void kernel_reads(kd_kernel_text *k, const char *name, kd_buffer *buffer);
+/* An argument. n_read: so many of its elements are read. */
+void kernel_reads(kd_kernel_text *k, const char *name, kd_buffer *buffer, uint64_t n_read);
 void kernel_writes(kd_kernel_text *k, const char *name, kd_buffer *buffer);
 /* Before the lines that use it, or behind them. */
 void kernel_constant(kd_kernel_text *k, const char *name, int64_t value);

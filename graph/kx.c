@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FORMAT_VERSION = 2, DATA_ALIGNMENT = 4096, PIECE_ALIGNMENT = 64, FLAG_EMBEDDED = 1, FLAG_NO_FUSION = 2, LEAST_BYTES = 8, HASHED_BYTES = 4 << 20 };
+enum { FORMAT_VERSION = 3, DATA_ALIGNMENT = 4096, PIECE_ALIGNMENT = 64, FLAG_EMBEDDED = 1, FLAG_NO_FUSION = 2, LEAST_BYTES = 8, HASHED_BYTES = 4 << 20 };
 
 static const size_t READ_LIMIT = (size_t)4 << 30;
 static const char MAGIC[8] = "kdslKX\r\n";

@@ -41,6 +41,7 @@ static void put_node(kd_strbuf *out, const kd_gnode *node)
     kd_kx_put_text(out, node->op->name);
     kd_kx_put_text(out, node->origin);
     kd_kx_put_text(out, node->at);
+    kd_kx_put_text(out, node->part_of ? node->part_of->name : NULL);
     kd_kx_put_u64(out, node->n_args);
     for (unsigned i = 0; i < node->n_args; i++)
         put_arg(out, &node->args[i]);
@@ -153,6 +154,8 @@ static void take_node(kd_kx_reader *r, kd_graph *graph)
     node->op = op ? kd_gop_find(kd_str_of(op)) : NULL;
     node->origin = kd_kx_take_text(r);
     node->at = kd_kx_take_text(r);
+    const char *part_of = kd_kx_take_text(r);
+    node->part_of = part_of ? kd_gop_find(kd_str_of(part_of)) : NULL;
     node->n_args = kd_kx_take_count(r, LEAST_BYTES);
     kd_garg *args = kd_arena_array(graph->arena, kd_garg, node->n_args);
     for (unsigned i = 0; i < node->n_args && !r->is_bad; i++)

@@ -23,6 +23,8 @@ static void write_sum(kd_product *p, unsigned first)
     kd_product_operand a = product_operand(p, first, "a"), b = product_operand(p, first + 1, "b");
     bool ends = p->size.n_inner % p->inner;
     kernel_line(k, "total = tl.full([ROWS, COLS], 0.0, tl.%s)", kd_scalar_tl_name(p->sum_type));
+    if (!p->size.n_inner)
+        return;
     kernel_line(k, "for start in range(0, K, INNER):");
     kernel_line(k, "    inner = start + tl.arange(0, INNER)");
     kernel_line(k, "    x = tl.load(%s%s)", places(p, "a", &a, "row[:, None]", "inner[None, :]"),

@@ -280,6 +280,14 @@ const char *kd_expression_clamp(const kd_gnode *node)
     return "tl.minimum(tl.maximum({0}, {1}, propagate_nan=tl.PropagateNan.ALL), {2}, propagate_nan=tl.PropagateNan.ALL)";
 }
 
+const char *kd_expression_arange(const kd_gnode *node)
+{
+    bool from_0 = kd_gnode_number(node, 0, 0) == 0, by_1 = kd_gnode_number(node, 2, 1) == 1;
+    if (from_0)
+        return by_1 ? "{at}" : "{at} * {2}";
+    return by_1 ? "{0} + {at}" : "{0} + {at} * {2}";
+}
+
 const char *kd_expression_gelu(const kd_gnode *node)
 {
     if (node->args[1].kind == KD_GARG_TEXT && strcmp(node->args[1].text, "tanh") == 0)

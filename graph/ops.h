@@ -220,7 +220,7 @@ KD_DECLARE(pad) KD_DECLARE(slice_scatter) KD_DECLARE(select_scatter)
 #undef KD_DECLARE
 #define KD_DECLARE(which) const char *kd_expression_##which(const kd_gnode *node);
         KD_DECLARE(pow) KD_DECLARE(clamp) KD_DECLARE(gelu) KD_DECLARE(div_mode) KD_DECLARE(remainder) KD_DECLARE(fmod)
-            KD_DECLARE(round) KD_DECLARE(shift) KD_DECLARE(order)
+            KD_DECLARE(round) KD_DECLARE(shift) KD_DECLARE(order) KD_DECLARE(arange)
 #undef KD_DECLARE
 
 #endif

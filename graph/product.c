@@ -90,7 +90,7 @@ kd_product_operand product_operand(kd_product *p, unsigned arg, const char *name
         operand.shape[d] = strided.shape[d];
         operand.strides[d] = strided.shape[d] == 1 ? 0 : strided.strides[d];
     }
-    kernel_reads(&p->k, name, kd_plan_info(p->k.plan, base)->buffer);
+    kernel_reads(&p->k, name, kd_plan_info(p->k.plan, base)->buffer, (uint64_t)kd_tensor_n_elems(&value->type));
     return operand;
 }
 

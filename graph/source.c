@@ -137,13 +137,14 @@ static void write_members(kd_writer *w)
 
 /* ---- the whole kernel ---- */
 
-/* "softmax_relu_3" from the first ops, for people. */
+/* "softmax_relu_3" from the first of the model's ops, for people. */
 static const char *kernel_name(kd_writer *w, unsigned number)
 {
     kd_strbuf name = kd_strbuf_in(w->arena);
     kd_map seen = kd_map_in(w->arena);
     for (unsigned i = 0; i < w->nodes.n && name.len < 40; i++) {
-        const char *op = strchr(w->nodes.data[i]->op->name, '.') + 1;
+        const kd_gnode *node = w->nodes.data[i];
+        const char *op = strchr((node->part_of ? node->part_of : node->op)->name, '.') + 1;
         op += *op == '_';
         kd_str text = {op, strcspn(op, ".")};
         void **place = kd_map_at(&seen, text);
@@ -215,12 +216,12 @@ static void write_text(kd_writer *w, unsigned number)
     write_combines(w, &text);
     kd_strbuf_printf(&text, "\n\n@triton.jit\ndef %s(", out->name);
     for (unsigned i = 0; i < w->buffers.n; i++)
-        kd_strbuf_printf(&text, "p%u, ", i);
+        kd_strbuf_printf(&text, "%s, ", w->pointers.data[i]);
     if (w->loops.rows > 1)
         kd_strbuf_printf(&text, "ROWS: tl.constexpr = %" PRId64 ", ", w->loops.rows);
     kd_strbuf_printf(&text, "BLOCK: tl.constexpr = %" PRId64 "):\n    \"\"\"Nodes %s.\n\n", w->loops.block, out->nodes);
     for (unsigned i = 0; i < w->buffers.n; i++)
-        kd_strbuf_printf(&text, "    p%u: %%%s, %s\n", i, w->buffers.data[i]->value->name,
+        kd_strbuf_printf(&text, "    %s: %%%s, %s\n", w->pointers.data[i], w->buffers.data[i]->value->name,
                          kd_tensor_type_text(w->arena, &w->buffers.data[i]->type));
     if (out->num_warps)
         kd_strbuf_printf(&text, "    num_warps: %u\n", out->num_warps);

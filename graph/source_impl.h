@@ -51,6 +51,8 @@ typedef struct kd_writer {
     KD_VEC(kd_local) indices; /* that were computed: KD_ATOM_VALUE's */
     KD_VEC(kd_local) conditions; /* under which elements are read, see kd_piece */
     KD_VEC(kd_buffer *) buffers;
+    KD_VEC(const char *) pointers; /* "in0", "out0": their names in the kernel */
+    unsigned n_in, n_out;
     KD_VEC(const kd_gnode *) nodes; /* that the kernel computes, those inlined too */
     bool is_too_large; /* an index does not fit the i32 that kernels compute it in */
     bool uses_combine[KD_COMBINE_spread + 1]; /* as a function beside the kernel */

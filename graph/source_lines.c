@@ -168,14 +168,17 @@ const char *source_index_text(kd_writer *w, kd_index at, unsigned *out_along)
 
 /* ---- memory ---- */
 
-static const char *pointer_name(kd_writer *w, kd_buffer *b)
+static const char *pointer_name(kd_writer *w, kd_buffer *b, bool is_written)
 {
     unsigned i = 0;
     while (i < w->buffers.n && w->buffers.data[i] != b)
         i++;
-    if (i == w->buffers.n)
+    if (i == w->buffers.n) {
         kd_vec_push(w->arena, &w->buffers, b);
-    return kd_arena_printf(w->arena, "p%u", i);
+        kd_vec_push(w->arena, &w->pointers,
+                    is_written ? kd_arena_printf(w->arena, "out%u", w->n_out++) : kd_arena_printf(w->arena, "in%u", w->n_in++));
+    }
+    return w->pointers.data[i];
 }
 
 static uint64_t bytes_of(const kd_buffer *b)
@@ -209,10 +212,12 @@ static const char *mask_text(kd_writer *w, unsigned along, bool with_conditions)
 kd_local source_load(kd_writer *w, kd_buffer *b, const kd_index *at)
 {
     unsigned along = 0, n_buffers = w->buffers.n;
-    const char *pointer = pointer_name(w, b), *place = source_index_text(w, kd_buffer_index(w->arena, b, at), &along);
+    const char *pointer = pointer_name(w, b, false), *place = source_index_text(w, kd_buffer_index(w->arena, b, at), &along);
     const char *mask = mask_text(w, along, true);
-    if (w->buffers.n != n_buffers)
-        w->out->n_read_bytes += bytes_of(b);
+    if (w->buffers.n != n_buffers) { /* a table, or a tensor with others' columns in it, is not read whole */
+        uint64_t most = (uint64_t)w->loops.n_rows * (uint64_t)w->loops.n_cols * kd_scalar_bytes(b->type.type);
+        w->out->n_read_bytes += bytes_of(b) < most ? bytes_of(b) : most;
+    }
     const char *right = mask ? kd_arena_printf(w->arena, "tl.load(%s + %s, mask=%s, other=0)", pointer, place, mask)
                              : kd_arena_printf(w->arena, "tl.load(%s + %s)", pointer, place);
     if (kd_compute_type(b->type.type) != b->type.type)
@@ -226,7 +231,7 @@ void source_store(kd_writer *w, kd_buffer *b, kd_extent extent, kd_local value)
     kd_index at[KD_TENSOR_MAX_DIMS];
     unsigned along = 0;
     kd_index_unflatten(w->arena, kd_group_flat(w->arena, w->group, extent, w->loops.point), t->n_dims, t->shape, at);
-    const char *pointer = pointer_name(w, b), *place = source_index_text(w, kd_buffer_index(w->arena, b, at), &along);
+    const char *pointer = pointer_name(w, b, true), *place = source_index_text(w, kd_buffer_index(w->arena, b, at), &along);
     const char *mask = mask_text(w, along, false), *comment = kd_arena_printf(w->arena, "%%%s", b->value->name);
     const char *line = mask ? kd_arena_printf(w->arena, "tl.store(%s + %s, %s, mask=%s)", pointer, place, value.text, mask)
                             : kd_arena_printf(w->arena, "tl.store(%s + %s, %s)", pointer, place, value.text);

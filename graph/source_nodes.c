@@ -91,14 +91,16 @@ static const char *expand_part(expanding *e, const char *part)
     const char *end = strchr(part, '}');
     bool is_factor = part[1] == '*';
     unsigned i = (unsigned)strtoul(part + 1 + is_factor, NULL, 10);
-    if (strncmp(part, "{at}", 4) == 0)
-        kd_strbuf_printf(&e->text, "(%s).to(tl.%s)", place_text(e->w, e->at[0], &e->along), kd_scalar_tl_name(e->type));
-    else if (strncmp(part, "{type}", 6) == 0)
+    if (strncmp(part, "{at}", 4) == 0) {
+        const char *place = place_text(e->w, e->at[0], &e->along);
+        kd_strbuf_printf(&e->text, strpbrk(place, " ") ? "(%s).to(tl.%s)" : "%s.to(tl.%s)", place, kd_scalar_tl_name(e->type));
+    } else if (strncmp(part, "{type}", 6) == 0) {
         kd_strbuf_printf(&e->text, "tl.%s", kd_scalar_tl_name(e->type));
-    else if (!is_factor)
+    } else if (!is_factor) {
         kd_strbuf_puts(&e->text, argument_text(e, i));
-    else if (kd_gnode_number(e->node, i, 1) != 1)
+    } else if (kd_gnode_number(e->node, i, 1) != 1) {
         kd_strbuf_printf(&e->text, "%s * ", argument_text(e, i));
+    }
     return end;
 }
 

@@ -1,4 +1,9 @@
 """Models with random weights against eager, in f32, under autocast and in half types, and how many kernels they take."""
+import importlib.util
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from aten import check_model
@@ -51,3 +56,21 @@ def test_llama_in_half(kdsl, tmp_path, dtype):
     torch.manual_seed(1)
     n_kernels, _, steps = check_model(kdsl, tmp_path, Llama().to(dtype).eval(), *llama_inputs(dtype), limit=LIMIT_BF16)
     assert n_kernels <= 13, steps
+
+
+def python_with_triton():
+    """KDSL_TRITON_PYTHON names one, else the one that runs the tests, where it has Triton."""
+    has_triton = importlib.util.find_spec("triton") and importlib.util.find_spec("triton._C")
+    return os.environ.get("KDSL_TRITON_PYTHON") or (sys.executable if has_triton else None)
+
+
+@pytest.mark.skipif(not python_with_triton(), reason="no Triton: KDSL_TRITON_PYTHON may name a Python that has it")
+@pytest.mark.parametrize("name", ["bert", "gpt", "mlp", "mobilenet_v3_small"])
+def test_triton_accepts_the_kernels(kdsl, tmp_path, name):
+    """By its own front end; aten.check_source, for all models, sees to names only."""
+    model, inputs = made(name)
+    check_model(kdsl, tmp_path, model, *inputs, limit=1e-3)
+    kdsl("graph", "source", tmp_path / "graph.json", "-o", tmp_path / "kernels")
+    accepts = os.path.join(os.path.dirname(__file__), "triton_accepts.py")
+    result = subprocess.run([python_with_triton(), accepts, tmp_path / "kernels"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
