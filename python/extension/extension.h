@@ -12,7 +12,7 @@
 typedef struct kd_py_module {
     PyObject *error, *unsupported; /* exceptions: kdsl.Error and kdsl.UnsupportedError */
     PyTypeObject *executable, *runner;
-    PyObject *data_ptr, *version, *dtype, *shape, *stride; /* names of a tensor's methods and properties */
+    PyObject *data_ptr, *version, *dtype, *shape, *stride, *is_contiguous; /* names of a tensor's methods and properties */
 } kd_py_module;
 
 extern PyType_Spec kd_py_executable_spec, kd_py_runner_spec;

@@ -99,7 +99,7 @@ static int fill_module(PyObject *module)
                 add_type(module, &kd_py_executable_spec, &m->executable) && add_type(module, &kd_py_runner_spec, &m->runner) &&
                 (m->dtype = PyUnicode_InternFromString("dtype")) && (m->data_ptr = PyUnicode_InternFromString("data_ptr")) &&
                 (m->version = PyUnicode_InternFromString("_version")) && (m->shape = PyUnicode_InternFromString("shape")) &&
-                (m->stride = PyUnicode_InternFromString("stride"));
+                (m->stride = PyUnicode_InternFromString("stride")) && (m->is_contiguous = PyUnicode_InternFromString("is_contiguous"));
     return good ? 0 : -1;
 }
 
@@ -125,6 +125,7 @@ static int clear_module(PyObject *module)
     Py_CLEAR(m->dtype);
     Py_CLEAR(m->shape);
     Py_CLEAR(m->stride);
+    Py_CLEAR(m->is_contiguous);
     return 0;
 }
 

@@ -2,8 +2,9 @@
  *
  * Parameters and buffers are constants of the compiled graph, read where they lie. Which tensors they are, and that nobody has changed
  * them since, is checked at each call: by identity, address and version (a number that PyTorch raises at each change in place). Those that
- * have changed in place are packed again. For other weights, or those that lie elsewhere now, the graph is compiled anew; the same graph may serve several modules of one class in turn, so each set of
- * weights has a variant. Weights are referred to weakly: who drops a model gets its memory back.
+ * have changed in place are packed again. For other weights, or those that lie elsewhere now, the graph is compiled anew; the same graph may
+ * serve several modules of one class in turn, so each set of weights has a variant. Weights are referred to weakly: who drops a model gets
+ * its memory back.
  *
  * Writes through tensor.data leave address and version as they are, so some bytes of each weight are compared too: a change of the whole
  * weight shows. */
@@ -18,6 +19,7 @@ typedef struct weight {
     PyObject *name; /* of the graph's input */
     PyObject *tensor; /* borrowed: when it dies, ref says so and the variant goes */
     PyObject *ref;
+    PyObject *stride; /* NULL: it is contiguous */
     void *data;
     Py_ssize_t n_bytes;
     long long version;
@@ -56,6 +58,7 @@ static void free_variant(variant *v)
     for (Py_ssize_t i = 0; v->weights && i < v->n_weights; i++) {
         Py_XDECREF(v->weights[i].ref);
         Py_XDECREF(v->weights[i].name);
+        Py_XDECREF(v->weights[i].stride);
     }
     for (Py_ssize_t i = 0; v->inputs && i < v->n_inputs; i++) {
         Py_XDECREF(v->inputs[i].dtype);
@@ -113,13 +116,39 @@ static void read_samples(const void *data, Py_ssize_t n_bytes, uint64_t out_samp
     }
 }
 
-typedef enum match { OTHER, CHANGED, SAME, FAILED } match;
+/* A tensor's strides: NULL where it is contiguous. False: an exception is set. */
+static bool read_stride(const kd_py_module *m, PyObject *tensor, PyObject **out_stride)
+{
+    PyObject *is_contiguous = PyObject_CallMethodObjArgs(tensor, m->is_contiguous, NULL);
+    *out_stride = !is_contiguous || is_contiguous == Py_True ? NULL : PyObject_CallMethodObjArgs(tensor, m->stride, NULL);
+    Py_XDECREF(is_contiguous);
+    return !PyErr_Occurred();
+}
+
+/* Whether a weight's strides are what they were: tensor.data = other leaves version and perhaps address. -1: an exception is set. */
+static int lies_as_before(const kd_py_module *m, const weight *w, PyObject *tensor)
+{
+    PyObject *stride;
+    if (!read_stride(m, tensor, &stride))
+        return -1;
+    int good = !stride || !w->stride ? stride == w->stride : PyObject_RichCompareBool(stride, w->stride, Py_EQ);
+    Py_XDECREF(stride);
+    return good;
+}
+
+/* Weights of a variant: others, the same in other strides, the same with other elements or elsewhere, as they were; FAILED: an exception is set. */
+typedef enum match { OTHER, MOVED, CHANGED, SAME, FAILED } match;
 
 static match compare(const kd_py_module *m, const variant *v, PyObject *args)
 {
     for (Py_ssize_t i = 0; i < v->n_weights; i++)
         if (v->weights[i].tensor != PyTuple_GetItem(args, v->weights[i].arg))
             return OTHER;
+    for (Py_ssize_t i = 0; i < v->n_weights; i++) {
+        int good = lies_as_before(m, &v->weights[i], v->weights[i].tensor);
+        if (good != 1)
+            return good < 0 ? FAILED : MOVED;
+    }
     for (Py_ssize_t i = 0; i < v->n_weights; i++) {
         const weight *w = &v->weights[i];
         void *data;
@@ -168,7 +197,7 @@ static bool fill_variant(const runner *r, const kd_py_module *m, variant *v, PyO
         Py_INCREF(w->name);
         w->tensor = PyTuple_GetItem(args, w->arg);
         w->ref = w->tensor ? PyWeakref_NewRef(w->tensor, r->on_death) : NULL;
-        if (!w->ref || !read_state(m, w->tensor, &w->data, &w->version))
+        if (!w->ref || !read_stride(m, w->tensor, &w->stride) || !read_state(m, w->tensor, &w->data, &w->version))
             return false;
         read_samples(w->data, w->n_bytes, w->samples);
     }
@@ -234,7 +263,7 @@ static variant *find_variant(runner *r, const kd_py_module *m, PyObject *args)
         if (match == SAME && !was_dropped)
             return v;
         next = was_dropped ? r->variants : v->next;
-        if (match == CHANGED && !was_dropped) {
+        if ((match == CHANGED || match == MOVED) && !was_dropped) {
             changed = true;
             drop_variant(r, v);
         }

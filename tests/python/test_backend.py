@@ -323,6 +323,7 @@ def test_a_weight_that_dies_while_another_is_looked_at():
             def __init__(self): self.memory = numpy.ones(16, numpy.float32)
             def data_ptr(self): return self.memory.ctypes.data
             def stride(self): return (1,)
+            def is_contiguous(self): return True
             @property
             def _version(self):
                 if self.action: self.action.clear()

@@ -2,7 +2,11 @@
 import copy
 import gc
 import pickle
+import subprocess
+import sys
 import threading
+import time
+import warnings
 
 import numpy as np
 import pytest
@@ -219,6 +223,55 @@ def test_weights_change_in_every_way():
         same(fast(x.to(dtype)), model(x.to(dtype)), 2e-2 if dtype == torch.bfloat16 else 1e-4)
 
 
+class Attention(nn.Module):
+    """Products with one argument in common, an embedding, norms, a convolution with its batch norm, numbers of a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.norm, self.scale = nn.Embedding(11, 16), nn.LayerNorm(16), nn.Buffer(torch.tensor(0.25))
+        self.q, self.k, self.v = (nn.Linear(16, 16) for _ in range(3))
+        self.conv, self.batch = nn.Conv1d(16, 16, 3, padding=1), nn.BatchNorm1d(16)
+
+    def forward(self, tokens):
+        x = self.norm(self.words(tokens))
+        x = x + nn.functional.scaled_dot_product_attention(self.q(x), self.k(x), self.v(x)) * self.scale
+        return torch.relu(self.batch(self.conv(x.transpose(1, 2)))) + self.batch.weight.cumsum(0)[:, None]
+
+
+@pytest.mark.parametrize("autocast", [False, True], ids=["f32", "bf16"])
+def test_each_weight_is_taken_over(autocast):
+    """After a change in place of any one, whatever it became part of, and without compiling again."""
+    model, tokens = Attention().eval(), torch.randint(11, (2, 7))
+    fast = compiled(model, options={"max_recompiles": 100})
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = fast(tokens)
+        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+            if name == "batch.num_batches_tracked":
+                continue
+            tensor.mul_(torch.rand_like(tensor) + 1.5).add_(0.125)
+            got = fast(tokens)
+            assert not torch.equal(got, before) or name == "k.bias", name
+            if not autocast:
+                same(got, model(tokens), 1e-4)
+            before = got
+        assert kdsl.counters.recompiles == 0 and kdsl.counters.compiled == 1
+        assert torch.equal(compiled(copy.deepcopy(model))(tokens), before), "the same bits as when it is compiled for these weights"
+
+
+def test_a_weight_that_is_transposed_where_it_is():
+    """TorchDynamo does not look at it again, and address, version and elements are as they were."""
+    model, x = layers(), torch.randn(2, 8)
+    fast = compiled(model)
+    fast(x)
+    for _ in range(3):
+        model[3].weight.data = model[3].weight.data.t()
+        same(fast(x), model(x))
+    with pytest.raises(kdsl.Error, match=r"a value is torch.float32\[3, 8\] on cpu, but the graph was compiled for torch.float32\[8, 8\]"):
+        model[3].weight.data = torch.randn(3, 8)
+        fast(x)
+
+
 def test_weights_in_odd_strides():
     model, x = nn.Linear(8, 8).eval(), torch.randn(2, 8)
     fast = compiled(model)
@@ -301,3 +354,36 @@ def test_threads_with_shapes_of_their_own():
     kdsl.counters.reset()
     same(compiled(model)(torch.randn(2, 8)).shape, torch.Size([2, 8]))
     assert kdsl.counters.compiled == 1, "threads left TorchDynamo switched off"
+
+
+# ---- processes ----
+
+PROCESS = """
+import sys, torch
+from torch import nn
+torch.manual_seed(0)
+model, x = nn.Sequential(nn.Linear(16, 24), nn.GELU(), nn.LayerNorm(24), nn.Linear(24, 8), nn.Softmax(-1)).eval(), torch.randn(5, 16)
+print("compiling", flush=True)
+with torch.no_grad():
+    got = torch.compile(model, backend="kdsl", options={"cache_dir": sys.argv[1], "fallback": "error"})(x)
+torch.testing.assert_close(got, model(x))
+print(got.numpy().tobytes().hex())
+"""
+
+
+def begin(folder):
+    return subprocess.Popen([sys.executable, "-c", PROCESS, str(folder)], stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_and_one_that_is_killed(tmp_path):
+    """All with one cache."""
+    killed = begin(tmp_path)
+    killed.stdout.readline()
+    time.sleep(0.5)
+    killed.kill()
+    killed.communicate()
+    both = [begin(tmp_path) for _ in range(2)]
+    said = [process.communicate(timeout=300)[0] for process in both]
+    assert all(process.returncode == 0 for process in both) and said[0] == said[1]
+    again = begin(tmp_path)
+    assert again.communicate(timeout=300)[0] == said[0] and again.returncode == 0
