@@ -11,7 +11,7 @@
 #include "targets/spirv/translate.h"
 
 /* Threads of twice the registers that a core takes, and so a work-group: 32 of 64 bytes each, 64 of 32 bytes. */
-enum { KD_LARGE_THREAD_BYTES = 32 * 64, KD_SMALL_REGISTERS = 128 };
+enum { KD_LARGE_THREAD_BYTES = 32 * 64, KD_SMALL_REGISTERS = 128, KD_SMALL_REGISTER_BYTES = 32 };
 
 /* ---- what the code is for ---- */
 
@@ -59,6 +59,32 @@ static unsigned choose_sub_group_size(const kd_op *func, const kd_gpu_device *de
     return size;
 }
 
+static uint64_t largest_tile(const kd_block *block)
+{
+    uint64_t most = 0;
+    KD_FOREACH_OP (op, block) {
+        for (unsigned i = 0; i < op->n_results; i++) {
+            const kd_type *type = kd_op_result(op, i)->type;
+            if (kd_type_is_tile(type) && kd_type_is_float_like(type) && (uint64_t)type->n_elems > most)
+                most = (uint64_t)type->n_elems;
+        }
+        for (unsigned r = 0; r < op->n_regions; r++) {
+            uint64_t inner = largest_tile(kd_op_region(op, r));
+            most = inner > most ? inner : most;
+        }
+    }
+    return most;
+}
+
+/* A lane of 32 has few registers on devices whose registers have 32 bytes. Where one tile of f32 takes a quarter of them all, as many work-items
+ * are twice as many sub-groups of half the lanes, and have twice the registers each. */
+static bool wants_more_registers(const kd_op *func, const kd_gpu_device *device, unsigned size, unsigned n)
+{
+    uint64_t bytes = (uint64_t)device->registers_bytes * (device->has_large_registers ? 2 : 1) * n;
+    return size == 32 && device->sub_group_sizes & 16 && 2 * n * KD_SMALL_REGISTER_BYTES <= KD_LARGE_THREAD_BYTES &&
+           device->registers_bytes == KD_SMALL_REGISTERS * KD_SMALL_REGISTER_BYTES && largest_tile(kd_op_region(func, 0)) * 4 >= bytes / 4;
+}
+
 static bool configure(const kd_codegen_job *job, const kd_op *func, const kd_gpu_device *device, unsigned sub_group_size, kd_gpu_config *out)
 {
     const kd_codegen_options *options = job->options;
@@ -70,6 +96,8 @@ static bool configure(const kd_codegen_job *job, const kd_op *func, const kd_gpu
     unsigned size = asked ? asked : choose_sub_group_size(func, device, n);
     if (!asked && size == 8 && size * 2 * n <= device->max_work_group)
         n *= 2; /* the systolic array of these devices has threads of half the lanes, and of half the registers: a tile takes twice as many */
+    if (!asked && wants_more_registers(func, device, size, n))
+        size /= 2, n *= 2;
     if (size * n > device->max_work_group) {
         kd_error(job->diags, func->loc, "num_warps=%u makes work-groups of %u work-items, but %s (%s) has at most %u", n, size * n, device->name,
                  device->description, device->max_work_group);
