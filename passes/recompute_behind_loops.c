@@ -125,23 +125,12 @@ static bool remake(kd_pass_ctx *px, kd_op *loop)
     return s.uses.n != 0;
 }
 
-static bool has_large_loop(const kd_pass_ctx *px, const kd_op *op)
-{
-    if (op->code == KD_OP_for && kd_block_fills_registers(px, op->regions[0]))
-        return true;
-    for (unsigned r = 0; r < op->n_regions; r++)
-        KD_FOREACH_OP (inner, op->regions[r])
-            if (has_large_loop(px, inner))
-                return true;
-    return false;
-}
-
 kd_pass_result kd_pass_recompute_behind_loops(kd_pass_ctx *px, kd_op *func)
 {
     bool changed = false;
     for (kd_op *op = func->regions[0]->first, *next; px->gpu && op; op = next) {
         next = op->next;
-        changed |= has_large_loop(px, op) && remake(px, op);
+        changed |= kd_has_large_loop(px, op) && remake(px, op);
     }
     return changed ? KD_PASS_CHANGED : KD_PASS_UNCHANGED;
 }

@@ -7,6 +7,9 @@
 /* For the gpu and simt levels; the ops of regions in the block do not count. */
 bool kd_block_fills_registers(const kd_pass_ctx *px, const kd_block *block);
 
+/* Whether the op is, or has in its regions, a loop whose body does so. */
+bool kd_has_large_loop(const kd_pass_ctx *px, const kd_op *op);
+
 /* Reads memory and leaves it alone. */
 bool kd_is_plain_load(const kd_op *op);
 

@@ -193,7 +193,8 @@ static const char *build_flags(const kd_codegen_job *job, const kd_gpu_config *c
 /* ---- the stages ---- */
 
 static const char kd_level[] = "default";
-static const char simt_level[] = "canonicalize,cse,split-addresses,cse,licm,recompute-behind-loops,recompute-in-loops,dce,sink-loads";
+static const char simt_level[] = "canonicalize,cse,split-products,cse,licm,split-addresses,cse,licm,recompute-behind-loops,recompute-in-loops,dce,"
+                                 "sink-loads";
 
 static kd_status run(kd_codegen_job *job, const char *passes, const kd_gpu_config *config, const char *what)
 {
