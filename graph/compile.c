@@ -1,5 +1,6 @@
 /* compile.c - from a graph to an executable: rewrite, schedule, plan memory, write kernels, compile and load them. */
 #include "graph/constant.h"
+#include "graph/ahead.h"
 #include "graph/kx.h"
 
 #include "base/map.h"
@@ -27,6 +28,9 @@ typedef struct compilation {
     kd_compiler *compiler;
     const char *target; /* what kernels are compiled for */
     kd_map kernels; /* loaded, by body */
+    kd_kernel_source *sources; /* of the plan's steps that are kernels */
+    kd_map jobs; /* the number + 1 of what is compiled ahead, by body */
+    kd_ahead *ahead;
     const kd_ready *ready;
     KD_VEC(peeling) peelings;
     kd_kernel_desc *desc; /* these three are held while a kernel is loaded: memory may run out on the way */
@@ -85,9 +89,9 @@ static kd_status load_ready_kernel(compilation *c, const kd_kernel_source *sourc
     return KD_ERR_NOT_FOUND;
 }
 
-static kd_status compile_kernel(compilation *c, const kd_kernel_source *source, kd_kernel **out)
+static kd_compile_request request_of(const compilation *c, const kd_kernel_source *source)
 {
-    kd_compile_request request = {
+    return (kd_compile_request){
         .file = kd_arena_printf(c->exe->arena, "%s.py", source->name),
         .text = source->text,
         .kernel = source->name,
@@ -97,7 +101,21 @@ static kd_status compile_kernel(compilation *c, const kd_kernel_source *source, 
         .assume_disjoint = true,
         .no_cache = c->options.no_cache,
     };
-    kd_status status = kd_compile(c->compiler, &request, &c->compiled);
+}
+
+/* Kernels with equal bodies are one. */
+static kd_str body_of(compilation *c, const kd_kernel_source *source)
+{
+    return kd_str_of(kd_arena_printf(c->exe->arena, "%s\n%s", source->signature, source->body));
+}
+
+static kd_status compile_kernel(compilation *c, const kd_kernel_source *source, kd_kernel **out)
+{
+    kd_compile_request request = request_of(c, source);
+    uintptr_t job = c->ahead ? (uintptr_t)kd_map_get(&c->jobs, body_of(c, source)) : 0;
+    kd_status status = job ? kd_ahead_take(c->ahead, (unsigned)job - 1, &c->compiled) : KD_ERR_NOT_FOUND;
+    if (status)
+        status = kd_compile(c->compiler, &request, &c->compiled);
     if (status) /* our own mistake, or memory ran out: the messages tell which */
         return kd_fail(c->why, status == KD_ERR_REPORTED ? KD_ERR_UNSUPPORTED : status,
                        "the kernel of nodes %s does not compile: %s", source->nodes, kd_compiler_messages(c->compiler));
@@ -108,8 +126,7 @@ static kd_status compile_kernel(compilation *c, const kd_kernel_source *source, 
 
 static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_kernel **out)
 {
-    const char *body = kd_arena_printf(c->exe->arena, "%s\n%s", source->signature, source->body);
-    void **known = kd_map_at(&c->kernels, kd_str_of(body));
+    void **known = kd_map_at(&c->kernels, body_of(c, source));
     kd_status status = *known ? KD_OK : load_ready_kernel(c, source, out);
     if (!*known && status == KD_ERR_NOT_FOUND)
         status = compile_kernel(c, source, out);
@@ -121,10 +138,9 @@ static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_
     return KD_OK;
 }
 
-static kd_status write_kernel(compilation *c, const kd_step_plan *from, kd_kernel_source *out)
+static kd_status write_kernel(compilation *c, const kd_step_plan *from, unsigned number, kd_kernel_source *out)
 {
     kd_plan *plan = c->exe->plan;
-    unsigned number = c->exe->steps.n;
     const kd_gnode *node = from->primitive;
     if (from->group)
         return kd_group_write(plan, from->group, number, out);
@@ -140,12 +156,9 @@ static kd_status write_kernel(compilation *c, const kd_step_plan *from, kd_kerne
     }
 }
 
-static kd_status add_kernel(compilation *c, const kd_step_plan *from)
+static kd_status add_kernel(compilation *c, kd_kernel_source source)
 {
-    kd_kernel_source source;
-    kd_status status = write_kernel(c, from, &source);
-    if (status)
-        return status;
+    kd_status status = KD_OK;
     kd_step step = {.grid = {source.grid[0], source.grid[1], 1}, .n_operands = source.n_buffers};
     if (source.n_programs)
         status = load_kernel(c, &source, &step.kernel);
@@ -240,8 +253,10 @@ static kd_status add_primitive_or_kernel(compilation *c, const kd_step_plan *ste
     kd_status status = add_primitive(c, step->primitive);
     if (status != KD_ERR_UNSUPPORTED || !is_product(step->primitive) || step->primitive->results[0]->type.type != KD_F64)
         return status;
+    kd_kernel_source source;
     c->exe->steps.n = n;
-    return add_kernel(c, step);
+    status = write_kernel(c, step, n, &source);
+    return status ? status : add_kernel(c, source);
 }
 
 /* oneDNN leaves the result of a product over no elements as it was. */
@@ -256,16 +271,43 @@ static bool is_kernel(const kd_plan *plan, const kd_step_plan *step)
     return plan->on_gpu || step->group || step->primitive->op->lowering == KD_LOWER_ATTENTION || is_empty_product(step->primitive);
 }
 
+/* Writes all kernels, and has other threads begin with those that nobody has ready. */
+static kd_status write_kernels(compilation *c)
+{
+    const kd_plan *plan = c->exe->plan;
+    kd_compile_request *requests = kd_arena_array(c->exe->arena, kd_compile_request, plan->steps.n);
+    unsigned n = 0, n_threads = c->exe->n_threads < 2 || plan->on_gpu || (c->ready && c->ready->n_kernels) ? 0 : c->exe->n_threads - 1;
+    c->sources = kd_arena_array(c->exe->arena, kd_kernel_source, plan->steps.n);
+    c->jobs = kd_map_in(c->exe->arena);
+    for (unsigned i = 0; i < plan->steps.n; i++) {
+        if (!is_kernel(plan, &plan->steps.data[i]))
+            continue;
+        kd_status status = write_kernel(c, &plan->steps.data[i], i, &c->sources[i]);
+        if (status)
+            return status;
+        kd_str body = body_of(c, &c->sources[i]);
+        void **job = kd_map_at(&c->jobs, body);
+        if (*job || !c->sources[i].n_programs || kd_map_get(&c->kernels, body))
+            continue;
+        requests[n++] = request_of(c, &c->sources[i]);
+        *job = (void *)(uintptr_t)n;
+    }
+    if (n && n_threads)
+        c->ahead = kd_ahead_start(&(kd_compiler_options){.store = c->cache ? &c->store : NULL}, requests, n, n_threads < n ? n_threads : n);
+    return KD_OK;
+}
+
 static kd_status add_steps(compilation *c)
 {
     const kd_plan *plan = c->exe->plan;
-    for (unsigned i = 0; i < plan->steps.n; i++) {
+    kd_status status = write_kernels(c);
+    for (unsigned i = 0; i < plan->steps.n && status == KD_OK; i++) {
         const kd_step_plan *step = &plan->steps.data[i];
-        kd_status status = is_kernel(plan, step) ? add_kernel(c, step) : add_primitive_or_kernel(c, step);
-        if (status)
-            return status;
+        status = is_kernel(plan, step) ? add_kernel(c, c->sources[i]) : add_primitive_or_kernel(c, step);
     }
-    return KD_OK;
+    kd_ahead_destroy(c->ahead);
+    c->ahead = NULL;
+    return status;
 }
 
 static void list_inputs_and_outputs(compilation *c)
@@ -439,6 +481,7 @@ kd_status kd_graph_compile_ready(const kd_graph *graph, const kd_graph_options *
         c.status =
             kd_fail(out_why, KD_ERR_MEMORY, "out of memory while compiling a graph, which may take %zu GiB", MEMORY_LIMIT >> 30);
     release_held(&c);
+    kd_ahead_destroy(c.ahead);
     kd_compiler_destroy(c.compiler);
     if (c.cache)
         kd_cache_close(c.cache);

@@ -124,3 +124,15 @@ def test_conversions_keep_what_they_convert(kdsl, tmp_path):
     back = g.op("aten._to_copy.default", whole, is_=lambda w: w.astype(np.float32), dtype="f32")
     rest = g.op("aten.sub.Tensor", b, back, is_=np.subtract)
     g.check(kdsl, tmp_path, g.op("aten.mul.Tensor", a, rest, is_=np.multiply), rtol=1e-5, kernels=1)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_many_kernels_at_once(kdsl, tmp_path, threads):
+    """Several threads compile; equal kernels once."""
+    rng = np.random.default_rng(50)
+    g = Graph()
+    outputs = []
+    for i in range(12):
+        x = g.input(f"x{i}", rng.standard_normal((3, 20 + i // 2)).astype(np.float32))
+        outputs.append(g.op("aten.mul.Tensor", x, float(i // 2 + 2), is_=lambda x, i=i: x * np.float32(i // 2 + 2)))
+    g.check(kdsl, tmp_path, *outputs, options=["--no-cache", "--threads", str(threads)], kernels=12)
