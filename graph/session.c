@@ -138,7 +138,9 @@ kd_status kd_session_create(kd_executable *executable, kd_session **out_session,
     kd_status status = has_memory ? KD_OK : kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
     if (status == KD_OK) {
         status = create_queue(s);
-        if (status)
+        if (status && executable->plan->on_gpu)
+            kd_fail(out_why, status, "%s", kd_device_error(executable->device));
+        else if (status)
             kd_fail(out_why, status, "cannot start %u threads for a graph: %s", executable->n_threads,
                     kd_device_error(executable->device));
     }
