@@ -393,6 +393,8 @@ static void peel(compilation *c)
     kd_executable *exe = c->exe;
     for (unsigned i = 0; i < exe->steps.n; i++)
         kd_primitive_destroy(exe->steps.data[i].primitive);
+    if (exe->onednn)
+        kd_onednn_release_packed(exe->onednn);
     exe->steps.n = 0;
     exe->scratch_bytes = 0;
     for (unsigned i = 0; i < c->peelings.n; i++)

@@ -54,7 +54,7 @@ void kd_onednn_close(kd_onednn *onednn)
     if (!onednn)
         return;
     onednn->dnnl.dnnl_engine_destroy(onednn->engine);
-    kd_onednn_free_slabs(onednn);
+    kd_onednn_release_packed(onednn);
     free(onednn);
 }
 

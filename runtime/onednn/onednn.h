@@ -44,6 +44,9 @@ typedef struct kd_packed_weights {
  * weights are not the next in the list fail: those that were packed are all that there is. */
 void kd_onednn_offer(kd_onednn *onednn, const kd_packed_weights *weights, unsigned n);
 
+/* Frees the packed weights of all primitives that there were; after they have been destroyed. */
+void kd_onednn_release_packed(kd_onednn *onednn);
+
 /* Whether it is as fast with products in a type as with f32 at least, on this CPU. */
 bool kd_onednn_is_fast_with(kd_onednn *onednn, kd_scalar type);
 

@@ -18,8 +18,7 @@ struct kd_onednn {
 
 /* ---- slab.c ---- */
 
-/* Memory that is there until onednn is closed, aligned to 64. NULL: memory ran out. */
+/* Memory that is there until kd_onednn_release_packed, aligned to 64. NULL: memory ran out. */
 void *kd_onednn_take_slab(kd_onednn *onednn, size_t n_bytes);
-void kd_onednn_free_slabs(kd_onednn *onednn);
 
 #endif

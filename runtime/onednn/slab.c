@@ -26,7 +26,7 @@ void *kd_onednn_take_slab(kd_onednn *onednn, size_t n_bytes)
     return taken;
 }
 
-void kd_onednn_free_slabs(kd_onednn *onednn)
+void kd_onednn_release_packed(kd_onednn *onednn)
 {
     while (onednn->slab.data) {
         kd_pages older = ((slab_head *)onednn->slab.data)->older;
