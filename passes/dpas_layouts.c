@@ -159,12 +159,27 @@ static bool is_chained(const kd_op *dot)
     return becomes_a(&dot->results[0], &forward) || comes_from_dot(kd_dot_a(dot), &backward);
 }
 
+/* Whether an operand comes as rectangles whose columns lie in memory one after the other, so that messages must turn them. */
+static bool is_turned(const kd_value *operand)
+{
+    bool permuted = false;
+    const kd_op *def = operand->def;
+    int64_t stride;
+    for (; def && (is_link(def) || is_way_to_dot(def)) && def->n_operands == 1; def = kd_op_operand(def, 0)->def)
+        permuted ^= def->code == KD_OP_permute;
+    if (!def || def->code != KD_OP_block_load || !kd_block_load_is_rectangle(def))
+        return false;
+    bool by_rows = kd_value_constant_int(kd_block_load_coords(def, 3), &stride) && stride == 1;
+    return by_rows == permuted;
+}
+
 /* Bits of the number of sub-groups along an axis. */
 typedef struct split {
     unsigned m, n, batch;
 } split;
 
-/* So that the parts of a and b that a sub-group reads are smallest together; of equal ones, the one with fewer rows. */
+/* So that the parts of a and b that a sub-group reads are smallest together; of equal ones, the one with fewer rows. Intel's compiler makes two
+ * messages of one that turns 32 columns of b, which counts twice; but where it turns a too, fewer rows are fewer moves. */
 static split choose_split(const kd_op *dot, const extents *e, unsigned rows, unsigned columns, unsigned sub_group_bits)
 {
     split best = {.batch = least(sub_group_bits, e->batch)};
@@ -174,10 +189,10 @@ static split choose_split(const kd_op *dot, const extents *e, unsigned rows, uns
         best.n = least(left - best.m, most_n);
         return best;
     }
-    uint64_t least_cost = UINT64_MAX;
+    uint64_t least_cost = UINT64_MAX, per_column = is_turned(kd_dot_b(dot)) && !is_turned(kd_dot_a(dot)) ? 2 : 1;
     for (unsigned n = 0; n <= least(left, most_n); n++) {
         unsigned m = least(left - n, most_m);
-        uint64_t idle = left - n - m, cost = (1ull << (e->m - m)) + (1ull << (e->n - n)) + (idle << 20);
+        uint64_t idle = left - n - m, cost = (1ull << (e->m - m)) + (per_column << (e->n - n)) + (idle << 20);
         if (cost < least_cost) {
             least_cost = cost;
             best.m = m;

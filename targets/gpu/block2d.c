@@ -178,16 +178,30 @@ static bool is_plain(const message *m, const surface *f, const void *user)
 }
 
 /* Whether it lies beside what other sub-groups have. */
-static bool is_plain_beside(const message *m, const surface *f, const void *layout)
+static bool is_beside(const message *m, const surface *f, const kd_layout *l)
 {
-    const kd_layout *l = layout;
     arrangement a = arrange(m, f);
     uint32_t of_sub_groups = 0, used = 0;
     for (unsigned i = 0; i < l->n_bits[KD_SUB_GROUP]; i++)
         of_sub_groups |= l->basis[KD_SUB_GROUP][i];
     for (unsigned i = 0; i < a.n; i++)
         used |= a.bits[i];
-    return is_plain(m, f, layout) && !(used & of_sub_groups);
+    return !(used & of_sub_groups);
+}
+
+static bool is_plain_beside(const message *m, const surface *f, const void *layout)
+{
+    return is_plain(m, f, layout) && is_beside(m, f, layout);
+}
+
+/* Whether it gives lanes that lie along y, as the layout's, though not in the same order. */
+static bool turns_beside(const message *m, const surface *f, const void *layout)
+{
+    const kd_layout *l = layout;
+    uint32_t lanes = 0, along_y = ((1u << f->y_bits) - 1) << f->y_at;
+    for (unsigned i = 0; i < l->n_bits[KD_LANE]; i++)
+        lanes |= l->basis[KD_LANE][i];
+    return m->mode == KD_BLOCK2D_TRANSPOSE && m->rows >= LANE_BITS && lies_in(m, f) && lanes && !(lanes & ~along_y) && is_beside(m, f, l);
 }
 
 /* Messages that store. */
@@ -333,7 +347,8 @@ void kd_simt_block_load(kd_simt *s, const kd_op *op)
     const kd_value *result = kd_op_result(op, 0);
     rectangles r = {.s = s, .op = op, .type = result->type, .f = surface_of(op, result->type), .layout = kd_simt_layout(s, result->type)};
     if (!find_message(&r.f, gives_layout, r.layout, &r.m)) {
-        bool any = find_message(&r.f, is_plain_beside, r.layout, &r.m) || find_message(&r.f, is_plain, NULL, &r.m);
+        bool any = find_message(&r.f, turns_beside, r.layout, &r.m) || find_message(&r.f, is_plain_beside, r.layout, &r.m) ||
+                   find_message(&r.f, is_plain, NULL, &r.m);
         KD_ASSERT(any);
         kd_layout own = layout_of(&r.m, &r.f, r.layout);
         r.layout = kd_layout_intern(s->ctx, &own);

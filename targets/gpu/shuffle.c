@@ -7,7 +7,7 @@
  *
  *     offer -> shuffle -> turn back      at most one shuffle a register, and a select a register for each bit that depends on the lane
  *
- * Values below 32 bits travel together. */
+ * Values below 32 bits travel together; where register bits tell apart what goes the same way, they are packed before all that. */
 #include "targets/gpu/gf2.h"
 #include "targets/gpu/lower.h"
 
@@ -222,7 +222,7 @@ static void one_by_one(moves *m, kd_value *const *src, kd_value **dst)
     }
 }
 
-void kd_simt_convert_lanes(kd_simt *s, const kd_layout_map *map, unsigned n_src_bits, kd_value *const *src, kd_value **dst)
+static void convert_values(kd_simt *s, const kd_layout_map *map, unsigned n_src_bits, kd_value *const *src, kd_value **dst)
 {
     moves m = {.s = s,
                .map = map,
@@ -234,4 +234,103 @@ void kd_simt_convert_lanes(kd_simt *s, const kd_layout_map *map, unsigned n_src_
         in_turns(&m, src, dst);
     else
         one_by_one(&m, src, dst);
+}
+
+/* ---- small values ---- */
+
+/* Register bits that are one bit of the source's registers, and nothing else is: what they tell apart goes the same way. */
+typedef struct passengers {
+    unsigned n;
+    uint32_t dst[2], src[2]; /* bits */
+    uint32_t dst_mask, src_mask;
+} passengers;
+
+static bool is_alone(const kd_layout_map *map, unsigned src_bit, unsigned *out_dst_bit)
+{
+    unsigned n = 0;
+    bool alone = false;
+    for (unsigned in = 0; in < KD_N_LAYOUT_INS; in++)
+        for (unsigned i = 0; i < map->n_bits[in]; i++) {
+            const uint32_t *to = map->basis[in][i].to;
+            if (!(to[KD_REGISTER] >> src_bit & 1))
+                continue;
+            n++;
+            alone = in == KD_REGISTER && to[KD_REGISTER] == 1u << src_bit && !to[KD_LANE] && !to[KD_SUB_GROUP];
+            *out_dst_bit = i;
+        }
+    return n == 1 && alone;
+}
+
+static passengers find_passengers(const kd_layout_map *map, unsigned n_src_bits, unsigned elem_bits)
+{
+    passengers p = {0};
+    for (unsigned j = 0, i = 0; j < n_src_bits && elem_bits << p.n < 32; j++)
+        if (is_alone(map, j, &i)) {
+            p.src[p.n] = 1u << j;
+            p.dst[p.n++] = 1u << i;
+            p.src_mask |= 1u << j;
+            p.dst_mask |= 1u << i;
+        }
+    return p;
+}
+
+/* Without the bits of a mask, those above it move down. */
+static uint32_t squeeze(uint32_t v, uint32_t mask)
+{
+    uint32_t out = 0;
+    for (unsigned i = 0, at = 0; i < N; i++)
+        if (!(mask >> i & 1))
+            out |= (v >> i & 1) << at++;
+    return out;
+}
+
+static uint32_t spread(uint32_t index, const uint32_t *bits, unsigned n)
+{
+    uint32_t out = 0;
+    for (unsigned i = 0; i < n; i++)
+        out |= index >> i & 1 ? bits[i] : 0;
+    return out;
+}
+
+static kd_layout_map map_without(const kd_layout_map *map, const passengers *p)
+{
+    kd_layout_map out = {0};
+    for (unsigned in = 0; in < KD_N_LAYOUT_INS; in++)
+        for (unsigned i = 0; i < map->n_bits[in]; i++) {
+            if (in == KD_REGISTER && p->dst_mask >> i & 1)
+                continue;
+            unsigned at = out.n_bits[in]++;
+            out.basis[in][at] = map->basis[in][i];
+            out.basis[in][at].to[KD_REGISTER] = squeeze(map->basis[in][i].to[KD_REGISTER], p->src_mask);
+        }
+    return out;
+}
+
+void kd_simt_convert_lanes(kd_simt *s, const kd_layout_map *map, unsigned n_src_bits, kd_value *const *src, kd_value **dst)
+{
+    const kd_type *elem = src[0]->type;
+    unsigned bits = kd_type_elem_bits(elem);
+    passengers p = find_passengers(map, n_src_bits, bits);
+    if (!p.n) {
+        convert_values(s, map, n_src_bits, src, dst);
+        return;
+    }
+    kd_layout_map own = map_without(map, &p);
+    unsigned n_together = 1u << p.n, n_src = 1u << n_src_bits, n = 1u << map->n_bits[KD_REGISTER];
+    const kd_type *packed = kd_type_scalar(s->ctx, bits << p.n == 32 ? KD_I32 : KD_I16), *types[] = {elem, elem, elem, elem};
+    kd_value **from = kd_simt_array(s, n_src >> p.n), **to = kd_simt_array(s, n >> p.n), *parts[4];
+    for (uint32_t r = 0; r < n_src; r++) {
+        for (unsigned i = 0; i < n_together && !(r & p.src_mask); i++)
+            parts[i] = src[r | spread(i, p.src, p.n)];
+        if (!(r & p.src_mask))
+            from[squeeze(r, p.src_mask)] = kd_simt_pack_as(s, parts, n_together, packed, 1);
+    }
+    convert_values(s, &own, n_src_bits - p.n, from, to);
+    for (uint32_t r = 0; r < n; r++) {
+        if (r & p.dst_mask)
+            continue;
+        const kd_op *parts_of = kd_build_op(&s->b, KD_OP_gpu_unpack, s->loc, &to[squeeze(r, p.dst_mask)], 1, types, n_together, NULL);
+        for (unsigned i = 0; i < n_together; i++)
+            dst[r | spread(i, p.dst, p.n)] = kd_op_result(parts_of, i);
+    }
 }

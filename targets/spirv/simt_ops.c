@@ -215,6 +215,8 @@ static void slm_write(kd_emitter *e, const kd_op *op)
 
 static LLVMValueRef element(kd_emitter *e, LLVMValueRef vector, unsigned i)
 {
+    if (LLVMGetTypeKind(LLVMTypeOf(vector)) != LLVMVectorTypeKind) /* a scalar is its only one */
+        return vector;
     return LLVMBuildExtractElement(e->b, vector, LLVMConstInt(e->i32, i, false), "");
 }
 
@@ -223,7 +225,7 @@ static unsigned put_part(kd_emitter *e, LLVMValueRef *vector, unsigned at, LLVMV
 {
     bool is_vector = LLVMGetTypeKind(LLVMTypeOf(part)) == LLVMVectorTypeKind;
     unsigned n = is_vector ? LLVMGetVectorSize(LLVMTypeOf(part)) : 1;
-    if (is_vector && LLVMTypeOf(part) == LLVMTypeOf(*vector)) {
+    if (LLVMTypeOf(part) == LLVMTypeOf(*vector)) { /* all of it, or a scalar */
         *vector = part;
         return n;
     }

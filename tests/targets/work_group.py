@@ -427,7 +427,7 @@ class WorkGroup:
         return out if n else out[:, 0]
 
     def gpu_unpack(self, op):
-        v, at, out = np.ascontiguousarray(self.value(op.operands[0])).view(np.uint8), 0, []
+        v, at, out = np.ascontiguousarray(self.value(op.operands[0]).reshape(self.n, -1)).view(np.uint8), 0, []
         for type in op.types:
             n, elem = extent(type)
             size = scalar(elem)[0].itemsize * max(n, 1)
