@@ -78,6 +78,29 @@ def k(x, out, n):
     assert got.out[16] == (x.sum(1) > 0).sum()
 
 
+def test_sums_behind_a_branch_with_barriers():
+    got = run("""
+@triton.jit
+def k(x, out, n):
+    i = tl.program_id(0)
+    r = tl.arange(0, 16)
+    at = r[:, None] * 64 + tl.arange(0, 64)[None, :]
+    v = tl.load(x + at)
+    acc = tl.zeros([16, 64], dtype=tl.float32)
+    if i > 0:
+        for j in range(0, i):
+            acc += tl.dot(tl.load(x + r[:, None] * 16 + r[None, :] + j), v, input_precision="ieee")
+    for j in range(0, n):
+        acc += tl.load(x + at + j)
+    tl.store(out + i * 16 + r, tl.sum(acc * v, 1))
+""", x=(np.arange(2048) % 7 - 3).astype(np.float32), out=zeros("f32", 48), n=16, grid=3)
+    x = (np.arange(2048) % 7 - 3).astype(np.float32)
+    v, square = x[:1024].reshape(16, 64), np.arange(256).reshape(16, 16)
+    moved = sum(x[j:j + 1024] for j in range(16)).reshape(16, 64)
+    for i in range(3):
+        same(got.out[16 * i:16 * i + 16], ((sum((x[square + j] @ v for j in range(i)), np.zeros_like(v)) + moved) * v).sum(1))
+
+
 def test_assignment_makes_a_run_time_value():
     source = """
 @triton.jit

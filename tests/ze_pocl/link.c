@@ -231,7 +231,57 @@ static void merge_builtins(module *m)
     free(b.instead);
 }
 
-bool zp_link(uint32_t **words, size_t *n_words)
+/* ---- a barrier in front of the first shuffle of each block ---- */
+
+enum { OP_CONSTANT = 43, OP_CONTROL_BARRIER = 224, OP_LABEL = 248, OP_SHUFFLE = 345, OP_SHUFFLE_XOR = 346, ACQUIRE_RELEASE_LOCAL = 0x108 };
+
+static bool is_shuffle(const uint32_t *op)
+{
+    return (op[0] & 0xffff) == OP_SHUFFLE || (op[0] & 0xffff) == OP_SHUFFLE_XOR;
+}
+
+/* The constant that says whom shuffles are among; 0: there are none. */
+static uint32_t scope_of_shuffles(const module *m, size_t *out_n_labels)
+{
+    uint32_t scope = 0;
+    for (size_t at = 5; at < m->n_words; at += m->words[at] >> 16) {
+        const uint32_t *op = m->words + at;
+        *out_n_labels += (op[0] & 0xffff) == OP_LABEL;
+        scope = !scope && is_shuffle(op) ? op[3] : scope;
+    }
+    return scope;
+}
+
+/* PoCL 6 gives a shuffle old values where nothing else has a barrier between it and a branch with barriers that was not taken. */
+static void part_shuffles(module *m)
+{
+    size_t n_labels = 0, n = 5;
+    uint32_t scope = scope_of_shuffles(m, &n_labels), semantics = m->words[3]; /* a new id */
+    if (!scope)
+        return;
+    uint32_t *words = malloc((m->n_words + 4 * n_labels + 4) * sizeof *words);
+    bool first = true;
+    memcpy(words, m->words, 5 * sizeof *words);
+    words[3]++;
+    for (size_t at = 5, size; at < m->n_words; at += size, n += size) {
+        const uint32_t *op = m->words + at, barrier[] = {4u << 16 | OP_CONTROL_BARRIER, scope, scope, semantics};
+        size = op[0] >> 16;
+        if (first && is_shuffle(op)) {
+            memcpy(words + n, barrier, sizeof barrier);
+            n += 4;
+        }
+        first = (op[0] & 0xffff) == OP_LABEL || (first && !is_shuffle(op));
+        memcpy(words + n, op, size * sizeof *words);
+        if ((op[0] & 0xffff) == OP_CONSTANT && op[2] == scope) {
+            memcpy(words + n + size, (uint32_t[]){4u << 16 | OP_CONSTANT, op[1], semantics, ACQUIRE_RELEASE_LOCAL}, 16);
+            n += 4;
+        }
+    }
+    free(m->words);
+    *m = (module){words, n};
+}
+
+static bool link_emulation(uint32_t **words, size_t *n_words)
 {
     module m = {*words, *n_words};
     char program[] = "spirv-link", pointers[] = "--allow-pointer-mismatch", partial[] = "--allow-partial-linkage", output[] = "-o";
@@ -267,4 +317,15 @@ bool zp_link(uint32_t **words, size_t *n_words)
         free(linked.words);
     }
     return good;
+}
+
+bool zp_link(uint32_t **words, size_t *n_words)
+{
+    if (!link_emulation(words, n_words))
+        return false;
+    module m = {*words, *n_words};
+    part_shuffles(&m);
+    *words = m.words;
+    *n_words = m.n_words;
+    return true;
 }
