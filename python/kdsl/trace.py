@@ -104,9 +104,11 @@ class Recorder(TorchDispatchMode):
             return op(*args, **kwargs)
         if not isinstance(op, torch._ops.OpOverload) or op.namespace not in ("aten", "prims"):
             raise Unclear(f"{op} is not an op of PyTorch")
-        with self:
-            decomposition = decompositions().get(op)
-            result = decomposition(*args, **kwargs) if decomposition else op.decompose(*args, **kwargs)
+        with self:                          # first what is always written out, as AOTAutograd does; ops in place become others before that
+            result = op.decompose(*args, **kwargs)
+            decomposition = None if op._schema.is_mutable else decompositions().get(op)
+            if result is NotImplemented and decomposition:
+                result = decomposition(*args, **kwargs)
         if result is not NotImplemented:
             return result
         if op is aten.detach.default:       # kept apart from its argument by gradients only

@@ -7,6 +7,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 
 from kdsl import backend, kg
+from kdsl.decompositions import decompositions
 
 
 class Net(nn.Module):
@@ -69,7 +70,7 @@ def traced(monkeypatch):
         def keep(graph_module, _):
             other.extend(lines(graph_module.graph))
             return lambda *_: ()
-        aot_module_simplified(gm, list(examples), fw_compiler=keep, inference_compiler=keep)
+        aot_module_simplified(gm, list(examples), fw_compiler=keep, inference_compiler=keep, decompositions=decompositions())
         functional = walk(gm, examples)
         found.append((functional and lines(functional.graph), other))
         return functional
