@@ -45,6 +45,11 @@ static int list_json(const kd_cache *cache, const entries *e)
     yyjson_mut_doc_set_root(doc, root);
     yyjson_mut_obj_add_strcpy(doc, root, "folder", kd_cache_folder(cache));
     yyjson_mut_obj_add_uint(doc, root, "limit_bytes", kd_cache_limit_bytes(cache));
+    unsigned n_graphs;
+    uint64_t n_graph_bytes;
+    kd_executable_sum_cache(&n_graphs, &n_graph_bytes);
+    yyjson_mut_obj_add_uint(doc, root, "graphs", n_graphs);
+    yyjson_mut_obj_add_uint(doc, root, "graph_bytes", n_graph_bytes);
     yyjson_mut_obj_add_val(doc, root, "entries", list);
     for (unsigned i = 0; i < e->list.n; i++) {
         const kd_cache_info *info = &e->list.data[i];
@@ -89,6 +94,10 @@ static int list_entries(kd_cache *cache, kd_arena *arena, bool json)
     }
     printf("%u %s, %s of %s, in %s\n", e.list.n, e.list.n == 1 ? "kernel" : "kernels", kd_cli_bytes_text(arena, (double)n_bytes),
            kd_cli_bytes_text(arena, (double)kd_cache_limit_bytes(cache)), kd_cache_folder(cache));
+    unsigned n_graphs;
+    kd_executable_sum_cache(&n_graphs, &n_bytes);
+    if (n_graphs)
+        printf("%u %s, %s of as much again, beside them\n", n_graphs, n_graphs == 1 ? "graph" : "graphs", kd_cli_bytes_text(arena, (double)n_bytes));
     return KD_EXIT_OK;
 }
 

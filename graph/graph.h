@@ -142,6 +142,8 @@ bool kd_executable_is_loaded(const kd_executable *executable);
 
 /* Removes what kd_executable_open kept. *out_n_removed counts it. */
 kd_status kd_executable_clear_cache(uint64_t *out_n_removed);
+/* How many executables it keeps, and how large they are together. */
+void kd_executable_sum_cache(unsigned *out_n, uint64_t *out_n_bytes);
 
 /* ---- what is in an executable ---- */
 

@@ -100,13 +100,12 @@ static int by_last_use(const void *a, const void *b)
     return x->used_at.tv_nsec < y->used_at.tv_nsec ? -1 : x->used_at.tv_nsec > y->used_at.tv_nsec;
 }
 
-/* Removes what was not used for longest, until so many bytes are left at most. Returns how many went. */
-static unsigned trim(const char *folder, uint64_t limit_bytes)
+/* The executables in a folder: an array for free(), or NULL. */
+static entry *read_entries(DIR *dir, unsigned *out_n, uint64_t *out_n_bytes)
 {
-    DIR *dir = opendir(folder);
     entry *entries = dir ? calloc(MAX_CACHED, sizeof *entries) : NULL;
+    unsigned n = 0;
     uint64_t sum = 0;
-    unsigned n = 0, n_removed = 0;
     for (struct dirent *d; entries && n < MAX_CACHED && (d = readdir(dir));) {
         struct stat st;
         if (strlen(d->d_name) >= sizeof entries->name || d->d_name[0] == '.' ||
@@ -117,6 +116,18 @@ static unsigned trim(const char *folder, uint64_t limit_bytes)
         entries[n].n_bytes = (uint64_t)st.st_size;
         sum += entries[n++].n_bytes;
     }
+    *out_n = n;
+    *out_n_bytes = sum;
+    return entries;
+}
+
+/* Removes what was not used for longest, until so many bytes are left at most. Returns how many went. */
+static unsigned trim(const char *folder, uint64_t limit_bytes)
+{
+    DIR *dir = opendir(folder);
+    uint64_t sum;
+    unsigned n, n_removed = 0;
+    entry *entries = read_entries(dir, &n, &sum);
     if (entries)
         qsort(entries, n, sizeof *entries, by_last_use);
     for (unsigned i = 0; i < n && sum > limit_bytes; i++)
@@ -232,4 +243,14 @@ kd_status kd_executable_clear_cache(uint64_t *out_n_removed)
     uint64_t unused;
     *out_n_removed = cache_folder(NULL, folder, &unused) && is_ours(folder, true) ? trim(folder, 0) : 0;
     return KD_OK;
+}
+
+void kd_executable_sum_cache(unsigned *out_n, uint64_t *out_n_bytes)
+{
+    char folder[PATH_MAX];
+    uint64_t unused;
+    DIR *dir = cache_folder(NULL, folder, &unused) && is_ours(folder, true) ? opendir(folder) : NULL;
+    free(read_entries(dir, out_n, out_n_bytes));
+    if (dir)
+        closedir(dir);
 }

@@ -1,5 +1,6 @@
 """Executables in files, and the cache of executables: the same bits as a fresh compilation, and a sentence where a file is no good."""
 import functools
+import json
 import os
 import random
 import re
@@ -218,6 +219,16 @@ def test_limit(kdsl, tmp_path, model, cache):
     cache["env"]["KDSL_CACHE_SIZE"] = str(size)
     run(kdsl, tmp_path, tmp_path / "copy0.pt2", **cache)
     assert len(entries(tmp_path)) <= 1
+
+
+def test_list(kdsl, tmp_path, model, cache):
+    run(kdsl, tmp_path, model, **cache)
+    [entry] = entries(tmp_path)
+    listed = json.loads(kdsl("cache", "list", "--json", **cache).stdout)
+    assert (listed["graphs"], listed["graph_bytes"]) == (1, entry.stat().st_size)
+    assert "\n1 graph, " in kdsl("cache", **cache).stdout
+    assert kdsl("cache", "clear", **cache).stdout.endswith(" and 1 graph\n") and not entries(tmp_path)
+    assert "graph" not in kdsl("cache", **cache).stdout
 
 
 def command(folder, model, output):
