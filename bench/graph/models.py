@@ -75,6 +75,15 @@ class Gpt(nn.Module):
         return self.head(self.norm(x))
 
 
+class RmsNorm(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.weight
+
+
 class LlamaLayer(nn.Module):
     """Root-mean-square norms, rotary positions, fewer heads of keys and values than of queries, and a gated MLP."""
 
@@ -84,7 +93,7 @@ class LlamaLayer(nn.Module):
         self.q, self.out = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
         self.k, self.v = nn.Linear(width, kept * each, bias=False), nn.Linear(width, kept * each, bias=False)
         self.gate, self.up, self.down = (nn.Linear(*size, bias=False) for size in ((width, inner), (width, inner), (inner, width)))
-        self.norm1, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.norm1, self.norm2 = RmsNorm(width), RmsNorm(width)
 
     def forward(self, x, cosines, sines):
         y = self.norm1(x)
@@ -125,6 +134,8 @@ def vision(name):
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
             nn.init.uniform_(module.running_var, 0.8, 1.2)
             nn.init.uniform_(module.weight, 0.8, 1.2)
+        if isinstance(module, nn.Linear):       # ViT begins with a last layer of zeros
+            nn.init.normal_(module.weight, std=0.02)
     return model
 
 
