@@ -98,7 +98,7 @@ class LlamaLayer(nn.Module):
     def forward(self, x, cosines, sines):
         y = self.norm1(x)
         q, k, v = split_heads(self.q(y), self.heads), split_heads(self.k(y), self.kept), split_heads(self.v(y), self.kept)
-        k, v = (t.repeat_interleave(self.heads // self.kept, 1) for t in (turned(k, cosines, sines), v))
+        k, v = (t[:, :, None].expand(-1, -1, self.heads // self.kept, -1, -1).reshape(q.shape) for t in (turned(k, cosines, sines), v))
         mixed = F.scaled_dot_product_attention(turned(q, cosines, sines), k, v, is_causal=True)
         x = x + self.out(mixed.transpose(1, 2).reshape(x.shape))
         y = self.norm2(x)
