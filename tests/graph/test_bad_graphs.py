@@ -97,5 +97,5 @@ def test_command_line(kdsl, tmp_path):
     assert "the graph has no input 'xx'" in kdsl("graph", "run", path, "--in", "xx=@x.npy", status=2).stderr
     assert "the graph has no output 'z'" in kdsl("graph", "run", path, "--in", "x=ones:f32[2,3]", "--save", "z=z.npy", status=2).stderr
     assert "unknown action 'walk'" in kdsl("graph", "walk", path, status=2).stderr
-    assert "graphs run on the device cpu only" in kdsl("graph", "explain", path, "--device", "level_zero", status=1).stderr
+    assert "there is no device 'tpu'; expected cpu, level_zero or level_zero:N" in kdsl("graph", "explain", path, "--device", "tpu", status=3).stderr
     assert "No such file" in kdsl("graph", "run", tmp_path / "none.json", status=3).stderr
