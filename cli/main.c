@@ -54,7 +54,7 @@ const kd_command kd_commands[] = {
      "FILE is a program of torch.export.save (.pt2), a graph in the kg format (docs/kg.md), or what 'kdsl graph compile' wrote (.kx).\n"
      "  run      compile it and run it on arrays; its pointwise and reduction work becomes fused kernels in our own language\n"
      "  compile  write an executable (-o FILE.kx) that starts at once; --embed-weights: it needs no other file\n"
-     "  explain  show the steps: which nodes each covers, and what it reads and writes; with --in or --time also how long each takes;\n"
+     "  explain  show the steps: which nodes each covers, and what it reads and writes; with all inputs or --time also how long each takes;\n"
      "           with --nodes what became of each node; with --html as a page\n"
      "  source   show the kernels that were written for it, or write them to a folder (-o), for 'kdsl run' and for people\n"
      "  text     show the graph\n"

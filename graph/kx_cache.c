@@ -49,12 +49,10 @@ static bool is_ours(const char *path, bool folder)
            !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* shapes: those that the executable is for; NULL: those of the file. */
-static bool entry_path(const char *model, const kd_graph_options *options, const kd_input_shapes *shapes, const char *folder,
-                       char out[PATH_MAX])
+static bool find_key(const char *model, const kd_graph_options *options, kd_hash *out)
 {
     struct stat st;
-    char *absolute = kd_absolute_path(model), digits[33];
+    char *absolute = kd_absolute_path(model);
     kd_hash key = {0};
     unsigned n_threads = options->n_threads;
     bool good = absolute && stat(model, &st) == 0 && S_ISREG(st.st_mode) &&
@@ -72,18 +70,25 @@ static bool entry_path(const char *model, const kd_graph_options *options, const
         kd_hash_add_text(&key, absolute);
         kd_hash_add_text(&key, options->device);
         kd_hash_add(&key, numbers, sizeof numbers);
-        for (unsigned i = 0; shapes && i < shapes->n; i++) {
-            kd_hash_add_text(&key, shapes->data[i].name);
-            kd_hash_add(&key, shapes->data[i].shape, shapes->data[i].n_dims * sizeof *shapes->data[i].shape);
-        }
         kd_hash_add_processor(&key);
         kd_hash_add_compiler(&key);
-        kd_hash_print(key, digits);
-        int n = snprintf(out, PATH_MAX, "%s/%s.kx", folder, digits);
-        good = n > 0 && n < PATH_MAX;
+        *out = key;
     }
     free(absolute);
     return good;
+}
+
+/* shapes: those that the executable is for; none: those of the file. */
+static bool entry_path(const char *folder, kd_hash key, const kd_input_shapes *shapes, char out[PATH_MAX])
+{
+    char digits[33];
+    for (unsigned i = 0; i < shapes->n; i++) {
+        kd_hash_add_text(&key, shapes->data[i].name);
+        kd_hash_add(&key, shapes->data[i].shape, shapes->data[i].n_dims * sizeof *shapes->data[i].shape);
+    }
+    kd_hash_print(key, digits);
+    int n = snprintf(out, PATH_MAX, "%s/%s.kx", folder, digits);
+    return n > 0 && n < PATH_MAX;
 }
 
 typedef struct entry {
@@ -189,9 +194,11 @@ typedef struct places {
 
 static places find_places(const char *path, const kd_graph_options *options)
 {
+    static const kd_input_shapes NONE;
     places at;
-    at.caches = cache_folder(options->cache_dir, at.folder, &at.limit_bytes) &&
-                entry_path(path, options, NULL, at.folder, at.own) && entry_path(path, options, &options->shapes, at.folder, at.shaped);
+    kd_hash key;
+    at.caches = cache_folder(options->cache_dir, at.folder, &at.limit_bytes) && find_key(path, options, &key) &&
+                entry_path(at.folder, key, &NONE, at.own) && entry_path(at.folder, key, &options->shapes, at.shaped);
     return at;
 }
 

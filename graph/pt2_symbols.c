@@ -241,14 +241,16 @@ static double evaluate_text(expression *e, const char *text)
     return *e->at ? bad(e) : number;
 }
 
-static kd_status number_of_text(kd_pt2 *p, const char *what, const char *text, double *out)
+/* An expression that is an extent or stride of the value 'name'. */
+static kd_status number_of_text(kd_pt2 *p, const char *name, const char *text, double *out)
 {
     expression e = {.p = p};
     *out = evaluate_text(&e, text);
     if (e.unknown)
-        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "%s depends on '%.80s', which is known at run time only", what, e.unknown);
+        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "an extent of the value '%s' depends on '%.80s', which is known at run time only", name,
+                          e.unknown);
     if (e.is_bad || !(fabs(*out) < EXACT_LIMIT))
-        return kd_pt2_bad(p, KD_ERR_DAMAGED, "%s is '%.80s', which makes no sense", what, text);
+        return kd_pt2_bad(p, KD_ERR_DAMAGED, "an extent of the value '%s' is '%.80s', which makes no sense", name, text);
     return KD_OK;
 }
 
@@ -264,10 +266,9 @@ kd_status kd_pt2_extent(kd_pt2 *p, const char *name, yyjson_val *v, int64_t *out
     const char *text = expression_of(v);
     double number;
     if (text) {
-        kd_status status = number_of_text(p, kd_arena_printf(p->arena, "an extent of the value '%s'", name), text, &number);
+        kd_status status = number_of_text(p, name, text, &number);
         if (status)
             return status;
-        v = NULL;
     } else {
         v = yyjson_obj_get(v, "as_int");
         number = yyjson_is_int(v) ? (double)yyjson_get_sint(v) : -1;

@@ -270,6 +270,13 @@ kd_op *kd_block_terminator(const kd_block *block)
     return block->last && kd_op_has(block->last, KD_TERMINATOR) ? block->last : NULL;
 }
 
+kd_op *kd_op_ancestor_in(const kd_op *op, const kd_block *block)
+{
+    while (op && op->block != block)
+        op = op->block ? op->block->parent : NULL;
+    return (kd_op *)(uintptr_t)op;
+}
+
 bool kd_op_is_inside(const kd_op *inner, const kd_op *outer)
 {
     for (const kd_op *at = inner; at->block; at = at->block->parent)
@@ -281,9 +288,7 @@ bool kd_op_is_inside(const kd_op *inner, const kd_op *outer)
 bool kd_value_visible_at(const kd_value *value, const kd_op *op)
 {
     const kd_block *home = value->def ? value->def->block : value->owner;
-    const kd_op *at = op; /* the ancestor of op that stands in the value's block */
-    while (at && at->block != home)
-        at = at->block ? at->block->parent : NULL;
+    const kd_op *at = kd_op_ancestor_in(op, home);
     if (!at)
         return false;
     if (!value->def)

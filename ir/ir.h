@@ -226,6 +226,8 @@ bool kd_value_is_zero(const kd_value *value);
 
 /* The terminator of a block that has one, else NULL. */
 kd_op *kd_block_terminator(const kd_block *block);
+/* The op of the block that op is, or is inside of. NULL: it is in none of them; op may be NULL. */
+kd_op *kd_op_ancestor_in(const kd_op *op, const kd_block *block);
 /* Whether inner stands in a region (at any depth) of outer. */
 bool kd_op_is_inside(const kd_op *inner, const kd_op *outer);
 /* Whether the value can be read at an op: it is defined earlier in the op's block or in one around it. Linear in the block. */

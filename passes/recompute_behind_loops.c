@@ -91,9 +91,8 @@ static kd_value *made_behind(remaker *s, kd_builder *b, kd_value *value)
 
 static bool is_behind(const kd_op *op, const kd_op *loop)
 {
-    while (op->block && op->block != loop->block)
-        op = op->block->parent;
-    return op->block && op->mark > loop->mark;
+    op = kd_op_ancestor_in(op, loop->block);
+    return op && op->mark > loop->mark;
 }
 
 /* The lane's own number is kept: it comes with the thread. */

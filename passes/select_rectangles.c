@@ -319,13 +319,6 @@ static void find_run(selector *s, kd_op *first, run *out)
     }
 }
 
-static kd_op *op_in_block(kd_op *op, const kd_block *block)
-{
-    while (op->block != block)
-        op = op->block->parent;
-    return op;
-}
-
 /* Builds the checks of all accesses; drops those that fail for certain, and what is behind the last that is left. */
 static void check_run(run *all, checks *c)
 {
@@ -344,7 +337,7 @@ static void check_run(run *all, checks *c)
     }
     all->n = n;
     if (n)
-        all->last = op_in_block(all->accesses[n - 1], all->first->block);
+        all->last = kd_op_ancestor_in(all->accesses[n - 1], all->first->block);
 }
 
 /* Two versions are worth it where one of them loads most operands as rectangles. */

@@ -35,14 +35,6 @@ static bool may_sink(const kd_op *op)
            ((op->code == KD_OP_gpu_pack || op->code == KD_OP_gpu_unpack) && comes_from_sinking(op));
 }
 
-/* The op of the block that is, or has inside, a reader. NULL: in none of it. */
-static kd_op *in_block(kd_op *user, const kd_block *block)
-{
-    while (user && user->block != block)
-        user = user->block ? user->block->parent : NULL;
-    return user;
-}
-
 /* Prefetches do not count: they change no memory. */
 static bool writes(const kd_op *op)
 {
@@ -80,7 +72,7 @@ static kd_op *latest_place(const kd_op *op, bool has_room)
     bool any = false;
     for (unsigned i = 0; i < op->n_results; i++)
         for (const kd_use *use = op->results[i].uses; use; use = use->next) {
-            kd_op *reader = in_block(use->user, op->block);
+            kd_op *reader = kd_op_ancestor_in(use->user, op->block);
             if (reader)
                 reader->mark = 1;
             any = true;
@@ -90,7 +82,7 @@ static kd_op *latest_place(const kd_op *op, bool has_room)
         at = at->next;
     for (unsigned i = 0; i < op->n_results; i++)
         for (const kd_use *use = op->results[i].uses; use; use = use->next) {
-            kd_op *reader = in_block(use->user, op->block);
+            kd_op *reader = kd_op_ancestor_in(use->user, op->block);
             if (reader)
                 reader->mark = 0;
         }

@@ -14,8 +14,7 @@ typedef struct versions {
 /* Whether an op is one of the run, or inside of one. */
 static bool is_inside(const versions *v, const kd_op *op)
 {
-    while (op && op->block != v->first->block)
-        op = op->block ? op->block->parent : NULL;
+    op = kd_op_ancestor_in(op, v->first->block);
     return op && op->mark != OUTSIDE;
 }
 

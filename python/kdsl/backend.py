@@ -1,8 +1,8 @@
 """The backend of torch.compile: torch.compile(model, backend="kdsl", options={...}).
 
-TorchDynamo hands over a graph of a model's Python; AOTAutograd makes a functional graph of aten ops of it, in which ops that kdsl has no row for
-are written out where PyTorch knows how (trace.py, decompositions.py); what kdsl knows of that is compiled (part.py), and PyTorch runs the rest
-(partition.py, program.py).
+TorchDynamo hands over a graph of a model's Python; trace.py, or AOTAutograd where that cannot, makes a functional graph of aten ops of it, in which
+ops that kdsl has no row for are written out where PyTorch knows how (decompositions.py); what kdsl knows of that is compiled (part.py), and PyTorch
+runs the rest (partition.py, program.py).
 """
 import contextlib
 import dataclasses

@@ -169,7 +169,7 @@ def check_target(node):
         raise Unclear("functions that are transformed, or another mode")
 
 
-def run_node(recorder, node, values):
+def run_node(node, values):
     args, kwargs = torch.fx.map_arg((node.args, node.kwargs), values.__getitem__)
     if node.op == "call_method":
         return getattr(args[0], node.target)(*args[1:], **kwargs)
@@ -189,7 +189,7 @@ def run_graph(gm, recorder, fakes):
             elif node.op == "output":
                 return torch.fx.map_arg(node.args[0], values.__getitem__)
             else:
-                values[node] = run_node(recorder, node, values)
+                values[node] = run_node(node, values)
                 if node.target is torch.amp.autocast_mode._enter_autocast:
                     entered.append(values[node])
                 elif node.target is torch.amp.autocast_mode._exit_autocast:

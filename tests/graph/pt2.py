@@ -10,6 +10,17 @@ SCALAR_TYPES = {torch.uint8: 1, torch.int8: 2, torch.int16: 3, torch.int32: 4, t
                 torch.bool: 12, torch.bfloat16: 13}
 
 
+class Function(torch.nn.Module):
+    """A function as a model."""
+
+    def __init__(self, f):
+        super().__init__()
+        self.f = f
+
+    def forward(self, *args):
+        return self.f(*args)
+
+
 def export(model, *inputs):
     torch._dynamo.reset() # it counts the models that it saw, and gives up
     return torch.export.export(model.eval(), inputs)

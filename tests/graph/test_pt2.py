@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 
-from pt2 import LAYOUTS, export, new_archive  # noqa: E402
+from pt2 import LAYOUTS, Function, export, new_archive  # noqa: E402
 
 nn, F = torch.nn, torch.nn.functional
 
@@ -79,15 +79,6 @@ def test_bert(kdsl, tmp_path, layout):
 
 
 # ---- one thing at a time -------------------------------------------------------------------------------------------------------------------
-
-
-class Function(nn.Module):
-    def __init__(self, f):
-        super().__init__()
-        self.f = f
-
-    def forward(self, *args):
-        return self.f(*args)
 
 
 def shared_storage():
