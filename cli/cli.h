@@ -88,6 +88,8 @@ kd_table *kd_table_create(kd_arena *arena, const char *const *headings, unsigned
 void kd_table_row(kd_table *table, const char *const *cells); /* n_columns of them; NULL is empty */
 void kd_table_print(const kd_table *table, FILE *out);
 
+/* Writes a text to standard output and frees it. NULL: there was no memory for it. An exit status. */
+int kd_cli_print_and_free(char *text);
 /* Writes the document to standard output, with two spaces of indentation, and frees it. An exit status. */
 struct yyjson_mut_doc;
 int kd_cli_json_print(struct yyjson_mut_doc *doc);

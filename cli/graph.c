@@ -52,15 +52,20 @@ static kd_exit read_graph(graph_state *st, const char *path)
     return status ? fail(status, &why) : KD_EXIT_OK;
 }
 
+static kd_graph_options options_of(const graph_state *st)
+{
+    return (kd_graph_options){.device = st->options.device,
+                              .n_threads = (unsigned)st->options.threads,
+                              .no_cache = st->options.no_cache,
+                              .no_fusion = st->options.no_fusion,
+                              .shapes = st->shapes};
+}
+
 /* From any file that has a graph or an executable in it. */
 static kd_exit open_executable(graph_state *st, const char *path)
 {
     kd_failure why = {{0}};
-    kd_graph_options options = {.device = st->options.device,
-                                .n_threads = (unsigned)st->options.threads,
-                                .no_cache = st->options.no_cache,
-                                .no_fusion = st->options.no_fusion,
-                                .shapes = st->shapes};
+    kd_graph_options options = options_of(st);
     double start = kd_cli_now();
     kd_status status = kd_executable_open(path, &options, &st->exe, &why);
     st->compile_seconds = kd_cli_now() - start;
@@ -497,8 +502,7 @@ static kd_exit command_compile(graph_state *st)
 {
     const graph_options *o = &st->options;
     kd_failure why = {{0}};
-    kd_graph_options options = {
-        .device = o->device, .n_threads = (unsigned)o->threads, .no_cache = o->no_cache, .no_fusion = o->no_fusion};
+    kd_graph_options options = options_of(st);
     kd_save_options save = {.embed_weights = o->embed_weights};
     const char *path = o->out ? o->out : default_output(st, st->model);
     kd_status status = kd_graph_compile(st->graph, &options, &st->exe, &why);
@@ -512,14 +516,7 @@ static kd_exit command_compile(graph_state *st)
 
 static kd_exit command_text(graph_state *st)
 {
-    char *text = kd_graph_text(st->graph);
-    if (!text) {
-        kd_cli_error("out of memory");
-        return KD_EXIT_WORLD;
-    }
-    fputs(text, stdout);
-    free(text);
-    return KD_EXIT_OK;
+    return kd_cli_print_and_free(kd_graph_text(st->graph));
 }
 
 /* ---- the command ---- */

@@ -7,10 +7,8 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
-int kd_cli_json_print(yyjson_mut_doc *doc)
+int kd_cli_print_and_free(char *text)
 {
-    char *text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES | YYJSON_WRITE_NEWLINE_AT_END, NULL);
-    yyjson_mut_doc_free(doc);
     if (!text) {
         kd_cli_error("out of memory");
         return KD_EXIT_WORLD;
@@ -18,6 +16,13 @@ int kd_cli_json_print(yyjson_mut_doc *doc)
     fputs(text, stdout);
     free(text);
     return KD_EXIT_OK;
+}
+
+int kd_cli_json_print(yyjson_mut_doc *doc)
+{
+    char *text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES | YYJSON_WRITE_NEWLINE_AT_END, NULL);
+    yyjson_mut_doc_free(doc);
+    return kd_cli_print_and_free(text);
 }
 
 /* Loads LLVM, which nothing else here needs. */

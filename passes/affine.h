@@ -58,7 +58,8 @@ bool kd_affine_is_non_negative(const kd_affine *a, const kd_axis_info *info);
 /* A sum without axes as a scalar of that integer type; `from` is replaced by `to` (both may be NULL). */
 kd_value *kd_affine_build(kd_builder *b, kd_loc loc, const kd_affine *a, const kd_type *type, const kd_value *from, kd_value *to);
 
-/* The axis of a reshape's result that has the elements of an axis of its operand: the same one among those longer than 1. False: none has. */
+/* The axis of a reshape's result that has the elements of an axis of its operand, or, with the types in turn, the other way round: the same one
+ * among those longer than 1. False: none has. */
 bool kd_reshaped_axis(const kd_type *from, const kd_type *to, unsigned axis, unsigned *out);
 
 #endif

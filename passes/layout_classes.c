@@ -65,27 +65,11 @@ static void tie_to(kd_assigner *s, const kd_value *value, kd_tie_kind kind, kd_o
 
 /* ---- finding them ---- */
 
-static bool can_be_free(const kd_op *op)
-{
-    switch (op->code) {
-    case KD_OP_constant:
-    case KD_OP_poison:
-    case KD_OP_arange:
-    case KD_OP_splat:
-    case KD_OP_broadcast:
-    case KD_OP_reshape:
-    case KD_OP_permute:
-    case KD_OP_join:
-    case KD_OP_split: return true;
-    default: return kd_op_has(op, KD_ELEMENTWISE | KD_PURE) && kd_op_is_pure(op);
-    }
-}
-
 /* In the order of the text: what an op reads has been looked at, but for what loops carry, which is never free. */
 static void find_values(kd_op *op, void *user)
 {
     kd_assigner *s = user;
-    bool is_free = can_be_free(op);
+    bool is_free = kd_op_takes_any_layout(op);
     for (unsigned i = 0; i < op->n_operands && is_free; i++)
         is_free = !kd_value_class(s, op->operands[i].value);
     for (unsigned i = 0; i < op->n_results && !is_free; i++)

@@ -40,6 +40,8 @@ int64_t kd_access_cost(const kd_layout_costs *costs, const kd_access *access, co
 int64_t kd_conversion_cost(const kd_layout_costs *costs, const kd_layout *from, const kd_layout *to, unsigned elem_bits);
 /* Of folding an axis of tiles of that type in that layout. */
 int64_t kd_reduction_cost(const kd_layout_costs *costs, const kd_layout *layout, const kd_type *type, unsigned axis);
+/* Whether the op can be done again in any layout, given what it reads in one that follows from that: it touches no memory and ties no layout. */
+bool kd_op_takes_any_layout(const kd_op *op);
 /* How much what an op costs counts: more in inner loops. */
 int64_t kd_op_weight(const kd_op *op);
 

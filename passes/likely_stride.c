@@ -1,6 +1,8 @@
 /* likely_stride.c - see likely_stride.h. */
 #include "passes/likely_stride.h"
 
+#include "passes/affine.h"
+
 enum { MAX_VISITS = 200 };
 
 static kd_stride visit(const kd_value *value, unsigned axis, unsigned *n_left);
@@ -31,24 +33,6 @@ static kd_stride product(const kd_op *op, kd_stride a, kd_stride b)
     return by == 0 ? KD_STRIDE_NONE : by == 1 ? moving : larger(moving, KD_STRIDE_OTHER);
 }
 
-/* The axis of the operand with the elements of an axis of the result: the same one among those longer than 1. */
-static bool axis_before_reshape(const kd_type *from, const kd_type *to, unsigned axis, unsigned *out)
-{
-    unsigned i = 0;
-    for (unsigned k = 0; k < to->rank; k++) {
-        if (to->shape[k] == 1)
-            continue;
-        while (i < from->rank && from->shape[i] == 1)
-            i++;
-        if (i == from->rank || from->shape[i] != to->shape[k])
-            return false;
-        if (k == axis)
-            *out = i;
-        i++;
-    }
-    return true;
-}
-
 static kd_stride visit_op(const kd_op *op, unsigned axis, unsigned *n_left)
 {
     const kd_type *type = op->results[0].type;
@@ -61,8 +45,7 @@ static kd_stride visit_op(const kd_op *op, unsigned axis, unsigned *n_left)
         return tile->type->shape[axis] != type->shape[axis] ? KD_STRIDE_NONE : visit(tile, axis, n_left);
     }
     case KD_OP_reshape:
-        return axis_before_reshape(kd_reshape_tile(op)->type, type, axis, &axis) ? visit(kd_reshape_tile(op), axis, n_left)
-                                                                                 : KD_STRIDE_WILD;
+        return kd_reshaped_axis(type, kd_reshape_tile(op)->type, axis, &axis) ? visit(kd_reshape_tile(op), axis, n_left) : KD_STRIDE_WILD;
     case KD_OP_permute: return visit(kd_permute_tile(op), (unsigned)kd_permute_order(op).data[axis], n_left);
     case KD_OP_cast:
     case KD_OP_bitcast:

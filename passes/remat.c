@@ -82,23 +82,6 @@ static int64_t op_cost(const kd_op *op)
     }
 }
 
-static bool can_clone(const kd_op *op)
-{
-    switch (op->code) {
-    case KD_OP_constant:
-    case KD_OP_poison:
-    case KD_OP_arange:
-    case KD_OP_splat:
-    case KD_OP_broadcast:
-    case KD_OP_reshape:
-    case KD_OP_permute:
-    case KD_OP_join:
-    case KD_OP_split: return true;
-    case KD_OP_gpu_convert_layout: return false;
-    default: return kd_op_has(op, KD_ELEMENTWISE | KD_PURE) && kd_op_is_pure(op);
-    }
-}
-
 /* A load moves only if nobody else reads it: reading twice could give two answers. */
 static bool can_move(const kd_value *value)
 {
@@ -129,7 +112,7 @@ static int64_t plan(kd_remat *r, kd_value *value, const kd_layout *layout, unsig
 static int64_t clone_cost(kd_remat *r, kd_value *value, const kd_layout *layout, unsigned depth)
 {
     const kd_op *op = value->def;
-    if (!op || !(can_clone(op) || can_move(value)))
+    if (!op || !(kd_op_takes_any_layout(op) || can_move(value)))
         return KD_REMAT_IMPOSSIBLE;
     int64_t cost = own_cost(r, value, layout) * kd_op_weight(op);
     for (unsigned i = 0; i < op->n_operands; i++) {

@@ -1,7 +1,7 @@
 /* slm.c - shared local memory: places for buffers by the time they are in use, and barriers between accesses that meet.
  *
- * A buffer is in use from its first access to its last; an access inside a loop that the gpu.slm op is outside of counts as the whole loop.
- * A small one keeps its place until a barrier that another one needs anyway, so that its reuse needs no barrier more.
+ * Buffers whose times overlap (buffer_spans.h) get different places. A small one keeps its place until a barrier that another one needs anyway,
+ * so that its reuse needs no barrier more.
  *
  * Work-items of a work-group run side by side, so a barrier must stand between
  *     a write and a read, a read and a write, or an atomic and either, of one buffer
@@ -12,8 +12,7 @@
 #include "targets/gpu/lower.h"
 
 #include "base/bug.h"
-
-#include <stdlib.h>
+#include "passes/buffer_spans.h"
 
 kd_value *kd_simt_slm(kd_simt *s, const kd_type *elem, int64_t n_elems)
 {
@@ -33,77 +32,34 @@ kd_value *kd_simt_slm_read(kd_simt *s, kd_value *buffer, kd_value *index, const 
 
 /* ---- places ---- */
 
-typedef struct span {
-    kd_op *buffer;
-    unsigned first, last;
-    unsigned written,
-        read; /* the last write before the first read, in the buffer's block: a barrier stands between; read 0: none */
-    uint64_t offset, size;
-} span;
-
 enum { SMALL_BYTES = 4096, MAX_LOOK_BACK = 64 };
 
-typedef struct timeline {
-    kd_module *module;
-    kd_arena *arena;
-    unsigned now;
-    KD_VEC(span) spans;
-    KD_VEC(unsigned) ends; /* by position: of the op there, the last position inside it */
-} timeline;
+/* A barrier stands between the last write before the first read and that read, both in the buffer's block. read 0: there is none. */
+typedef struct hand_over {
+    unsigned written, read;
+} hand_over;
 
-static void number_ops(timeline *t, kd_block *block)
-{
-    KD_FOREACH_OP (op, block) {
-        unsigned at = op->mark = t->now++;
-        kd_vec_push(t->arena, &t->ends, at);
-        if (op->code == KD_OP_gpu_slm && kd_value_has_uses(kd_op_result(op, 0)))
-            kd_vec_push(t->arena, &t->spans, (span){.buffer = op});
-        for (unsigned r = 0; r < op->n_regions; r++)
-            number_ops(t, op->regions[r]);
-        t->ends.data[at] = t->now - 1;
-    }
-}
+typedef struct places {
+    kd_buffer_spans spans;
+    hand_over *hand_overs; /* by span */
+} places;
 
-static void find_span(const timeline *t, span *s)
+static hand_over find_hand_over(const kd_op *buffer)
 {
-    const kd_type *type = kd_op_result(s->buffer, 0)->type;
-    s->size = ((uint64_t)type->n_elems * kd_scalar_bytes(type->elem->scalar) + 63) & ~63ull;
-    s->first = UINT32_MAX;
-    for (const kd_use *use = kd_op_result(s->buffer, 0)->uses; use; use = use->next) {
-        unsigned first = use->user->mark, last = first;
-        for (const kd_block *block = use->user->block; block != s->buffer->block; block = block->parent->block) {
-            if (block->parent->code != KD_OP_if) {
-                first = block->parent->mark;
-                last = t->ends.data[block->parent->mark];
-            }
-        }
-        s->first = first < s->first ? first : s->first;
-        s->last = last > s->last ? last : s->last;
-    }
-}
-
-static void find_barrier(span *s)
-{
-    s->read = UINT32_MAX;
-    s->written = 0;
-    for (const kd_use *use = kd_op_result(s->buffer, 0)->uses; use; use = use->next)
-        if (use->user->code == KD_OP_gpu_slm_read && use->user->mark < s->read)
-            s->read = use->user->block == s->buffer->block ? use->user->mark : 0;
-    for (const kd_use *use = kd_op_result(s->buffer, 0)->uses; use && s->read; use = use->next) {
+    hand_over h = {.read = UINT32_MAX};
+    for (const kd_use *use = kd_op_result(buffer, 0)->uses; use; use = use->next)
+        if (use->user->code == KD_OP_gpu_slm_read && use->user->mark < h.read)
+            h.read = use->user->block == buffer->block ? use->user->mark : 0;
+    for (const kd_use *use = kd_op_result(buffer, 0)->uses; use && h.read; use = use->next) {
         unsigned at = use->user->mark;
-        if (use->user->code != KD_OP_gpu_slm_read && at < s->read && use->user->block != s->buffer->block)
-            s->read = 0;
-        else if (use->user->code != KD_OP_gpu_slm_read && at < s->read && at > s->written)
-            s->written = at;
+        if (use->user->code != KD_OP_gpu_slm_read && at < h.read && use->user->block != buffer->block)
+            h.read = 0;
+        else if (use->user->code != KD_OP_gpu_slm_read && at < h.read && at > h.written)
+            h.written = at;
     }
-    if (s->read == UINT32_MAX)
-        s->read = 0;
-}
-
-static int by_first(const void *a, const void *b)
-{
-    const span *x = a, *y = b;
-    return x->first != y->first ? (x->first < y->first ? -1 : 1) : x->buffer->mark < y->buffer->mark ? -1 : 1;
+    if (h.read == UINT32_MAX)
+        h.read = 0;
+    return h;
 }
 
 static bool is_around(const kd_block *outer, const kd_op *op)
@@ -112,27 +68,27 @@ static bool is_around(const kd_block *outer, const kd_op *op)
 }
 
 /* Whether the place of k, which is used no more, can be i's without a barrier for that. */
-static bool is_free(const timeline *t, unsigned k, unsigned i)
+static bool is_free(const places *p, unsigned k, unsigned i)
 {
-    const span *spans = t->spans.data, *old = &spans[k], *fresh = &spans[i];
+    const kd_buffer_span *spans = p->spans.data, *old = &spans[k], *fresh = &spans[i];
     if (old->size > SMALL_BYTES || fresh->size > SMALL_BYTES)
         return true;
     for (unsigned b = i > MAX_LOOK_BACK ? i - MAX_LOOK_BACK : 0; b < i; b++)
-        if (spans[b].read && spans[b].written >= old->last && spans[b].read <= fresh->first &&
+        if (p->hand_overs[b].read && p->hand_overs[b].written >= old->last && p->hand_overs[b].read <= fresh->first &&
             is_around(spans[b].buffer->block, fresh->buffer))
             return true;
     return false;
 }
 
 /* The lowest place that is free of those before i that are in use at its first access. */
-static uint64_t first_fit(const timeline *t, unsigned i)
+static uint64_t first_fit(const places *p, unsigned i)
 {
-    const span *spans = t->spans.data;
+    const kd_buffer_span *spans = p->spans.data;
     uint64_t at = 0;
     for (bool moved = true; moved;) {
         moved = false;
         for (unsigned k = 0; k < i; k++)
-            if ((spans[k].last >= spans[i].first || !is_free(t, k, i)) && spans[k].offset < at + spans[i].size &&
+            if ((spans[k].last >= spans[i].first || !is_free(p, k, i)) && spans[k].offset < at + spans[i].size &&
                 at < spans[k].offset + spans[k].size) {
                 at = spans[k].offset + spans[k].size;
                 moved = true;
@@ -141,17 +97,17 @@ static uint64_t first_fit(const timeline *t, unsigned i)
     return at;
 }
 
-static uint64_t place_buffers(timeline *t, kd_op *func)
+/* Sets the mark of each buffer's op to the index of its span. */
+static uint64_t place_buffers(places *p, kd_op *func, kd_arena *arena)
 {
     uint64_t total = 0;
-    number_ops(t, kd_op_region(func, 0));
-    for (unsigned i = 0; i < t->spans.n; i++)
-        find_span(t, &t->spans.data[i]), find_barrier(&t->spans.data[i]);
-    if (t->spans.n)
-        qsort(t->spans.data, t->spans.n, sizeof(span), by_first);
-    for (unsigned i = 0; i < t->spans.n; i++) {
-        span *s = &t->spans.data[i];
-        s->offset = first_fit(t, i);
+    p->spans = kd_find_buffer_spans(func, KD_OP_gpu_slm, arena);
+    p->hand_overs = kd_arena_array(arena, hand_over, p->spans.n + 1);
+    for (unsigned i = 0; i < p->spans.n; i++)
+        p->hand_overs[i] = find_hand_over(p->spans.data[i].buffer);
+    for (unsigned i = 0; i < p->spans.n; i++) {
+        kd_buffer_span *s = &p->spans.data[i];
+        s->offset = first_fit(p, i);
         total = s->offset + s->size > total ? s->offset + s->size : total;
         kd_gpu_slm_set_offset_bytes(s->buffer, (int64_t)s->offset);
         s->buffer->mark = i;
@@ -170,13 +126,15 @@ typedef struct pending {
 } pending;
 
 typedef struct walker {
-    timeline *t;
+    kd_module *module;
+    kd_arena *arena;
+    const kd_buffer_span *spans;
     bool inserting;
 } walker;
 
 static pending pending_copy(const walker *w, const pending *from)
 {
-    pending p = {kd_arena_array(w->t->arena, uint8_t, from->n + 1), from->n};
+    pending p = {kd_arena_array(w->arena, uint8_t, from->n + 1), from->n};
     memcpy(p.accesses, from->accesses, from->n);
     return p;
 }
@@ -204,7 +162,7 @@ static unsigned access_of(const kd_op *op)
 
 static bool meets(const walker *w, const pending *p, unsigned buffer, unsigned access)
 {
-    const span *spans = w->t->spans.data, *mine = &spans[buffer];
+    const kd_buffer_span *spans = w->spans, *mine = &spans[buffer];
     if (p->accesses[buffer] & (access == READ ? WRITE | ATOMIC : access == WRITE ? READ | ATOMIC : READ | WRITE))
         return true;
     for (unsigned i = 0; i < p->n && access != READ; i++)
@@ -249,7 +207,7 @@ static void walk_op(walker *w, kd_op *op, pending *p)
         if (meets(w, p, buffer, access)) {
             memset(p->accesses, 0, p->n);
             if (w->inserting) {
-                kd_builder b = kd_builder_before(w->t->module, op);
+                kd_builder b = kd_builder_before(w->module, op);
                 kd_build_gpu_barrier(&b, (kd_gpu_barrier_args){.loc = op->loc});
             }
         }
@@ -272,10 +230,10 @@ static void walk_block(walker *w, kd_block *block, pending *p)
 
 uint64_t kd_slm_assign(kd_module *module, kd_op *func, kd_arena *arena)
 {
-    timeline t = {.module = module, .arena = arena};
-    uint64_t bytes = place_buffers(&t, func);
-    walker w = {&t, true};
-    pending p = {kd_arena_array(arena, uint8_t, t.spans.n + 1), t.spans.n};
+    places at;
+    uint64_t bytes = place_buffers(&at, func, arena);
+    walker w = {module, arena, at.spans.data, true};
+    pending p = {kd_arena_array(arena, uint8_t, at.spans.n + 1), at.spans.n};
     walk_block(&w, kd_op_region(func, 0), &p);
     return bytes;
 }
