@@ -43,17 +43,26 @@ bool kd_attention_operand(kd_arena *arena, const kd_gvalue *value, kd_attention_
     return true;
 }
 
+/* The places of one row or one column are a tile too, of which the mask leaves the first ones. */
+static void cover_tile(const kd_tensor_type *type, int64_t strides[4])
+{
+    for (unsigned d = 2; d < 4; d++)
+        strides[d] = type->shape[d] == 1 ? 1 : strides[d];
+}
+
 static const char *operand_places(attention_text *a, unsigned arg, const char *pointer, const char *const names[4])
 {
     kd_attention_strides s;
-    (void)kd_attention_operand(a->k.arena, kd_gnode_tensor(a->k.node, arg), &s); /* prepare.c saw to it */
-    int64_t heads = kd_gnode_tensor(a->k.node, arg)->type.shape[HEAD];
+    const kd_gvalue *operand = kd_gnode_tensor(a->k.node, arg);
+    (void)kd_attention_operand(a->k.arena, operand, &s); /* prepare.c saw to it */
+    int64_t heads = operand->type.shape[HEAD];
     const char *own[] = {names[0], names[HEAD], names[2], names[3]};
     int64_t sharing = s.sharing * (a->n_heads / heads);
     if (sharing > 1)
         own[HEAD] = kd_arena_printf(a->k.arena, "(head // %" PRId64 ")", sharing);
-    kernel_reads(&a->k, pointer, kd_plan_info(a->k.plan, s.base)->buffer,
-                 (uint64_t)kd_tensor_n_elems(&kd_gnode_tensor(a->k.node, arg)->type));
+    if (arg != MASK)
+        cover_tile(&operand->type, s.strides);
+    kernel_reads(&a->k, pointer, kd_plan_info(a->k.plan, s.base)->buffer, (uint64_t)kd_tensor_n_elems(&operand->type));
     return kernel_places(&a->k, pointer, 4, s.strides, s.offset, own);
 }
 
@@ -82,7 +91,8 @@ static void write_scores(attention_text *a)
     bool ends = a->n_cols % a->cols, rows_end = a->n_rows % a->rows;
     if (mask) {
         const char *places = operand_places(a, MASK, "mask", AT);
-        const char *there = kernel_mask(&a->k, rows_end ? "(row[:, None] < M)" : NULL, ends ? "(col[None, :] < N)" : NULL, true);
+        const char *there = kernel_mask(&a->k, rows_end && mask->type.shape[2] > 1 ? "(row[:, None] < M)" : NULL,
+                                        ends && mask->type.shape[3] > 1 ? "(col[None, :] < N)" : NULL, true);
         if (mask->type.type == KD_I1)
             kernel_line(&a->k, "    scores = tl.where(tl.load(%s%s), scores, float('-inf'))", places, there);
         else
@@ -137,6 +147,7 @@ static void write_body(attention_text *a)
     int64_t strides[4];
     for (unsigned d = 0; d < 4; d++)
         strides[d] = out->type.shape[d] == 1 ? 0 : out->type.strides[d];
+    cover_tile(&out->type, strides);
     kernel_line(&a->k, "tl.store(%s, mixed / total[:, None]%s)", kernel_places(&a->k, "out", 4, strides, 0, out_at),
                 kernel_mask(&a->k, rows_end, in_value, false));
 }

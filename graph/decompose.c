@@ -393,6 +393,8 @@ kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, bool on_gpu
             d.of->op->decompose(&d);
         else if (d.of->op->code == KD_GOP_addmm && !is_plain_addmm(d.of))
             kd_decompose_addmm(&d);
+        else if (d.of->op->lowering == KD_LOWER_SCAN && !kd_tensor_n_elems(&d.of->results[0]->type)) /* a loop over none would write one */
+            decompose_finish(&d, 0, build_convert(&d, decompose_operand(&d, 0), d.of->results[0]->type.type));
         else if (!fold_conversion(&d))
             copy_node(&d);
     }

@@ -568,9 +568,9 @@ def logsumexp(d, op):
     d.graph.op(op, d.tensor(shape), d.dims(len(shape)), bool(d.rng.random() < 0.5))
 
 
-@case("aten.cumsum.default", "aten.cumprod.default", n=10)
+@case("aten.cumsum.default", "aten.cumprod.default", n=12)
 def scan(d, op):
-    shape = d.shape(0, 4)
+    shape = d.pick(d.shape(0, 4), d.shape(0, 4), [0, 4], [3, 0])
     d.graph.op(op, d.tensor(shape, d.pick(f32, f64, i64, i32), 0.5, 1.3), d.dim(len(shape)))
 
 
@@ -807,11 +807,11 @@ def adaptive(d, op):
     d.graph.op(op, d.tensor([2, 3] + [8, 12, 6][:n], d.pick(f32, bf16)), d.pick([1, 1, 1], [4, 3, 2], [3, 5, 4], [8, 12, 6], [1, 4, 6], [11, 20, 7], [5, 7, 4], [6, 9, 5])[:n])
 
 
-@case("aten.scaled_dot_product_attention.default", "aten._scaled_dot_product_flash_attention_for_cpu.default", n=8)
+@case("aten.scaled_dot_product_attention.default", "aten._scaled_dot_product_flash_attention_for_cpu.default", n=16)
 def attention(d, op):
-    length = d.pick(5, 33)
-    q, k, v = (d.graph.input(d.values([2, 4, n, 16], f32)) for n in (length, 33, 33))
-    mask = d.pick(None, d.graph.input(d.values([2, 1, length, 33], f32)))
+    length, others, width = d.pick(1, 5, 33), d.pick(33, 33, 1), d.pick(16, 16, 1)
+    q, k, v = (d.graph.input(d.values([2, 4, n, width], f32)) for n in (length, others, others))
+    mask = d.pick(None, d.graph.input(d.values([2, 1, length, others], f32)))
     causal = mask is None and d.rng.random() < 0.5
     kw = {"scale": d.pick(None, 0.2)}
     if "cpu" in str(op):
@@ -819,7 +819,7 @@ def attention(d, op):
         d.graph.outputs.pop()
         return
     if mask is not None and d.rng.random() < 0.5:
-        mask = d.graph.input(d.values([length, 33], i1))
+        mask = d.graph.input(d.values([length, others], i1))
     d.graph.op(op, q, k, v, mask, 0.0, causal, **kw)
 
 
