@@ -339,6 +339,21 @@ static void order_weights(preparation *p, kd_gnode *convolution)
         replace_arg(p, convolution, 1, ordered);
 }
 
+/* Whether two elements may lie at one place, as in windows of a signal: oneDNN knows that of what it repeats, in strides of 0, only. */
+static bool may_overlap(const kd_strided *t)
+{
+    for (unsigned slow = 0; slow < t->n_dims; slow++) {
+        int64_t below = 1; /* as far as the dimensions with smaller strides reach */
+        for (unsigned d = 0; d < t->n_dims; d++)
+            if (d != slow && t->shape[d] > 1 &&
+                (t->strides[d] < t->strides[slow] || (t->strides[d] == t->strides[slow] && d < slow)))
+                below += (t->shape[d] - 1) * t->strides[d];
+        if (t->shape[slow] > 1 && t->strides[slow] && t->strides[slow] < below)
+            return true;
+    }
+    return false;
+}
+
 static void prepare_primitive(preparation *p, kd_gnode *node)
 {
     kd_gop_code code = node->op->code;
@@ -359,7 +374,8 @@ static void prepare_primitive(preparation *p, kd_gnode *node)
         if (!operand)
             continue;
         bool is_readable = kd_access_strided(p->arena, operand, &base, &strided, &offset);
-        if (!is_readable || (strided.n_dims == 1 && strided.strides[0] != 1)) /* a bias lies next to one another */
+        if (!is_readable || may_overlap(&strided) ||
+            (strided.n_dims == 1 && strided.strides[0] != 1)) /* a bias lies next to one another */
             replace_arg(p, node, i, copy_of(p, operand, false));
     }
     if (spatial && !kd_graph_is_output(p->graph, node->results[0]) && node->results[0]->type.n_dims > 2)

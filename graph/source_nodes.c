@@ -250,6 +250,12 @@ static kd_scalar combined_type(const kd_gnode *node)
     return type == KD_I1 ? KD_I32 : type;
 }
 
+/* What changes nothing where it is combined with others; of truth values in spite of their type there. */
+static const char *identity_of(const kd_gnode *node, kd_scalar type)
+{
+    return kd_identity_text(combine_of(node), node->results[0]->type.type == KD_I1 ? KD_I1 : type);
+}
+
 /* "[1, ROWS]": the shape of what has a number for each row. */
 static const char *row_shape(const kd_writer *w)
 {
@@ -260,7 +266,7 @@ static const char *row_shape(const kd_writer *w)
 static const char *masked_tile(kd_writer *w, const kd_gnode *node, kd_local of, kd_scalar type)
 {
     if (w->loops.needs_mask)
-        return kd_arena_printf(w->arena, "tl.where(mask, %s, %s)", of.text, kd_identity_text(combine_of(node), type));
+        return kd_arena_printf(w->arena, "tl.where(mask, %s, %s)", of.text, identity_of(node, type));
     if (of.along & KD_ALONG_COL)
         return of.text;
     return kd_arena_printf(w->arena, "tl.full(%s, 0, tl.%s) + %s", source_tile_shape(w), kd_scalar_tl_name(type), of.text);
@@ -322,7 +328,7 @@ static kd_local accumulate(kd_writer *w, const kd_gnode *node, const char *tile,
         source_fresh_name(w, kd_arena_printf(w->arena, in_tiles ? "%s_so_far" : "row_%s", COMBINE_NAMES[combine]));
     source_add_line(w, 0,
                     kd_arena_printf(w->arena, "%s = tl.full(%s, %s, tl.%s)", name, in_tiles ? source_tile_shape(w) : row_shape(w),
-                                    kd_identity_text(combine, type), kd_scalar_tl_name(type)),
+                                    identity_of(node, type), kd_scalar_tl_name(type)),
                     in_tiles ? NULL : node_comment(w, node));
     if (!in_tiles)
         tile = source_define(w, kd_arena_printf(w->arena, "block_%s", COMBINE_NAMES[combine]), type, along,

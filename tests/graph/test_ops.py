@@ -489,12 +489,13 @@ def reduce(d, op):
 def reduce_all(d, op):
     name = str(op)
     dtypes = (i1, f32, i64) if "any" in name or "all" in name else (f32, f64) if "mean" in name or "prod" in name else (f32, f16, i64)
-    d.graph.op(op, d.tensor(dtype=d.pick(*dtypes), low=0.5, high=1.2))
+    shape = d.pick(d.shape(), d.shape(), [0, 4]) if "any" in name or "all" in name else d.shape()
+    d.graph.op(op, d.tensor(shape, d.pick(*dtypes), 0.5, 1.2))
 
 
 @case("aten.prod.dim_int", "aten.any.dim", "aten.all.dim")
 def reduce_dim(d, op):
-    shape = d.shape(1, 4)
+    shape = d.pick(d.shape(1, 4), d.shape(1, 4), [0, 4], [3, 0])
     d.graph.op(op, d.tensor(shape, d.pick(f32, i32) if "prod" in str(op) else d.pick(i1, f32)), d.dim(len(shape)), bool(d.rng.random() < 0.5))
 
 

@@ -55,6 +55,16 @@ def test_matmul(kdsl, tmp_path, weights):
     g.check(kdsl, tmp_path, a, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("step", [2, 8])
+def test_matmul_of_windows(kdsl, tmp_path, step):
+    """Rows that share elements; oneDNN takes no such strides."""
+    rng = np.random.default_rng(29)
+    g = Graph()
+    x, w = g.input("x", rng.standard_normal(64).astype(f32)), g.weight("w", rng.standard_normal((8, 5)).astype(f32))
+    rows = g.op("aten.unfold.default", x, 0, 8, step, is_=lambda x: np.lib.stride_tricks.sliding_window_view(x, 8)[::step])
+    g.check(kdsl, tmp_path, g.op("aten.mm.default", rows, w, is_=np.matmul), rtol=1e-4, atol=1e-4, kernels=1 if step == 2 else 0)
+
+
 def test_output_in_another_shape(kdsl, tmp_path):
     """A linear on three dimensions: the product is written where the caller wants it."""
     rng = np.random.default_rng(28)
