@@ -89,6 +89,10 @@ static bool configure(const kd_codegen_job *job, const kd_op *func, const kd_gpu
 {
     const kd_codegen_options *options = job->options;
     unsigned asked = sub_group_size ? sub_group_size : options->sub_group_size, n = options->num_warps ? options->num_warps : 4;
+    if (n & (n - 1)) {
+        kd_error(job->diags, func->loc, "num_warps must be a power of two for a GPU, not %u", n);
+        return false;
+    }
     if (asked && !(device->sub_group_sizes & asked)) {
         kd_error(job->diags, func->loc, "%s (%s) has no sub-groups of %u lanes", device->name, device->description, asked);
         return false;

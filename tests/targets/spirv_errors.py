@@ -1,6 +1,7 @@
 # RUN: exits 1 kdsl compile %s:doubles -s '*fp64, *fp64' --target spirv:dg2 2>&1 | FileCheck %s --check-prefix=F64
 # RUN: kdsl compile %s:doubles -s '*fp64, *fp64' --target spirv:bmg -o %t.spv
 # RUN: exits 1 kdsl compile %s:copies -s '*fp32, *fp32' --target spirv:bmg --num-warps 64 --sub-group-size 32 2>&1 | FileCheck %s --check-prefix=WARPS
+# RUN: exits 1 kdsl compile %s:copies -s '*fp32, *fp32' --target spirv:bmg --num-warps 3 2>&1 | FileCheck %s --check-prefix=THREE
 # RUN: exits 1 kdsl compile %s:copies -s '*fp32, *fp32' --target spirv:bmg --sub-group-size 8 2>&1 | FileCheck %s --check-prefix=LANES
 # RUN: exits 2 kdsl compile %s:copies -s '*fp32, *fp32' --target spirv:bmg:sg8 2>&1 | FileCheck %s --check-prefix=TARGET
 # RUN: kdsl compile %s:copies -s '*fp32, *fp32' --target spirv:bmg:sg16 --emit llvm | FileCheck %s --check-prefix=SG16
@@ -17,6 +18,7 @@ def doubles(x, y):
 
 
 # WARPS: error: num_warps=64 makes work-groups of 2048 work-items, but bmg (Battlemage (Arc B580)) has at most 1024
+# THREE: spirv_errors.py:[[#@LINE+6]]:5: error: num_warps must be a power of two for a GPU, not 3
 # LANES: error: bmg (Battlemage (Arc B580)) has no sub-groups of 8 lanes
 # TARGET: error: there is no target 'spirv:bmg:sg8'; expected spirv:tgl, {{.*}}sub-groups of 16 lanes
 # SG16: !{i32 16}
