@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "base/scalar.h"
 #include "base/zip.h"
+#include "graph/kx.h"
 #include "graph/ops.h"
 
 #include <stdlib.h>
@@ -552,14 +553,26 @@ static kd_status read_output(import *in, yyjson_val *v)
     return KD_OK;
 }
 
+static kd_status not_json(import *in, const yyjson_read_err *error)
+{
+    if (error->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        return kd_fail(in->why, KD_ERR_MEMORY, "out of memory");
+    if (kd_kx_is(in->text, in->n_bytes))
+        return bad(in, KD_ERR_DAMAGED, "this is an executable already: the graph that it was made from is not in it");
+    size_t n_blank = 0;
+    while (n_blank < in->n_bytes && memchr(" \t\r\n", in->text[n_blank], 4))
+        n_blank++;
+    if (n_blank == in->n_bytes || in->text[n_blank] != '{')
+        return bad(in, KD_ERR_DAMAGED, "neither a program of torch.export.save, nor an executable, nor a graph in JSON");
+    return bad(in, KD_ERR_DAMAGED, "no JSON: %s at byte %zu", error->msg, error->pos);
+}
+
 static kd_status read_graph(import *in)
 {
     yyjson_read_err error;
     in->doc = yyjson_read_opts((char *)(uintptr_t)in->text, in->n_bytes, 0, NULL, &error);
     if (!in->doc)
-        return error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION
-                   ? kd_fail(in->why, KD_ERR_MEMORY, "out of memory")
-                   : bad(in, KD_ERR_DAMAGED, "no JSON: %s at byte %zu", error.msg, error.pos);
+        return not_json(in, &error);
     yyjson_val *root = yyjson_doc_get_root(in->doc), *version = yyjson_obj_get(root, "kg");
     if (!yyjson_is_int(version))
         return bad(in, KD_ERR_DAMAGED, "no graph in the kg format: there is no \"kg\": 1");

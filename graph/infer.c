@@ -115,15 +115,27 @@ kd_status kd_infer_float(kd_infer *cx, const kd_gnode *node)
     return pointwise(cx, node, kd_scalar_is_float(type) ? type : KD_F32);
 }
 
+/* As PyTorch, any other word than these two is refused: it would be computed as one of them. */
+static kd_status check_word(kd_infer *cx, const kd_garg *arg, const char *name, const char *one, const char *other)
+{
+    if (arg->kind == KD_GARG_TEXT && (strcmp(arg->text, one) == 0 || strcmp(arg->text, other) == 0))
+        return KD_OK;
+    return infer_bad(cx, "%s must be '%s' or '%s'", name, one, other);
+}
+
+kd_status kd_infer_gelu(kd_infer *cx, const kd_gnode *node)
+{
+    kd_status status = check_word(cx, &node->args[1], "approximate", "none", "tanh");
+    return status ? status : kd_infer_float(cx, node);
+}
+
 /* Without a rounding mode a true division. */
 kd_status kd_infer_div_mode(kd_infer *cx, const kd_gnode *node)
 {
     if (!kd_gnode_has(node, 2))
         return kd_infer_float(cx, node);
-    const kd_garg *mode = &node->args[2];
-    if (mode->kind != KD_GARG_TEXT || (strcmp(mode->text, "trunc") != 0 && strcmp(mode->text, "floor") != 0))
-        return infer_bad(cx, "rounding_mode must be 'trunc' or 'floor'");
-    return kd_infer_promote(cx, node);
+    kd_status status = check_word(cx, &node->args[2], "rounding_mode", "trunc", "floor");
+    return status ? status : kd_infer_promote(cx, node);
 }
 
 kd_status kd_infer_bool(kd_infer *cx, const kd_gnode *node)

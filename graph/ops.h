@@ -178,7 +178,7 @@ void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue
 
 #define KD_GRAPH_INFER_RULES(X)                                                                                                    \
     X(promote)                                                                                                                     \
-    X(float) X(bool) X(where) X(like) X(first) X(div_mode) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(any)     \
+    X(float) X(bool) X(where) X(like) X(first) X(div_mode) X(gelu) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(any)     \
         X(extreme) X(position) X(topk) X(sort) X(order) X(norm) X(mean) X(mean_all) X(variance) X(softmax) X(softmax_like) X(scan) \
             X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) X(permute)    \
                 X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) X(windows) X(mm)   \

@@ -17,6 +17,8 @@ def relu(**changes):
 
 BAD = {
     "no JSON": ("{", "no JSON"),
+    "no graph": ("\x93NUMPY", "neither a program of torch.export.save, nor an executable, nor a graph in JSON"),
+    "empty": ("", "neither a program of torch.export.save, nor an executable, nor a graph in JSON"),
     "another format": ({"inputs": []}, "no graph in the kg format"),
     "a newer version": ({"kg": 2}, "version 2 of the kg format; this kdsl reads version 1"),
     "unknown op": (graph(relu(op="aten.frobnicate.default")), "%y = aten.frobnicate.default: kdsl does not know this op"),
@@ -57,6 +59,8 @@ BAD = {
     "given twice": (graph(relu(kw={"self": "%x"})), "the argument 'self' is given twice"),
     "wrong shape": (graph(relu(out=[{"t": "f32", "s": [3, 2]}])), "%y = aten.relu.default: the result is f32[2, 3], but the file says f32[3, 2]"),
     "wrong type": (graph(relu(out=[{"t": "f16", "s": [2, 3]}])), "but the file says f16[2, 3]"),
+    "a word": (graph({"o": "%y", "op": "aten.gelu.default", "in": ["%x"], "kw": {"approximate": "erf"}}),
+               "%y = aten.gelu.default: approximate must be 'none' or 'tanh'"),
     "broadcast": (graph({"o": "%y", "op": "aten.add.Tensor", "in": ["%x", "%b"]}, inputs=(X, {"n": "%b", "t": "f32", "s": [2]})),
                   "shapes [2, 3] and [2] do not broadcast"),
     "products": (graph({"o": "%y", "op": "aten.mm.default", "in": ["%x", "%x"]}), "f32[2, 3] and f32[2, 3] do not multiply"),
@@ -96,6 +100,15 @@ def test_command_line(kdsl, tmp_path):
     assert "input 'x' is f32[3,2], but the graph wants f32[2,3]" in kdsl("graph", "run", path, "--in", "x=@x.npy", status=2).stderr
     assert "the graph has no input 'xx'" in kdsl("graph", "run", path, "--in", "xx=@x.npy", status=2).stderr
     assert "the graph has no output 'z'" in kdsl("graph", "run", path, "--in", "x=ones:f32[2,3]", "--save", "z=z.npy", status=2).stderr
+    assert "the graph has no output 'z'; it has 'y'" in kdsl("graph", "run", path, "--in", "x=ones:f32[2,3]", "--print", "z", status=2).stderr
+    assert "--in: 'x' is given twice" in kdsl("graph", "run", path, "--in", "x=ones:f32[2,3]", "--in", "x0=ones:f32[2,3]", status=2).stderr
+    assert "input 'x': there is no array 'ons'; did you mean 'ones'?" in kdsl("graph", "run", path, "--in", "x=ons:f32[2,3]", status=2).stderr
+    assert "which file? Expected a .pt2, .json or .kx file" in kdsl("graph", "run", status=2).stderr
+    assert "one file at a time, but 'b.json' is a second one" in kdsl("graph", "run", path, "b.json", status=2).stderr
+    assert "'--html' goes with 'kdsl graph explain', not with 'run'" in kdsl("graph", "run", path, "--html", "a.html", status=2).stderr
+    assert "'-o' goes with 'kdsl graph source' and 'compile', not with 'text'" in kdsl("graph", "text", path, "-o", "a", status=2).stderr
+    kdsl("graph", "compile", path, "-o", tmp_path / "g.kx")
+    assert "g.kx: this is an executable already: the graph that it was made from is not in it" in kdsl("graph", "text", tmp_path / "g.kx", status=1).stderr
     assert "unknown action 'walk'" in kdsl("graph", "walk", path, status=2).stderr
-    assert "there is no device 'tpu'; expected cpu, level_zero or level_zero:N" in kdsl("graph", "explain", path, "--device", "tpu", status=3).stderr
+    assert "there is no device 'tpu'; expected cpu, level_zero or level_zero:N" in kdsl("graph", "explain", path, "--device", "tpu", status=2).stderr
     assert "No such file" in kdsl("graph", "run", tmp_path / "none.json", status=3).stderr
