@@ -1,9 +1,11 @@
 /* array.c - arrays from files and generators. */
 #include "cli/array.h"
 #include "base/float.h"
+#include "base/nearest.h"
 #include "base/npy.h"
 #include "base/scalar.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -31,18 +33,35 @@ static bool generator_of(const char *text, generator *out, const char **out_rest
     return false;
 }
 
+/* How many characters of a name there are at the start. */
+static size_t name_length(kd_str text)
+{
+    size_t n = 0;
+    while (n < text.len && (isalnum((unsigned char)text.ptr[n]) || text.ptr[n] == '_'))
+        n++;
+    return n;
+}
+
+/* The colon of NAME:TYPE[SHAPE] or NAME(...):TYPE[SHAPE]; NULL: it is none. A call such as ones(3) is an expression. */
+static const char *type_colon(const char *text)
+{
+    const char *p = text + name_length(kd_str_of(text));
+    if (p > text && *p == '(') {
+        p = strchr(p, ')');
+        p = p ? p + 1 : text;
+    }
+    return p > text && *p == ':' ? p : NULL;
+}
+
 bool kd_array_is_value(const char *text)
 {
     generator g;
-    const char *rest;
-    if (text[0] == '@')
+    const char *rest, *colon = type_colon(text);
+    kd_scalar type;
+    if (text[0] == '@' || (colon && generator_of(text, &g, &rest)))
         return true;
-    if (!generator_of(text, &g, &rest))
-        return false;
-    if (rest[0] == ':') /* a call such as ones(3) is an expression; the type and shape make it an array */
-        return true;
-    const char *close = strchr(rest, ')');
-    return close && close[1] == ':';
+    const char *bracket = colon ? strchr(colon, '[') : NULL; /* of a generator that there is not */
+    return bracket && kd_scalar_parse((kd_str){colon + 1, (size_t)(bracket - colon - 1)}, &type);
 }
 
 typedef struct spec {
@@ -94,6 +113,9 @@ static kd_status visit_generator_argument(void *user, kd_str piece, kd_failure *
     bool is_seed = kd_str_starts_with(piece, "seed=");
     kd_str text = is_seed ? (kd_str){piece.ptr + 5, piece.len - 5} : piece;
     double number;
+    size_t n_name = name_length(piece);
+    if (!is_seed && n_name && n_name + 1 < piece.len && piece.ptr[n_name] == '=' && piece.ptr[n_name + 1] != '=')
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "'%s' has no '%.*s'; expected seed=N", GENERATORS[s->generator], (int)n_name, piece.ptr);
     if (!s->eval(s->user, text, &number))
         return KD_ERR_REPORTED;
     if (!(fabs(number) <= 0x1p62))
@@ -232,7 +254,8 @@ static kd_status copy_npy(const kd_npy *npy, kd_array *out, kd_failure *out_why)
     return KD_OK;
 }
 
-kd_status kd_array_read(const char *path, kd_scalar type, kd_array *out, kd_failure *out_why)
+/* An .npy file. type: what raw bytes of its width are, where the file does not say. */
+static kd_status read_array(const char *path, kd_scalar type, kd_array *out, kd_failure *out_why)
 {
     kd_npy npy;
     kd_status status = kd_npy_read(path, &npy, out_why);
@@ -307,6 +330,17 @@ static kd_status from_generator(spec *s, const char *rest, kd_array *out, kd_fai
     return status;
 }
 
+static kd_status unknown_generator(const char *text, kd_failure *out_why)
+{
+    kd_str name = {text, name_length(kd_str_of(text))};
+    kd_nearest nearest = kd_nearest_to(name);
+    for (int g = 0; g < N_GENERATORS; g++)
+        kd_nearest_try(&nearest, kd_str_of(GENERATORS[g]));
+    if (nearest.best.len)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "there is no array '%.*s'; did you mean '%.*s'?", KD_STR_ARG(name), KD_STR_ARG(nearest.best));
+    return kd_fail(out_why, KD_ERR_ARGUMENT, "there is no array '%.*s'; expected zeros, ones, empty, arange, rand, randn or randint", KD_STR_ARG(name));
+}
+
 kd_status kd_array_make(const char *text, uint64_t seed, kd_array_eval *eval, void *user, kd_array *out, kd_failure *out_why)
 {
     kd_array array = {0};
@@ -318,7 +352,7 @@ kd_status kd_array_make(const char *text, uint64_t seed, kd_array_eval *eval, vo
     else if (generator_of(text, &s.generator, &rest))
         status = from_generator(&s, rest, &array, out_why);
     else
-        status = kd_fail(out_why, KD_ERR_ARGUMENT, "'%s' is neither a file (@x.npy) nor an array to make (zeros:f32[8])", text);
+        status = unknown_generator(text, out_why);
     if (status == KD_OK)
         *out = array;
     else
@@ -389,9 +423,10 @@ static void print_axis(printing *p, unsigned axis, uint64_t at, uint64_t stride)
     bool inner = axis + 1 == p->array->n_dims;
     print_text(p, "[", 0);
     for (uint64_t i = 0; i < n; i++) {
+        bool wraps = inner && p->column + 2 + (unsigned)p->width > MAX_COLUMN;
         if (i && inner)
-            print_text(p, p->column + 2 + (unsigned)p->width > MAX_COLUMN ? "," : ", ", 0);
-        if (i && (!inner || p->column + (unsigned)p->width > MAX_COLUMN))
+            print_text(p, wraps ? "," : ", ", 0);
+        if (i && (!inner || wraps))
             print_text(p, "\n", axis + 1);
         if (p->shorten && i == EDGE_ITEMS && n > 2 * EDGE_ITEMS) {
             print_text(p, "...", 0);
@@ -421,37 +456,19 @@ void kd_array_print(const kd_array *array, const char *name, FILE *out)
     fputc('\n', out);
 }
 
-kd_status kd_array_compare(const kd_array *got, const kd_array *expected, double rtol, double atol, kd_array_difference *out,
-                           kd_failure *out_why)
+/* "f32[3, 4]". */
+static const char *type_text(kd_arena *arena, const kd_array *array)
 {
-    bool same = got->n_dims == expected->n_dims;
-    for (unsigned i = 0; same && i < got->n_dims; i++)
-        same = got->shape[i] == expected->shape[i];
-    if (!same)
-        return kd_fail(out_why, KD_ERR_ARGUMENT, "the expected array has another shape");
-    *out = (kd_array_difference){0};
-    bool exact = got->type == expected->type && kd_scalar_is_int(got->type);
-    for (uint64_t i = 0; i < got->n_elems; i++) {
-        double g = kd_array_get(got, i), e = kd_array_get(expected, i), error = fabs(g - e);
-        bool equal = g == e || (isnan(g) && isnan(e)) || (isfinite(e) && error <= atol + rtol * fabs(e));
-        if (exact && g == e) { /* 64-bit integers do not fit a double */
-            unsigned n = kd_scalar_bytes(got->type);
-            equal = memcmp((char *)got->data + i * n, (char *)expected->data + i * n, n) == 0 || rtol > 0 || atol > 0;
-        }
-        if (error > out->max_error)
-            out->max_error = error;
-        if (equal)
-            continue;
-        if (!out->n_different++) {
-            out->first = i;
-            out->got = g;
-            out->expected = e;
-        }
-    }
-    return KD_OK;
+    kd_strbuf text = kd_strbuf_in(arena);
+    kd_strbuf_printf(&text, "%s[", kd_scalar_name(array->type));
+    for (unsigned d = 0; d < array->n_dims; d++)
+        kd_strbuf_printf(&text, "%s%llu", d ? ", " : "", (unsigned long long)array->shape[d]);
+    kd_strbuf_puts(&text, "]");
+    return kd_strbuf_text(&text);
 }
 
-const char *kd_array_index_text(kd_arena *arena, const kd_array *array, uint64_t i)
+/* "[3, 0, 17]" of a linear index. */
+static const char *index_text(kd_arena *arena, const kd_array *array, uint64_t i)
 {
     uint64_t stride = array->n_elems;
     kd_strbuf text = kd_strbuf_in(arena);
@@ -463,4 +480,56 @@ const char *kd_array_index_text(kd_arena *arena, const kd_array *array, uint64_t
     }
     kd_strbuf_puts(&text, "]");
     return kd_strbuf_text(&text);
+}
+
+static bool same_shape(const kd_array *a, const kd_array *b)
+{
+    return a->n_dims == b->n_dims && memcmp(a->shape, b->shape, a->n_dims * sizeof *a->shape) == 0;
+}
+
+static kd_array_difference compare(const kd_array *got, const kd_array *expected, kd_tolerance tolerance)
+{
+    kd_array_difference out = {0};
+    bool exact = got->type == expected->type && kd_scalar_is_int(got->type);
+    for (uint64_t i = 0; i < got->n_elems; i++) {
+        double g = kd_array_get(got, i), e = kd_array_get(expected, i), error = fabs(g - e);
+        bool equal = g == e || (isnan(g) && isnan(e)) || (isfinite(e) && error <= tolerance.atol + tolerance.rtol * fabs(e));
+        if (exact && g == e) { /* 64-bit integers do not fit a double */
+            unsigned n = kd_scalar_bytes(got->type);
+            equal = memcmp((char *)got->data + i * n, (char *)expected->data + i * n, n) == 0 || tolerance.rtol > 0 || tolerance.atol > 0;
+        }
+        if (error > out.max_error)
+            out.max_error = error;
+        if (equal)
+            continue;
+        if (!out.n_different++) {
+            out.first = i;
+            out.got = g;
+            out.expected = e;
+        }
+    }
+    return out;
+}
+
+kd_exit kd_array_expect(kd_arena *arena, const char *name, const kd_array *got, const char *path, kd_tolerance tolerance, kd_array_difference *out)
+{
+    kd_array expected = {0};
+    kd_failure why = {0};
+    /* A saved array of a type that NumPy lacks comes back as raw bytes, and is what it is compared with. */
+    kd_status status = read_array(path, got->type, &expected, &why);
+    if (status == KD_OK && !same_shape(got, &expected))
+        status = kd_fail(&why, KD_ERR_ARGUMENT, "the file has %s, but '%s' is %s", type_text(arena, &expected), name, type_text(arena, got));
+    if (status == KD_OK)
+        *out = compare(got, &expected, tolerance);
+    kd_array_release(&expected);
+    if (status != KD_OK) {
+        kd_cli_error("--expect %s=%s: %s", name, path, why.text);
+        return kd_cli_exit_of(status);
+    }
+    if (!out->n_different)
+        return KD_EXIT_OK;
+    kd_cli_error("'%s' differs from '%s' in %llu of %llu elements; the first at %s: %.9g instead of %.9g; largest error %.3g", name, path,
+                 (unsigned long long)out->n_different, (unsigned long long)got->n_elems, index_text(arena, got, out->first), out->got,
+                 out->expected, out->max_error);
+    return KD_EXIT_DIFFERS;
 }

@@ -6,6 +6,7 @@
 #include "base/failure.h"
 #include "base/kernel_desc.h"
 #include "base/str.h"
+#include "cli/cli.h"
 
 #include <stdio.h>
 
@@ -34,9 +35,6 @@ typedef bool kd_array_eval(void *user, kd_str text, double *out);
  * makes no sense; statuses of kd_npy_read for files; KD_ERR_REPORTED where eval reported. */
 kd_status kd_array_make(const char *text, uint64_t seed, kd_array_eval *eval, void *user, kd_array *out, kd_failure *out_why);
 
-/* An .npy file. type: what raw bytes of its width are, where the file does not say. */
-kd_status kd_array_read(const char *path, kd_scalar type, kd_array *out, kd_failure *out_why);
-
 /* An element as a number (floats decoded), for people and comparisons. */
 double kd_array_get(const kd_array *array, uint64_t i);
 
@@ -50,11 +48,12 @@ typedef struct kd_array_difference {
     double max_error; /* largest absolute difference of numbers */
 } kd_array_difference;
 
-/* |got - expected| <= atol + rtol * |expected|; NaN equals NaN; integers likewise. Shapes must be equal: KD_ERR_ARGUMENT. */
-kd_status kd_array_compare(const kd_array *got, const kd_array *expected, double rtol, double atol, kd_array_difference *out,
-                           kd_failure *out_why);
+typedef struct kd_tolerance {
+    double rtol, atol;
+} kd_tolerance;
 
-/* "[3, 0, 17]" of a linear index. */
-const char *kd_array_index_text(kd_arena *arena, const kd_array *array, uint64_t i);
+/* For --expect NAME=PATH: |got - expected| <= atol + rtol * |expected|; NaN equals NaN; integers likewise. Reports what is wrong; *out says how
+ * much where the exit status is KD_EXIT_OK or KD_EXIT_DIFFERS. */
+kd_exit kd_array_expect(kd_arena *arena, const char *name, const kd_array *got, const char *path, kd_tolerance tolerance, kd_array_difference *out);
 
 #endif

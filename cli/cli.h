@@ -58,8 +58,8 @@ extern const unsigned kd_n_commands;
 int kd_options_parse(const kd_command *command, const kd_option *options, unsigned n_options, int argc, char **argv, kd_arena *arena,
                      kd_text_list *out_words);
 
-/* Of a command that takes options only: -1, or the exit status where a word was given and has been reported. */
-int kd_options_no_words(const kd_command *command, const kd_text_list *words);
+/* A command of no words and one option, --json: what it shows, and its exit status. */
+int kd_options_query(const kd_command *command, int argc, char **argv, int (*show)(kd_arena *arena, bool json));
 
 /* The memory of a command. Where it runs out, that is said, and the process ends with KD_EXIT_WORLD. */
 kd_arena *kd_cli_arena_create(void);
@@ -81,6 +81,7 @@ const char *kd_cli_nearest(const char *written, const char *const *names, unsign
 const char *kd_cli_bytes_text(kd_arena *arena, double n_bytes);
 const char *kd_cli_time_text(kd_arena *arena, double seconds);
 double kd_cli_now(void); /* seconds, monotonic */
+void kd_cli_sort_times(double *times, unsigned n);
 
 /* Rows of text in aligned columns; a column is right-aligned where its heading starts with '>'. With headings in bold on a terminal. */
 typedef struct kd_table kd_table;

@@ -8,7 +8,6 @@ void kd_common_options_rows(kd_common_options *common, kd_option *out)
     *common = (kd_common_options){.opt_level = 3, .config = -1};
     const kd_option rows[KD_N_COMMON_OPTIONS] = {
         {"-I", KD_OPTION_LIST, &common->include_dirs, "DIR", "where imports are looked for, beside the file's own folder", 0, 0},
-        {"--device", KD_OPTION_TEXT, &common->device, "NAME", "the device: cpu, level_zero, level_zero:N (cpu)", 0, 0},
         {"--num-warps -w", KD_OPTION_NUMBER, &common->num_warps, "N", "sub-groups of a GPU's work-group; the CPU does not care", 1, 64},
         {"--num-stages -ns", KD_OPTION_NUMBER, &common->num_stages, "N", "as in Triton; the CPU does not care", 1, 64},
         {"--config", KD_OPTION_NUMBER, &common->config, "N", "take the values of the N-th triton.Config in the file, from 0", 0, 9999},
@@ -35,11 +34,6 @@ kd_exit kd_common_options_check(const kd_common_options *common)
     }
     if (common->debug_info) {
         kd_cli_error("-g is not implemented yet");
-        return KD_EXIT_USAGE;
-    }
-    static const char GPU[] = "level_zero";
-    if (common->device && strcmp(common->device, "cpu") != 0 && strncmp(common->device, GPU, sizeof GPU - 1) != 0) {
-        kd_cli_error("there is no device '%s'; 'kdsl devices' lists them", common->device);
         return KD_EXIT_USAGE;
     }
     return KD_EXIT_OK;

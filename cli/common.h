@@ -8,12 +8,12 @@
 
 typedef struct kd_common_options {
     kd_text_list include_dirs;
-    const char *device, *print_after, *check;
+    const char *print_after, *check;
     long num_warps, num_stages, opt_level, config, sub_group_size;
     bool no_cache, no_fusion, time_passes, debug_info, debug;
 } kd_common_options;
 
-enum { KD_N_COMMON_OPTIONS = 14 };
+enum { KD_N_COMMON_OPTIONS = 13 };
 /* The table's rows for them; out has room for KD_N_COMMON_OPTIONS. */
 void kd_common_options_rows(kd_common_options *common, kd_option *out);
 /* Reports what this version cannot do yet (--check, -g); KD_EXIT_OK otherwise. */

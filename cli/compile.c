@@ -8,7 +8,7 @@
 
 typedef struct compile_options {
     kd_common_options common;
-    const char *kernel, *signature, *target, *emit, *out, *out_name, *grid;
+    const char *kernel, *signature, *target, *device, *emit, *out, *out_name, *grid;
     bool assume_disjoint;
 } compile_options;
 
@@ -78,8 +78,8 @@ static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_
         return KD_EXIT_USAGE;
     }
     kd_exit status = kd_common_options_check(&o->common);
-    if (status == KD_EXIT_OK && o->common.device && strcmp(o->common.device, "cpu") != 0 && !o->target) {
-        kd_cli_error("--device %s: 'compile' makes code for a --target, such as spirv:bmg; 'kdsl devices' shows each device's", o->common.device);
+    if (status == KD_EXIT_OK && o->device && strcmp(o->device, "cpu") != 0) {
+        kd_cli_error("--device %s: 'compile' makes code for a --target, such as spirv:bmg; 'kdsl devices' shows each device's", o->device);
         return KD_EXIT_USAGE;
     }
     bool object = !o->emit || strcmp(o->emit, "obj") == 0 || strcmp(o->emit, "spirv") == 0, ast = o->emit && strcmp(o->emit, "ast") == 0;
@@ -109,19 +109,20 @@ int kd_cli_compile(const kd_command *command, int argc, char **argv)
 {
     compile_options o = {0};
     kd_arena *arena = kd_cli_arena_create();
-    kd_option options[KD_N_COMMON_OPTIONS + 8] = {
+    kd_option options[KD_N_COMMON_OPTIONS + 9] = {
         {"--signature -s", KD_OPTION_TEXT, &o.signature, "SIG", "a type or value for each parameter", 0, 0},
         {"--emit", KD_OPTION_TEXT, &o.emit, "WHAT", "ast kd cpu llvm asm obj header (obj); GPUs: gpu layouts layouts-svg simt spirv spirv-asm", 0, 0},
         {"--out-path -o", KD_OPTION_TEXT, &o.out, "FILE", "where it goes (standard output)", 0, 0},
         {"--target -t", KD_OPTION_TEXT, &o.target, "T", "cpu (this machine), cpu:x86-64-v3, cpu:znver4 ..., or spirv:bmg, spirv:pvc, spirv:dg2 ...", 0, 0},
         {"--kernel --kernel-name -n", KD_OPTION_TEXT, &o.kernel, "NAME", "the kernel, where it is not behind the file's name", 0, 0},
         {"--assume-disjoint", KD_OPTION_FLAG, &o.assume_disjoint, NULL, "rely on it that written arrays overlap no other: faster code", 0, 0},
+        {"--device", KD_OPTION_TEXT, &o.device, "NAME", NULL, 0, 0},        /* of 'run' */
         {"--out-name -on", KD_OPTION_TEXT, &o.out_name, "NAME", NULL, 0, 0}, /* of Triton's compile.py; the symbol keeps the kernel's name */
         {"--grid", KD_OPTION_TEXT, &o.grid, "G", NULL, 0, 0},            /* likewise; the launch loop takes the grid */
     };
-    kd_common_options_rows(&o.common, options + 8);
+    kd_common_options_rows(&o.common, options + 9);
     kd_text_list words = {0};
-    int status = kd_options_parse(command, options, KD_N_COMMON_OPTIONS + 8, argc, argv, arena, &words);
+    int status = kd_options_parse(command, options, KD_N_COMMON_OPTIONS + 9, argc, argv, arena, &words);
     if (status < 0) {
         kd_cli_compiler c;
         status = kd_cli_compiler_open(&c);

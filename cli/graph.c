@@ -14,7 +14,7 @@
 
 typedef struct graph_options {
     kd_text_list inputs, saves, expects, prints;
-    double rtol, atol;
+    kd_tolerance tolerance;
     long repeat, seed, threads;
     bool time, no_cache, no_fusion, embed_weights, nodes, invents_inputs;
     const char *out, *device, *html;
@@ -87,6 +87,18 @@ static kd_exit split_word(graph_state *st, const char *option, const char *word,
     return KD_EXIT_OK;
 }
 
+enum { MAX_NAMES_SHOWN = 8 };
+
+/* "'ids', 'mask', ...". */
+static const char *name_list(kd_arena *arena, const char *const *names, unsigned n)
+{
+    kd_strbuf text = kd_strbuf_in(arena);
+    for (unsigned i = 0; i < n && i < MAX_NAMES_SHOWN; i++)
+        kd_strbuf_printf(&text, "%s'%s'", i ? ", " : "", names[i]);
+    kd_strbuf_puts(&text, n > MAX_NAMES_SHOWN ? ", ..." : "");
+    return kd_strbuf_text(&text);
+}
+
 static kd_exit find_tensor(graph_state *st, const char *option, const char *name, bool input, unsigned *out_index)
 {
     unsigned n = input ? kd_executable_n_inputs(st->exe) : kd_executable_n_outputs(st->exe);
@@ -100,9 +112,11 @@ static kd_exit find_tensor(graph_state *st, const char *option, const char *name
     }
     if (kd_tensor_number(name, input ? 'x' : 'y', n, out_index))
         return KD_EXIT_OK;
-    const char *near = kd_cli_nearest(name, names, n);
-    kd_cli_error(near ? "%s: the graph has no %s '%s'; did you mean '%s'?" : "%s: the graph has no %s '%s'", option,
-                 input ? "input" : "output", name, near);
+    const char *near = kd_cli_nearest(name, names, n), *kind = input ? "input" : "output";
+    if (near)
+        kd_cli_error("%s: the graph has no %s '%s'; did you mean '%s'?", option, kind, name, near);
+    else
+        kd_cli_error("%s: the graph has no %s '%s'; it has %s", option, kind, name, n ? name_list(st->arena, names, n) : "none");
     return KD_EXIT_USAGE;
 }
 
@@ -143,7 +157,7 @@ static bool eval_number(void *user, kd_str text, double *out)
 {
     if (kd_double_parse(text, out))
         return true;
-    kd_cli_error("'%.*s' is no number", KD_STR_ARG(text));
+    kd_cli_error("'%.*s' is not a number; 'kdsl graph' takes no expressions in arrays", KD_STR_ARG(text));
     return false;
 }
 
@@ -162,7 +176,7 @@ static kd_exit make_array(graph_state *st, const char *name, const char *value, 
 {
     kd_failure why = {{0}};
     if (!kd_array_is_value(value)) {
-        kd_cli_error("input '%s': '%s' is no array, as in @x.npy or randn:f32[8, 8]", name, value);
+        kd_cli_error("input '%s': '%s' is not an array, as @x.npy or randn:f32[8, 8] is", name, value);
         return KD_EXIT_USAGE;
     }
     kd_status status = kd_array_make(value, (uint64_t)st->options.seed + number, eval_number, st, out, &why);
@@ -251,6 +265,10 @@ static kd_exit make_arrays(graph_state *st)
     for (unsigned k = 0; k < st->options.inputs.n; k++) {
         unsigned i;
         kd_exit status = find_tensor(st, "--in", st->given[k].name, true, &i);
+        if (status == KD_EXIT_OK && st->inputs[i].data) {
+            kd_cli_error("--in: '%s' is given twice", kd_executable_input(st->exe, i)->name);
+            status = KD_EXIT_USAGE;
+        }
         if (status == KD_EXIT_OK)
             status = bind_input(st, i, &st->given[k].array);
         if (status)
@@ -283,12 +301,6 @@ static kd_exit make_arrays(graph_state *st)
 }
 
 /* ---- run ---- */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* The first run is for the results; more only where time is asked for: until 0.5 s or so many runs are over. */
 static kd_exit run_session(graph_state *st, double *out_times, unsigned limit, unsigned *out_n, uint64_t *out_step_ns)
@@ -344,25 +356,8 @@ static kd_exit save_output(graph_state *st, unsigned i, const char *path)
 
 static kd_exit compare_output(graph_state *st, unsigned i, const char *path)
 {
-    const char *name = kd_executable_output(st->exe, i)->name;
-    const kd_array *got = &st->outputs[i];
-    kd_array expected = {0};
-    kd_array_difference d = {0};
-    kd_failure why = {{0}};
-    kd_status status = kd_array_read(path, got->type, &expected, &why);
-    if (status == KD_OK)
-        status = kd_array_compare(got, &expected, st->options.rtol, st->options.atol, &d, &why);
-    kd_array_release(&expected);
-    if (status) {
-        kd_cli_error("--expect %s=%s: %s", name, path, why.text);
-        return kd_cli_exit_of(status);
-    }
-    if (!d.n_different)
-        return KD_EXIT_OK;
-    kd_cli_error(
-        "'%s' differs from '%s' in %" PRIu64 " of %" PRIu64 " elements; the first at %s: %.9g instead of %.9g; largest error %.3g",
-        name, path, d.n_different, got->n_elems, kd_array_index_text(st->arena, got, d.first), d.got, d.expected, d.max_error);
-    return KD_EXIT_DIFFERS;
+    kd_array_difference unused;
+    return kd_array_expect(st->arena, kd_executable_output(st->exe, i)->name, &st->outputs[i], path, st->options.tolerance, &unused);
 }
 
 static kd_exit print_output(graph_state *st, unsigned i, const char *unused)
@@ -412,7 +407,7 @@ static kd_exit command_run(graph_state *st)
     if (status)
         return status;
     if (st->options.time) {
-        qsort(times, n, sizeof *times, by_value);
+        kd_cli_sort_times(times, n);
         printf("%s  %s, %u steps\n", kd_executable_is_loaded(st->exe) ? "load   " : "compile",
                kd_cli_time_text(st->arena, st->compile_seconds), kd_executable_n_steps(st->exe));
         printf("run      %s (median of %u; %s to %s)\n", kd_cli_time_text(st->arena, times[n / 2]), n,
@@ -521,19 +516,53 @@ static kd_exit command_text(graph_state *st)
 
 /* ---- the command ---- */
 
+enum { RUN = 1, EXPLAIN = 2, SOURCE = 4, COMPILE = 8, TEXT = 16 };
+
 static const struct {
     const char *name;
+    unsigned bit;
     kd_exit (*run)(graph_state *st);
     bool needs_executable;
-} ACTIONS[] = {{"run", command_run, true},
-               {"explain", command_explain, true},
-               {"source", command_source, true},
-               {"compile", command_compile, false},
-               {"text", command_text, false}};
+} ACTIONS[] = {{"run", RUN, command_run, true},
+               {"explain", EXPLAIN, command_explain, true},
+               {"source", SOURCE, command_source, true},
+               {"compile", COMPILE, command_compile, false},
+               {"text", TEXT, command_text, false}};
+enum { N_ACTIONS = sizeof ACTIONS / sizeof *ACTIONS };
+
+/* Options that would have no effect: whoever gives one expects something. */
+static kd_exit check_options(const graph_options *o, unsigned action)
+{
+    const struct {
+        const char *name;
+        bool is_given;
+        unsigned actions; /* that it goes with */
+    } rules[] = {{"--save", o->saves.n, RUN},
+                 {"--print", o->prints.n, RUN},
+                 {"--expect", o->expects.n, RUN},
+                 {"--repeat", o->repeat, RUN},
+                 {"--time", o->time, RUN | EXPLAIN},
+                 {"--html", o->html, EXPLAIN},
+                 {"--nodes", o->nodes, EXPLAIN},
+                 {"-o", o->out, SOURCE | COMPILE},
+                 {"--embed-weights", o->embed_weights, COMPILE}};
+    for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++) {
+        if (!rules[i].is_given || rules[i].actions & ACTIONS[action].bit)
+            continue;
+        const char *names[N_ACTIONS] = {0};
+        unsigned n = 0;
+        for (unsigned k = 0; k < N_ACTIONS; k++)
+            if (rules[i].actions & ACTIONS[k].bit)
+                names[n++] = ACTIONS[k].name;
+        kd_cli_error("'%s' goes with 'kdsl graph %s'%s%s%s, not with '%s'", rules[i].name, names[0], n > 1 ? " and '" : "", n > 1 ? names[1] : "",
+                     n > 1 ? "'" : "", ACTIONS[action].name);
+        return KD_EXIT_USAGE;
+    }
+    return KD_EXIT_OK;
+}
 
 static kd_exit act(graph_state *st, const kd_text_list *words)
 {
-    enum { N_ACTIONS = sizeof ACTIONS / sizeof *ACTIONS };
     unsigned i = 0;
     while (words->n && i < N_ACTIONS && strcmp(ACTIONS[i].name, words->data[0]) != 0)
         i++;
@@ -544,11 +573,14 @@ static kd_exit act(graph_state *st, const kd_text_list *words)
         return KD_EXIT_USAGE;
     }
     if (words->n != 2) {
-        kd_cli_error("'kdsl graph %s' takes one file, not %u", ACTIONS[i].name, words->n - 1);
+        kd_cli_error(words->n > 2 ? "one file at a time, but '%s' is a second one" : "which file? Expected a .pt2, .json or .kx file",
+                     words->n > 2 ? words->data[2] : "");
         return KD_EXIT_USAGE;
     }
     st->model = words->data[1];
-    kd_exit made = make_given(st);
+    kd_exit made = check_options(&st->options, i);
+    if (made == KD_EXIT_OK)
+        made = make_given(st);
     if (made)
         return made;
     kd_exit status = ACTIONS[i].needs_executable ? open_executable(st, words->data[1]) : read_graph(st, words->data[1]);
@@ -570,7 +602,7 @@ static void release(graph_state *st)
 
 int kd_cli_graph(const kd_command *command, int argc, char **argv)
 {
-    graph_state st = {.options = {.rtol = 1e-5, .atol = 1e-8}, .arena = kd_cli_arena_create()};
+    graph_state st = {.options = {.tolerance = {1e-5, 1e-8}}, .arena = kd_cli_arena_create()};
     graph_options *o = &st.options;
     const kd_option options[] = {
         {"--in", KD_OPTION_LIST, &o->inputs, "NAME=VALUE", "an input: @x.npy, or randn:f32[1,3,224,224]", 0, 0},
@@ -578,8 +610,8 @@ int kd_cli_graph(const kd_command *command, int argc, char **argv)
         {"--print", KD_OPTION_LIST, &o->prints, "NAME", "show an output", 0, 0},
         {"--expect", KD_OPTION_LIST, &o->expects, "NAME=FILE", "compare an output with a file; exit status 4 where they differ", 0,
          0},
-        {"--rtol", KD_OPTION_REAL, &o->rtol, "R", "for --expect: relative tolerance (1e-5)", 0, 1e300},
-        {"--atol", KD_OPTION_REAL, &o->atol, "A", "for --expect: absolute tolerance (1e-8)", 0, 1e300},
+        {"--rtol", KD_OPTION_REAL, &o->tolerance.rtol, "R", "for --expect: relative tolerance (1e-5)", 0, 1e300},
+        {"--atol", KD_OPTION_REAL, &o->tolerance.atol, "A", "for --expect: absolute tolerance (1e-8)", 0, 1e300},
         {"--time", KD_OPTION_FLAG, &o->time, NULL,
          "measure: compile time, and runs until 0.5 s are over; for explain: each step, inputs may be left out", 0, 0},
         {"--repeat", KD_OPTION_NUMBER, &o->repeat, "N", "run N times", 1, 100000},
@@ -588,7 +620,7 @@ int kd_cli_graph(const kd_command *command, int argc, char **argv)
         {"--html", KD_OPTION_TEXT, &o->html, "FILE", "for explain: a page with steps, nodes and kernels", 0, 0},
         {"--nodes", KD_OPTION_FLAG, &o->nodes, NULL, "for explain: each node of the graph, and what became of it", 0, 0},
         {"--embed-weights", KD_OPTION_FLAG, &o->embed_weights, NULL, "for compile: the .kx file holds the weights too", 0, 0},
-        {"--device", KD_OPTION_TEXT, &o->device, "NAME", "the device: cpu, level_zero or level_zero:N", 0, 0},
+        {"--device", KD_OPTION_TEXT, &o->device, "NAME", "the device: cpu, level_zero or level_zero:N (cpu, or what a .kx file is for)", 0, 0},
         {"--threads", KD_OPTION_NUMBER, &o->threads, "N", "threads to run on (KDSL_NUM_THREADS, or all processors)", 1, 4096},
         {"--seed", KD_OPTION_NUMBER, &o->seed, "N", "for rand, randn and randint without a seed of their own (0)", 0, 0},
         {"--no-cache", KD_OPTION_FLAG, &o->no_cache, NULL, "compile even where a compiled kernel is in the cache", 0, 0},

@@ -55,7 +55,7 @@ static int run(options *o, kd_arena *arena, kd_diags *diags, kd_str text)
     kd_status status = kd_pipeline_run(module, o->passes ? o->passes : "", &o->pipeline, diags, &why);
     fputs(kd_strbuf_text(&log), stderr);
     if (status == KD_ERR_ARGUMENT || status == KD_ERR_MEMORY)
-        kd_cli_error("%s", status == KD_ERR_MEMORY ? "memory ran out" : why.text);
+        kd_cli_error("%s", status == KD_ERR_MEMORY ? "out of memory" : why.text);
     if (status != KD_OK)
         return kd_cli_exit_of(status);
     if (o->verify_only)

@@ -61,7 +61,8 @@ static int usage_error(const kd_command *command)
     return KD_EXIT_USAGE;
 }
 
-int kd_options_no_words(const kd_command *command, const kd_text_list *words)
+/* -1, or the exit status where a word was given and has been reported. */
+static int refuse_words(const kd_command *command, const kd_text_list *words)
 {
     if (!words->n)
         return -1;
@@ -101,7 +102,7 @@ static bool store_number(const kd_option *o, const char *text)
         return false;
     }
     if (o->most != 0 && !(real >= o->least && real <= o->most)) {
-        kd_cli_error("'%.*s' must be between %g and %g, not %s", (int)strcspn(o->name, " "), o->name, o->least, o->most, text);
+        kd_cli_error("'%.*s' must be between %.15g and %.15g, not %s", (int)strcspn(o->name, " "), o->name, o->least, o->most, text);
         return false;
     }
     if (o->kind == KD_OPTION_NUMBER)
@@ -171,4 +172,19 @@ int kd_options_parse(const kd_command *command, const kd_option *options, unsign
             return usage_error(command);
     }
     return -1;
+}
+
+int kd_options_query(const kd_command *command, int argc, char **argv, int (*show)(kd_arena *arena, bool json))
+{
+    kd_arena *arena = kd_cli_arena_create();
+    bool json = false;
+    const kd_option options[] = {{"--json", KD_OPTION_FLAG, &json, NULL, "as JSON", 0, 0}};
+    kd_text_list words = {0};
+    int status = kd_options_parse(command, options, 1, argc, argv, arena, &words);
+    if (status < 0)
+        status = refuse_words(command, &words);
+    if (status < 0)
+        status = show(arena, json);
+    kd_arena_destroy(arena);
+    return status;
 }

@@ -9,9 +9,9 @@
 
 typedef struct run_options {
     kd_common_options common;
-    const char *grid;
+    const char *grid, *device;
     kd_text_list saves, expects, prints;
-    double rtol, atol;
+    kd_tolerance tolerance;
     long repeat, seed, threads;
     bool time, json, tune;
 } run_options;
@@ -76,12 +76,6 @@ static kd_exit bind_files(run_state *st)
 }
 
 /* ---- running ---- */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Copies of the arrays that the kernel writes, so that each timed run starts from the same state. */
 static bool snapshot(const kd_kernel_desc *desc, kd_array **arrays, void **copies)
@@ -171,7 +165,7 @@ static kd_exit launch_repeatedly(run_state *st, kd_kernel *kernel, const kd_arg 
         device_failed(st);
         return kd_cli_exit_of(status);
     }
-    qsort(times, result->n_runs, sizeof *times, by_value);
+    kd_cli_sort_times(times, result->n_runs);
     result->median = times[result->n_runs / 2];
     result->low = times[0];
     result->high = times[result->n_runs - 1];
@@ -320,7 +314,7 @@ static kd_exit show_json(run_state *st, const run_result *result)
     yyjson_mut_obj_add_str(doc, root, "kernel", st->args.kernel->name);
     yyjson_mut_obj_add_str(doc, root, "signature", run_args_signature(&st->args));
     run_add_json(doc, root, result);
-    kd_exit status = run_deliver(&st->args, (run_tolerance){st->options.rtol, st->options.atol}, doc, root);
+    kd_exit status = run_deliver(&st->args, st->options.tolerance, doc, root);
     kd_exit printed = kd_cli_json_print(doc);
     return printed == KD_EXIT_OK ? status : printed;
 }
@@ -329,7 +323,7 @@ static kd_exit show_results(run_state *st, const run_result *result)
 {
     if (st->options.json)
         return show_json(st, result);
-    kd_exit status = run_deliver(&st->args, (run_tolerance){st->options.rtol, st->options.atol}, NULL, NULL);
+    kd_exit status = run_deliver(&st->args, st->options.tolerance, NULL, NULL);
     if ((status == KD_EXIT_OK || status == KD_EXIT_DIFFERS) && st->options.time)
         run_show_time(st->args.arena, result);
     return status;
@@ -371,9 +365,8 @@ static kd_exit run_kernel(run_state *st, const char *word, const kd_text_list *v
 static kd_exit open_device(run_state *st)
 {
     kd_failure why = {0};
-    const kd_common_options *common = &st->options.common;
-    kd_device_options options = {.n_threads = (unsigned)st->options.threads, .no_cache = common->no_cache};
-    kd_status opened = kd_device_open(common->device ? common->device : "cpu", &options, &st->device, &why);
+    kd_device_options options = {.n_threads = (unsigned)st->options.threads, .no_cache = st->options.common.no_cache};
+    kd_status opened = kd_device_open(st->options.device ? st->options.device : "cpu", &options, &st->device, &why);
     if (opened != KD_OK) {
         kd_cli_error("%s", why.text);
         return kd_cli_exit_of(opened);
@@ -420,25 +413,26 @@ static kd_exit open_and_run(run_state *st, const kd_text_list *words)
 
 int kd_cli_run(const kd_command *command, int argc, char **argv)
 {
-    run_state st = {.options = {.rtol = 1e-5, .atol = 1e-8}, .args = {.arena = kd_cli_arena_create()}};
+    run_state st = {.options = {.tolerance = {1e-5, 1e-8}}, .args = {.arena = kd_cli_arena_create()}};
     run_options *o = &st.options;
-    kd_option options[KD_N_COMMON_OPTIONS + 12] = {
+    kd_option options[KD_N_COMMON_OPTIONS + 13] = {
         {"--grid", KD_OPTION_TEXT, &o->grid, "G", "program instances along each axis: 'cdiv(n, BLOCK), 2'", 0, 0},
         {"--save", KD_OPTION_LIST, &o->saves, "NAME=FILE", "write an array to an .npy file afterwards", 0, 0},
         {"--print", KD_OPTION_LIST, &o->prints, "NAME", "show an array afterwards", 0, 0},
         {"--expect", KD_OPTION_LIST, &o->expects, "NAME=FILE", "compare an array with a file; exit status 4 where they differ", 0, 0},
-        {"--rtol", KD_OPTION_REAL, &o->rtol, "R", "for --expect: relative tolerance (1e-5)", 0, 1e300},
-        {"--atol", KD_OPTION_REAL, &o->atol, "A", "for --expect: absolute tolerance (1e-8)", 0, 1e300},
+        {"--rtol", KD_OPTION_REAL, &o->tolerance.rtol, "R", "for --expect: relative tolerance (1e-5)", 0, 1e300},
+        {"--atol", KD_OPTION_REAL, &o->tolerance.atol, "A", "for --expect: absolute tolerance (1e-8)", 0, 1e300},
         {"--time", KD_OPTION_FLAG, &o->time, NULL, "measure: compile time, and runs until 0.2 s are over", 0, 0},
         {"--repeat", KD_OPTION_NUMBER, &o->repeat, "N", "measure N runs, each on the same input", 1, 100000},
         {"--tune", KD_OPTION_FLAG, &o->tune, NULL, "measure every triton.Config that the file writes out", 0, 0},
+        {"--device", KD_OPTION_TEXT, &o->device, "NAME", "the device: cpu, level_zero or level_zero:N (cpu)", 0, 0},
         {"--threads", KD_OPTION_NUMBER, &o->threads, "N", "threads to run on (KDSL_NUM_THREADS, or all processors)", 1, 4096},
         {"--seed", KD_OPTION_NUMBER, &o->seed, "N", "for rand, randn and randint without a seed of their own (0)", 0, 0},
         {"--json", KD_OPTION_FLAG, &o->json, NULL, "the answer as JSON: arrays of --print, differences of --expect, times", 0, 0},
     };
-    kd_common_options_rows(&o->common, options + 12);
+    kd_common_options_rows(&o->common, options + 13);
     kd_text_list words = {0};
-    int status = kd_options_parse(command, options, KD_N_COMMON_OPTIONS + 12, argc, argv, st.args.arena, &words);
+    int status = kd_options_parse(command, options, KD_N_COMMON_OPTIONS + 13, argc, argv, st.args.arena, &words);
     st.args.seed = (uint64_t)o->seed;
     if (status < 0)
         status = open_and_run(&st, &words);

@@ -92,14 +92,10 @@ typedef struct run_result {
     kd_kernel_usage usage; /* of a GPU */
 } run_result;
 
-typedef struct run_tolerance {
-    double rtol, atol;
-} run_tolerance;
-
 /* What --print, --save and --expect ask for, as text or, where json is not NULL, into that object. KD_EXIT_DIFFERS, or what was reported. */
 struct yyjson_mut_doc;
 struct yyjson_mut_val;
-kd_exit run_deliver(run_args *args, run_tolerance tolerance, struct yyjson_mut_doc *doc, struct yyjson_mut_val *json);
+kd_exit run_deliver(run_args *args, kd_tolerance tolerance, struct yyjson_mut_doc *doc, struct yyjson_mut_val *json);
 void run_show_time(kd_arena *arena, const run_result *r);
 /* Adds the numbers of a run to an object. */
 void run_add_json(struct yyjson_mut_doc *doc, struct yyjson_mut_val *json, const run_result *r);

@@ -51,30 +51,7 @@ static void difference_json(yyjson_mut_doc *doc, yyjson_mut_val *json, const run
         yyjson_mut_obj_add_real(doc, o, "max_error", d->max_error);
 }
 
-static kd_exit check_expected(run_args *args, run_tolerance tolerance, run_arg *arg, kd_array_difference *out)
-{
-    kd_array expected = {0}, *got = run_arg_array(arg);
-    kd_failure why = {0};
-    /* A saved array of a type that NumPy lacks comes back as raw bytes, and is what it is compared with. */
-    kd_status status = kd_array_read(arg->expect_path, got->type, &expected, &why);
-    kd_array_difference d = {0};
-    if (status == KD_OK)
-        status = kd_array_compare(got, &expected, tolerance.rtol, tolerance.atol, &d, &why);
-    kd_array_release(&expected);
-    if (status != KD_OK) {
-        kd_cli_error("--expect %s=%s: %s", arg->name, arg->expect_path, why.text);
-        return kd_cli_exit_of(status);
-    }
-    *out = d;
-    if (!d.n_different)
-        return KD_EXIT_OK;
-    kd_cli_error("'%s' differs from '%s' in %llu of %llu elements; the first at %s: %.9g instead of %.9g; largest error %.3g", arg->name,
-                 arg->expect_path, (unsigned long long)d.n_different, (unsigned long long)got->n_elems,
-                 kd_array_index_text(args->arena, got, d.first), d.got, d.expected, d.max_error);
-    return KD_EXIT_DIFFERS;
-}
-
-kd_exit run_deliver(run_args *args, run_tolerance tolerance, yyjson_mut_doc *doc, yyjson_mut_val *json)
+kd_exit run_deliver(run_args *args, kd_tolerance tolerance, yyjson_mut_doc *doc, yyjson_mut_val *json)
 {
     kd_exit status = KD_EXIT_OK;
     for (unsigned i = 0; i < args->n; i++) {
@@ -90,7 +67,7 @@ kd_exit run_deliver(run_args *args, run_tolerance tolerance, yyjson_mut_doc *doc
             return KD_EXIT_WORLD;
         }
         kd_array_difference d = {0};
-        kd_exit found = arg->expect_path ? check_expected(args, tolerance, arg, &d) : KD_EXIT_OK;
+        kd_exit found = arg->expect_path ? kd_array_expect(args->arena, arg->name, array, arg->expect_path, tolerance, &d) : KD_EXIT_OK;
         if (found != KD_EXIT_OK && found != KD_EXIT_DIFFERS)
             return found;
         if (arg->expect_path && json)

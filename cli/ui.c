@@ -1,4 +1,4 @@
-/* ui.c - what the command shows: errors, tables, sizes and times. */
+/* ui.c - what the command shows: errors, tables, JSON, sizes and times. */
 #include "base/nearest.h"
 #include "base/vec.h"
 #include "cli/cli.h"
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#include <yyjson.h>
 
 bool kd_cli_color(FILE *stream)
 {
@@ -14,13 +15,17 @@ bool kd_cli_color(FILE *stream)
     return isatty(fileno(stream)) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
+/* Standard error has no buffer: a message is put together first, so that other processes that write there cannot come between its words. */
 static void say(const char *kind, const char *color, const char *format, va_list args)
 {
     bool colored = kd_cli_color(stderr);
+    char *text = NULL;
     fflush(stdout); /* where both go to one place, in the order in which they were written */
-    fprintf(stderr, "%skdsl: %s%s:%s ", colored ? "\033[1m" : "", colored ? color : "", kind, colored ? "\033[0m" : "");
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    fprintf(stderr, "%skdsl: %s%s:%s %s\n", colored ? "\033[1m" : "", colored ? color : "", kind, colored ? "\033[0m" : "",
+            text ? text : "out of memory");
+    free(text);
 }
 
 void kd_cli_error(const char *format, ...)
@@ -41,7 +46,7 @@ void kd_cli_note(const char *format, ...)
 
 static void on_exhausted(void *user)
 {
-    kd_cli_error("memory ran out");
+    kd_cli_error("out of memory");
     exit(KD_EXIT_WORLD);
 }
 
@@ -135,6 +140,17 @@ const char *kd_cli_time_text(kd_arena *arena, double seconds)
     return kd_arena_printf(arena, "%.3g s", seconds);
 }
 
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void kd_cli_sort_times(double *times, unsigned n)
+{
+    qsort(times, n, sizeof *times, by_value);
+}
+
 double kd_cli_now(void)
 {
     struct timespec t;
@@ -196,4 +212,22 @@ void kd_table_print(const kd_table *table, FILE *out)
     fputs(colored ? "\033[0m" : "", out);
     for (unsigned r = 0; r < table->rows.n; r++)
         print_row(table, table->rows.data[r], widths, out);
+}
+
+int kd_cli_print_and_free(char *text)
+{
+    if (!text) {
+        kd_cli_error("out of memory");
+        return KD_EXIT_WORLD;
+    }
+    fputs(text, stdout);
+    free(text);
+    return KD_EXIT_OK;
+}
+
+int kd_cli_json_print(yyjson_mut_doc *doc)
+{
+    char *text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES | YYJSON_WRITE_NEWLINE_AT_END, NULL);
+    yyjson_mut_doc_free(doc);
+    return kd_cli_print_and_free(text);
 }

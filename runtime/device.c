@@ -68,7 +68,7 @@ kd_status kd_device_open(const char *name, const kd_device_options *options, kd_
     unsigned index;
     if (parse_gpu(name, &index))
         return kd_ze_device_open(index, options, out_device, out_why);
-    return kd_fail(out_why, KD_ERR_NOT_FOUND, "there is no device '%s'; expected cpu, level_zero or level_zero:N", name);
+    return kd_fail(out_why, KD_ERR_ARGUMENT, "there is no device '%s'; expected cpu, level_zero or level_zero:N", name);
 }
 
 void kd_device_close(kd_device *device)

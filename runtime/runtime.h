@@ -58,8 +58,8 @@ typedef struct kd_device_info {
     char note[160];             /* where the driver's report differs from what kdsl knows of this GPU; "" */
 } kd_device_info;
 
-/* name: "cpu", "level_zero" (the first GPU), "level_zero:N". options may be NULL. KD_ERR_NOT_FOUND: no such device; KD_ERR_ARGUMENT:
- * KDSL_NUM_THREADS makes no sense. */
+/* name: "cpu", "level_zero" (the first GPU), "level_zero:N". options may be NULL. KD_ERR_NOT_FOUND: this machine has
+ * no such device; KD_ERR_ARGUMENT: no machine has, or KDSL_NUM_THREADS makes no sense. */
 kd_status kd_device_open(const char *name, const kd_device_options *options, kd_device **out_device, kd_failure *out_why);
 void kd_device_close(kd_device *device);
 void kd_device_get_info(const kd_device *device, kd_device_info *out_info);
