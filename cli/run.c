@@ -211,8 +211,14 @@ static kd_exit load_and_launch(run_state *st, const kd_compiled *compiled, kd_ar
     }
     result->on_gpu = strcmp(st->info.name, "cpu") != 0;
     kd_kernel_get_usage(kernel, &result->usage);
-    kd_exit status = st->info.has_host_memory ? launch_repeatedly(st, kernel, packed, arrays, NULL, result)
-                                              : launch_on_copies(st, kernel, packed, arrays, result);
+    kd_exit status;
+    if (st->info.has_host_memory) {
+        run_fault_watch(&st->args);
+        status = launch_repeatedly(st, kernel, packed, arrays, NULL, result);
+        run_fault_forget();
+    } else {
+        status = launch_on_copies(st, kernel, packed, arrays, result);
+    }
     kd_kernel_destroy(kernel);
     return status;
 }

@@ -79,6 +79,13 @@ kd_status run_memory_upload(const run_memory *m);
 /* The arrays that the kernel writes, after the work before. */
 kd_status run_memory_download(const run_memory *m, const kd_kernel_desc *desc);
 
+/* ---- faults ---- */
+
+/* From here on to run_fault_forget a fault of the processor, in any thread, is the kernel's: says so, with the array that is nearest, and ends the
+ * process with KD_EXIT_KERNEL. */
+void run_fault_watch(run_args *args);
+void run_fault_forget(void);
+
 /* ---- results ---- */
 
 typedef struct run_result {
