@@ -422,6 +422,7 @@ def main(arguments):
     return 1 if report.failed or none else 0
 
 
+signal.signal(signal.SIGTERM, signal.default_int_handler)      # tests have sessions of their own, which end as with ^C
 try:
     sys.exit(main(sys.argv[1:]))
 except KeyboardInterrupt:
