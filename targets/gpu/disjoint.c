@@ -248,6 +248,18 @@ static bool differ_by(const sum *difference, const int64_t *wide)
     return false;
 }
 
+bool kd_simt_elements_apart(const kd_value *ptr)
+{
+    sum s = {.n_terms = 0};
+    if (!add_value(&s, ptr, (scale){NULL, 1}))
+        return false;
+    int64_t n_places = 1;
+    for (unsigned i = 0; i < s.n_terms; i++)
+        if (s.terms[i].extent && s.terms[i].factor && n_places < ptr->type->n_elems)
+            n_places *= s.terms[i].extent;
+    return n_places >= ptr->type->n_elems;
+}
+
 bool kd_simt_disjoint(const kd_value *a, const kd_value *b, const kd_op *loop)
 {
     sum x = {.n_terms = 0}, y = {.n_terms = 0};

@@ -115,6 +115,8 @@ void kd_simt_order(kd_simt *s, kd_op *func);
 /* Whether accesses through a and b touch different bytes for certain: in the same round of all loops around both; or a in an earlier round of
  * the given one, all else alike. */
 bool kd_simt_disjoint(const kd_value *a, const kd_value *b, const kd_op *loop);
+/* Whether no two elements of a tile of pointers lead to one place, as far as its ranges tell: not so where indices come from memory. */
+bool kd_simt_elements_apart(const kd_value *ptr);
 bool kd_is_made_in(const kd_value *value, const kd_op *loop);
 
 /* ---- SLM ---- */

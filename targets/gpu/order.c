@@ -2,8 +2,8 @@
  *
  * A program reads and writes in the order of its ops; its work-items run side by side. So before an access that may meet an earlier one of
  * another work-item (one of them a write, through pointers from the same parameter) goes a barrier. None is needed where both go through
- * the very same pointers, of which each work-item has its own (in-place updates), where one work-item makes both (writes of scalars), or
- * where their addresses are known to be apart (disjoint.c). Different parameters are taken not to meet, unless it is element on element. A
+ * the very same pointers, of which each work-item has its own and no two lead to one place (in-place updates), where one work-item makes
+ * both (writes of scalars), or where their addresses are known to be apart (disjoint.c). Different parameters are taken not to meet, unless it is element on element. A
  * scalar atomic that is no relaxed one speaks to other work-groups of what all work-items did before, and of what they may do after it. The
  * walk keeps what happened since the last barrier; loops are walked until what reaches their start no longer grows. */
 #include "targets/gpu/lower.h"
@@ -68,7 +68,7 @@ static bool meets(order *o, const access *earlier, const kd_op *op, bool reads, 
         return true;
     if (earlier->writes && !reads && (same || (!ptr->type->layout && !earlier->ptr->type->layout)))
         return false;
-    if (same && reads != writes && !has_copies(o->s, ptr))
+    if (same && reads != writes && !has_copies(o->s, ptr) && (!ptr->type->layout || kd_simt_elements_apart(ptr)))
         return false;
     return !kd_simt_disjoint(earlier->ptr, ptr, earlier->loop);
 }

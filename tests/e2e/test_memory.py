@@ -167,6 +167,21 @@ def k(x, y):
     same(got.y, np.concatenate([x[:16][::-1], x[:16][::-1]]))
 
 
+def test_in_place_through_indices_that_repeat():
+    x, index = np.arange(8, dtype=np.float32), np.arange(256, dtype=np.int64) // 7 % 5
+    got = run("""
+@triton.jit
+def k(x, index, y):
+    offs = tl.arange(0, 256)
+    at = x + tl.load(index + offs)
+    tl.store(at, tl.load(at) + 1)
+    at = y + offs // 32
+    tl.store(at, tl.load(at) * 2)
+""", x=x, index=index, y=x)
+    same(got.x, np.where(np.arange(8) < 5, x + 1, x))
+    same(got.y, x * 2)
+
+
 def test_gathers_and_scatters():
     r = np.random.default_rng(0)
     index, x = r.permutation(1024).astype(np.int32), r.standard_normal(1024).astype(np.float32)
