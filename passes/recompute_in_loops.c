@@ -2,7 +2,7 @@
  * them all.
  *
  *     %p1 = kd.xor %p, 32 : i32                          kd.for %i ... {
- *     %p2 = kd.add %p, 64 : i32                            %q  = kd.add %p, (%i & %zero)
+ *     %p2 = kd.add %p, 64 : i32                            %q  = kd.or %p, (%i & %zero) 
  *     kd.for %i ... {                             ==>      %q1 = kd.xor %q, 32
  *       gpu.slm_read %buffer, %p1                          gpu.slm_read %buffer, %q1
  *       gpu.slm_read %buffer, %p2                          %q2 = kd.add %q, 64
@@ -10,7 +10,8 @@
  *                                                        }
  *
  * Intel's compiler would move them in front of the loop again; so they come from a number that is not known to be the same in each iteration:
- * %zero is the sign of the number of programs, which only we know to be 0.
+ * %zero is the sign of the number of programs, which only we know to be 0. An or and no sum: sums it would put in another order, so that what
+ * does not change stands in front.
  *
  * Only for loops that fill the registers (register_use.h), and numbers that differ between lanes.
  * Leaves:  dead ops in front of the loop, for dce.   Cost: for each such loop, a walk over the ops in it. */
@@ -91,7 +92,7 @@ static kd_value *number_inside(remaker *s, kd_value *number)
     kd_value *zero = binary(&before, KD_OP_shr, loc, n, kd_build_int(&before, loc, number->type, 31));
     if (counter->type != number->type)
         counter = kd_result(kd_build_cast(&b, (kd_cast_args){.loc = loc, .value = counter, .type = number->type}));
-    *known = binary(&b, KD_OP_add, loc, number, binary(&b, KD_OP_and, loc, counter, zero));
+    *known = binary(&b, KD_OP_or, loc, number, binary(&b, KD_OP_and, loc, counter, zero));
     return *known;
 }
 

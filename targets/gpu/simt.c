@@ -316,6 +316,7 @@ bool kd_lower_to_simt(kd_module *module, kd_op *func, const kd_gpu_config *confi
         extend_divisibility(s, fresh);
     kd_simt_fold_packs(module, fresh, arena);
     kd_pass_ctx px = {.module = module, .scratch = arena, .diags = diags, .gpu = config};
+    kd_pass_sink_into_loops(&px, fresh);
     kd_pass_sink_loads(&px, fresh); /* before barriers are put between accesses of SLM */
     uint64_t slm_bytes = kd_slm_assign(module, fresh, arena);
     if (slm_bytes > config->device->slm_bytes) {
