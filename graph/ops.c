@@ -300,13 +300,18 @@ static bool computes_in_floats(const kd_gnode *node)
     return kd_scalar_is_float(node->results[0]->type.type);
 }
 
+/* The floor of the quotient before it is rounded: 1 // 0.1 is 9, for 0.1 is a little more in floating point. */
+#define FLOORED \
+    "tl.where({1} == 0.0, {0} / {1}, libdevice.rint(({0} - libdevice.fmod({0}, {1})) / {1}) - " \
+    "tl.where((libdevice.fmod({0}, {1}) != 0.0) & (({0} < 0.0) != ({1} < 0.0)), 1.0, 0.0))"
+
 const char *kd_expression_div_mode(const kd_gnode *node)
 {
     bool has_mode = kd_gnode_has(node, 2), truncates = has_mode && strcmp(node->args[2].text, "trunc") == 0;
     if (!has_mode && node->op->code != KD_GOP_floor_divide)
         return "{0} / {1}";
     if (computes_in_floats(node))
-        return truncates ? "libdevice.trunc({0} / {1})" : "tl.floor({0} / {1})";
+        return truncates ? "libdevice.trunc({0} / {1})" : FLOORED;
     return truncates ? "{0} // {1}" : "tl.where(({0} % {1} != 0) & (({0} < 0) != ({1} < 0)), {0} // {1} - 1, {0} // {1})";
 }
 
@@ -316,7 +321,7 @@ const char *kd_expression_remainder(const kd_gnode *node)
     if (computes_in_floats(node))
         return "tl.where((libdevice.fmod({0}, {1}) != 0.0) & (({0} < 0.0) != ({1} < 0.0)), libdevice.fmod({0}, {1}) + {1}, "
                "libdevice.fmod({0}, {1}))";
-    return "({0} % {1} + {1}) % {1}";
+    return "tl.where(({0} % {1} != 0) & (({0} < 0) != ({1} < 0)), {0} % {1} + {1}, {0} % {1})";
 }
 
 /* The sign of the dividend. */

@@ -124,6 +124,17 @@ binary("logical_and.default logical_or.default logical_xor.default", ALL + (i1,)
 binary("bitwise_and.Tensor bitwise_or.Tensor bitwise_xor.Tensor", (i64, i32, i1))
 binary("div.Tensor_mode", (f32, i64, i32), 0.5, 3.0, args=lambda d: {"rounding_mode": d.pick("floor", "trunc")})
 binary("floor_divide.default remainder.Tensor fmod.Tensor", (f32, i64), 0.5, 3.0)
+
+
+@pytest.mark.parametrize("op", ["floor_divide.default", "remainder.Tensor"])
+def test_floor_of_quotients_that_round_up(kdsl, tmp_path, op):
+    """1 / 0.1 is 10 in f32, but 0.1 there is more than a tenth; 99 + 100 is no i8."""
+    g = AtenGraph()
+    x, y = torch.tensor([1.0, 6.0, -1.0, -0.3, 7.5, 2.0, -2.0]), torch.tensor([0.1, 0.2, 0.1, 0.1, -2.5, float("inf"), float("inf")])
+    g.op(find("aten." + op), g.input(x), g.input(y))
+    for dtype, a, b in ((torch.int8, 99, 100), (torch.int8, -99, 100), (torch.uint8, 200, 250), (torch.int32, 5, 2**31 - 1)):
+        g.op(find("aten." + op), g.input(torch.tensor([a, 7], dtype=dtype)), g.input(torch.tensor([b, 3], dtype=dtype)))
+    g.check(kdsl, tmp_path)
 binary("clamp_min.Tensor clamp_max.Tensor atan2.default", (f32, f64), mixed=False)
 binary("pow.Tensor_Tensor", (f32, f64), 0.1, 3.0)
 
