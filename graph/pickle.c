@@ -225,6 +225,22 @@ static kd_status make_tensor(machine *m, const items *args)
     return KD_OK;
 }
 
+static bool is_function(const item *i, const char *name)
+{
+    return i->kind == FUNCTION && kd_str_is(i->text, name);
+}
+
+/* (function, class, its arguments, attributes): a tensor with attributes of its own, as torch.compile gives to buffers that it has seen. */
+static kd_status make_tensor_of_class(machine *m, const items *args)
+{
+    const item *a = args->v.data;
+    if (args->v.n < 3 || !is_function(&a[0], "torch._utils._rebuild_tensor_v2") || a[1].kind != FUNCTION || a[2].kind != TUPLE)
+        return damaged(m, "a tensor of a class is described in another way than by torch.save");
+    if (!is_function(&a[1], "torch.Tensor"))
+        return kd_fail(m->why, KD_ERR_UNSUPPORTED, "%s: tensors of the class %.*s are not supported", m->name, KD_STR_ARG(a[1].text));
+    return make_tensor(m, a[2].items);
+}
+
 static kd_status call(machine *m)
 {
     item args, function;
@@ -232,6 +248,8 @@ static kd_status call(machine *m)
         return damaged(m, "it calls what is no function");
     if (kd_str_is(function.text, "torch._utils._rebuild_tensor_v2"))
         return make_tensor(m, args.items);
+    if (kd_str_is(function.text, "torch._tensor._rebuild_from_type_v2"))
+        return make_tensor_of_class(m, args.items);
     if (kd_str_is(function.text, "torch._utils._rebuild_parameter") ||
         kd_str_is(function.text, "torch._utils._rebuild_parameter_with_state")) {
         if (!args.items->v.n || args.items->v.data[0].kind != TENSOR)

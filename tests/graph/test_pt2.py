@@ -56,6 +56,17 @@ def randomize(model):
     return model
 
 
+def test_buffers_with_attributes(kdsl, tmp_path):
+    """torch.compile notes what it knows of a buffer in an attribute, and torch.save writes such tensors in another way."""
+    model = nn.BatchNorm1d(8)
+    model.running_mean.normal_()
+    model.running_mean._dynamo_static_input_type = "guarded"
+    model.weight._dynamo_static_input_type = "guarded"
+    data = LAYOUTS["torch 2.6"](export(model, torch.randn(4, 8)))
+    assert b"_rebuild_from_type_v2" in data
+    check(kdsl, tmp_path, model, torch.randn(4, 8), layout="torch 2.6")
+
+
 VISION = {"resnet50": torchvision.models.resnet50, "mobilenet_v3_small": torchvision.models.mobilenet_v3_small}
 
 
