@@ -440,7 +440,7 @@ static void compile(void *user)
     list_inputs_and_outputs(c);
     c->status = kd_executable_place_constants(exe, c->why);
     if (c->status == KD_OK)
-        kd_executable_explain(exe);
+        kd_executable_explain(exe, c->ready);
 }
 
 /* Sentences begin with the node that they are about, "%y = aten.relu.default: ...": adds the line of the model that it came from. */

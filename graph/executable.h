@@ -63,7 +63,8 @@ kd_status kd_executable_upload_constants(kd_executable *exe, kd_buffer_filter *i
 
 /* ---- explain.c ---- */
 
-/* Fills in what queries tell of steps and nodes. */
-void kd_executable_explain(kd_executable *exe);
+/* Fills in what queries tell of steps and nodes. ready: of a loaded executable, whose graph is no longer the model's; may be NULL. */
+struct kd_ready;
+void kd_executable_explain(kd_executable *exe, const struct kd_ready *ready);
 
 #endif

@@ -2,6 +2,7 @@
 #include "graph/executable.h"
 
 #include "base/map.h"
+#include "graph/kx.h"
 #include "graph/ops.h"
 
 #include <time.h>
@@ -103,15 +104,12 @@ static const char *fate_of(const kd_gnode *node, const kd_step *step, bool is_vi
     return "nothing";
 }
 
-void kd_executable_explain(kd_executable *exe)
+static void explain_nodes(kd_executable *exe)
 {
     kd_arena *arena = exe->arena;
     kd_map steps = kd_map_in(arena), views = kd_map_in(arena);
-    for (unsigned i = 0; i < exe->steps.n; i++) {
-        kd_step *step = &exe->steps.data[i];
-        step->info.n_flops = step_flops(&exe->plan->steps.data[i]);
-        each_name(step->info.nodes, note_step, &(places){&steps, i});
-    }
+    for (unsigned i = 0; i < exe->steps.n; i++)
+        each_name(exe->steps.data[i].info.nodes, note_step, &(places){&steps, i});
     for (unsigned i = 0; i < exe->plan->graph->nodes.n; i++)
         if (exe->plan->graph->nodes.data[i]->op->lowering == KD_LOWER_VIEW)
             each_name(exe->plan->graph->nodes.data[i]->origin, note_view, &views);
@@ -128,6 +126,32 @@ void kd_executable_explain(kd_executable *exe)
                              .step = step ? (int)(place - 1) : -1};
         kd_vec_push(arena, &exe->nodes, info);
     }
+}
+
+/* As the executable has it that a file was made of. */
+static void copy_nodes(kd_executable *exe, const kd_node_info *nodes, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        const kd_node_info *node = &nodes[i];
+        bool has_step = node->step < (int)exe->steps.n;
+        kd_node_info info = {.name = kd_arena_strdup(exe->arena, node->name),
+                             .op = kd_arena_strdup(exe->arena, node->op),
+                             .type = kd_arena_strdup(exe->arena, node->type),
+                             .line = node->line ? kd_arena_strdup(exe->arena, node->line) : NULL,
+                             .became = kd_arena_strdup(exe->arena, node->became),
+                             .step = has_step ? node->step : -1};
+        kd_vec_push(exe->arena, &exe->nodes, info);
+    }
+}
+
+void kd_executable_explain(kd_executable *exe, const kd_ready *ready)
+{
+    for (unsigned i = 0; i < exe->steps.n; i++)
+        exe->steps.data[i].info.n_flops = step_flops(&exe->plan->steps.data[i]);
+    if (ready && ready->nodes)
+        copy_nodes(exe, ready->nodes, ready->n_nodes);
+    else
+        explain_nodes(exe);
 }
 
 unsigned kd_executable_n_nodes(const kd_executable *executable)

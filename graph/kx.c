@@ -8,40 +8,28 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FORMAT_VERSION = 3, DATA_ALIGNMENT = 4096, PIECE_ALIGNMENT = 64, FLAG_EMBEDDED = 1, FLAG_NO_FUSION = 2, LEAST_BYTES = 8, HASHED_BYTES = 4 << 20 };
+enum { DATA_ALIGNMENT = 4096, PIECE_ALIGNMENT = 64, FLAG_EMBEDDED = 1, FLAG_NO_FUSION = 2, LEAST_BYTES = 8, HASHED_BYTES = 4 << 20 };
 
 static const size_t READ_LIMIT = (size_t)4 << 30;
 static const char MAGIC[8] = "kdslKX\r\n";
-
-typedef struct header {
-    char magic[8];
-    uint64_t version, flags;
-    char made_by[32]; /* kd_version */
-    char onednn[32]; /* its version; "": not needed */
-    char target[24]; /* of the kernels */
-    kd_hash processor; /* for machine code of the CPU */
-    uint64_t n_bytes, n_front_bytes; /* of the file; between the header and the data */
-    uint64_t n_threads;
-    kd_hash checksum; /* of the header and what comes before the data, which lists the checksums of the data */
-} header;
 
 static uint64_t padding(uint64_t n_bytes, uint64_t alignment)
 {
     return (alignment - n_bytes % alignment) % alignment;
 }
 
-static uint64_t data_offset(const header *h)
+static uint64_t data_offset(const kd_kx_header *h)
 {
     uint64_t front_end = sizeof *h + h->n_front_bytes;
     return front_end + padding(front_end, DATA_ALIGNMENT);
 }
 
-static bool is_for_cpu(const header *h)
+static bool is_for_cpu(const kd_kx_header *h)
 {
     return strcmp(h->target, "cpu") == 0;
 }
 
-static kd_hash checksum_of(header h, const void *front, size_t n_front_bytes)
+kd_hash kd_kx_checksum(kd_kx_header h, const void *front, size_t n_front_bytes)
 {
     kd_hash sum = {0};
     h.checksum = sum;
@@ -128,6 +116,21 @@ static const uint64_t *place_constants(saving *s)
     return places;
 }
 
+/* What became of the model's nodes: the rewritten graph does not tell. */
+static void put_nodes(saving *s)
+{
+    kd_kx_put_u64(&s->front, s->exe->nodes.n);
+    for (unsigned i = 0; i < s->exe->nodes.n; i++) {
+        const kd_node_info *node = &s->exe->nodes.data[i];
+        kd_kx_put_text(&s->front, node->name);
+        kd_kx_put_text(&s->front, node->op);
+        kd_kx_put_text(&s->front, node->type);
+        kd_kx_put_text(&s->front, node->line);
+        kd_kx_put_text(&s->front, node->became);
+        kd_kx_put_u64(&s->front, (uint64_t)(node->step + 1));
+    }
+}
+
 static void put_embedded(saving *s)
 {
     const kd_executable *exe = s->exe;
@@ -138,6 +141,7 @@ static void put_embedded(saving *s)
         kd_kx_put_text(&s->front, exe->outputs.data[i].name);
         kd_kx_put_type(&s->front, &exe->outputs.data[i].type);
     }
+    put_nodes(s);
     put_packed(s);
 }
 
@@ -190,10 +194,10 @@ static void put_pieces(saving *s)
     }
 }
 
-static header make_header(const saving *s)
+static kd_kx_header make_header(const saving *s)
 {
     const kd_executable *exe = s->exe;
-    header h = {.version = FORMAT_VERSION, .n_front_bytes = s->front.len, .n_threads = exe->n_threads};
+    kd_kx_header h = {.version = KD_KX_VERSION, .n_front_bytes = s->front.len, .n_threads = exe->n_threads};
     memcpy(h.magic, MAGIC, sizeof MAGIC);
     strncpy(h.made_by, kd_version(), sizeof h.made_by - 1);
     if (exe->onednn)
@@ -203,7 +207,7 @@ static header make_header(const saving *s)
         kd_hash_add_processor(&h.processor);
     h.flags = (s->embeds ? FLAG_EMBEDDED : 0) | (exe->no_fusion ? FLAG_NO_FUSION : 0);
     h.n_bytes = data_offset(&h) + s->n_data_bytes;
-    h.checksum = checksum_of(h, s->front.ptr, s->front.len);
+    h.checksum = kd_kx_checksum(h, s->front.ptr, s->front.len);
     return h;
 }
 
@@ -220,7 +224,7 @@ static void save(void *user)
         return;
     put_kernels(s);
     put_pieces(s);
-    header h = make_header(s);
+    kd_kx_header h = make_header(s);
     if (h.n_bytes > s->most_bytes) {
         s->status = KD_ERR_UNSUPPORTED;
         return;
@@ -238,7 +242,7 @@ static void save(void *user)
 /* Of the file that an executable was loaded from, if there is one. */
 static bool has_weights_inside(const kd_mapping *file)
 {
-    header h;
+    kd_kx_header h;
     if (!file->n_bytes)
         return false;
     memcpy(&h, file->data, sizeof h);
@@ -275,7 +279,7 @@ typedef struct loading {
     kd_graph_options options;
     kd_budget budget;
     kd_arena *arena;
-    header h;
+    kd_kx_header h;
     kd_kx_reader front;
     const unsigned char *data;
     size_t n_data_bytes;
@@ -302,21 +306,21 @@ bool kd_kx_is(const void *data, size_t n_bytes)
 static kd_status check_header(loading *l)
 {
     const kd_mapping *m = l->mapping;
-    header *h = &l->h;
+    kd_kx_header *h = &l->h;
     kd_hash processor = {0};
     if (!kd_kx_is(m->data, m->n_bytes))
         return damaged(l, "no executable that kdsl made");
     if (m->n_bytes < sizeof *h)
         return damaged(l, "the file is cut short");
     memcpy(h, m->data, sizeof *h);
-    if (h->version != FORMAT_VERSION)
+    if (h->version != KD_KX_VERSION)
         return kd_fail(l->why, KD_ERR_UNSUPPORTED, "%s: version %llu of the format; this kdsl reads version %d", l->name,
-                       (unsigned long long)h->version, FORMAT_VERSION);
+                       (unsigned long long)h->version, KD_KX_VERSION);
     if (h->n_bytes != m->n_bytes)
         return kd_fail(l->why, KD_ERR_DAMAGED, "%s: the file has %zu bytes instead of %llu", l->name, m->n_bytes,
                        (unsigned long long)h->n_bytes);
     if (h->n_front_bytes > m->n_bytes - sizeof *h || data_offset(h) > m->n_bytes ||
-        !kd_hash_equal(h->checksum, checksum_of(*h, (const char *)m->data + sizeof *h, (size_t)h->n_front_bytes)))
+        !kd_hash_equal(h->checksum, kd_kx_checksum(*h, (const char *)m->data + sizeof *h, (size_t)h->n_front_bytes)))
         return damaged(l, "the file is damaged: its checksum is wrong");
     h->made_by[sizeof h->made_by - 1] = h->onednn[sizeof h->onednn - 1] = h->target[sizeof h->target - 1] = 0;
     if (strcmp(h->made_by, kd_version()) != 0)
@@ -408,6 +412,25 @@ static bool is_another_shape(const kd_tensor_type *a, const kd_tensor_type *b)
     return a->type == b->type && kd_tensor_n_elems(a) == kd_tensor_n_elems(b) && kd_tensor_n_bytes(a) == kd_tensor_n_bytes(b);
 }
 
+static void take_nodes(loading *l)
+{
+    unsigned n = kd_kx_take_count(&l->front, 6 * LEAST_BYTES);
+    kd_node_info *nodes = kd_arena_array(l->arena, kd_node_info, n);
+    for (unsigned i = 0; i < n; i++) {
+        kd_node_info *node = &nodes[i];
+        node->name = kd_kx_take_text(&l->front);
+        node->op = kd_kx_take_text(&l->front);
+        node->type = kd_kx_take_text(&l->front);
+        node->line = kd_kx_take_text(&l->front);
+        node->became = kd_kx_take_text(&l->front);
+        uint64_t step = kd_kx_take_u64(&l->front);
+        node->step = (int)step - 1;
+        l->front.is_bad = l->front.is_bad || !node->name || !node->op || !node->type || !node->became || step > INT32_MAX;
+    }
+    l->ready.nodes = nodes;
+    l->ready.n_nodes = n;
+}
+
 static void take_embedded(loading *l)
 {
     l->graph = kd_graph_create(l->name);
@@ -427,6 +450,7 @@ static void take_embedded(loading *l)
             l->front.is_bad = !info->name || !is_another_shape(&info->type, &l->graph->outputs.data[i]->type);
     }
     l->ready.outputs = outputs;
+    take_nodes(l);
     take_packed(l);
     l->ready.is_prepared = true;
 }

@@ -20,6 +20,8 @@ typedef struct kd_ready {
     const char *target; /* of the kernels */
     unsigned n_threads; /* for which the weights are packed; 0: any */
     const kd_tensor_info *outputs; /* as the caller knows them; NULL: as the graph has them */
+    const kd_node_info *nodes; /* of the model, before it was rewritten */
+    unsigned n_nodes;
     bool is_prepared; /* the graph is rewritten */
 } kd_ready;
 
@@ -56,6 +58,23 @@ void kd_kx_put_graph(kd_strbuf *out, const kd_graph *graph, const uint64_t *plac
 bool kd_kx_take_graph(kd_kx_reader *r, kd_graph *graph, const unsigned char *data, size_t n_data_bytes);
 
 /* ---- kx.c ---- */
+
+enum { KD_KX_VERSION = 4 };
+
+typedef struct kd_kx_header {
+    char magic[8];
+    uint64_t version, flags;
+    char made_by[32]; /* kd_version */
+    char onednn[32]; /* its version; "": not needed */
+    char target[24]; /* of the kernels */
+    kd_hash processor; /* for machine code of the CPU */
+    uint64_t n_bytes, n_front_bytes; /* of the file; between the header and the data */
+    uint64_t n_threads;
+    kd_hash checksum; /* of the header and what comes before the data, which lists the checksums of the data */
+} kd_kx_header;
+
+/* What the header's checksum should be. */
+kd_hash kd_kx_checksum(kd_kx_header h, const void *front, size_t n_front_bytes);
 
 /* As kd_executable_save. KD_ERR_UNSUPPORTED, and nothing is written: the file would have more than most_bytes. */
 kd_status kd_kx_save(const kd_executable *executable, const char *path, const kd_save_options *options, uint64_t most_bytes, kd_failure *out_why);

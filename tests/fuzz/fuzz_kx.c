@@ -7,9 +7,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes);
 
-/* The header as kx.c has it. */
-enum { MADE_BY = 24, PROCESSOR = 88, N_BYTES = 104, N_FRONT_BYTES = 112, CHECKSUM = 128, HEADER_BYTES = 144 };
-
 static void check(const void *data, size_t n_bytes)
 {
     kd_failure why = {{0}};
@@ -20,24 +17,23 @@ static void check(const void *data, size_t n_bytes)
 /* With the version, processor, lengths and checksum that it should have: what lies behind these is looked at too. */
 static void check_mended(const uint8_t *data, size_t n_bytes)
 {
+    kd_kx_header h;
     uint8_t *copy = malloc(n_bytes);
-    uint64_t n_front_bytes, total = n_bytes;
-    kd_hash processor = {0}, sum = {0};
     if (!copy)
         return;
     memcpy(copy, data, n_bytes);
-    memcpy(copy, "kdslKX\r\n\1\0\0\0\0\0\0\0", 16);
-    memset(copy + MADE_BY, 0, 32);
-    strcpy((char *)copy + MADE_BY, kd_version());
-    kd_hash_add_processor(&processor);
-    memcpy(copy + PROCESSOR, &processor, sizeof processor);
-    memcpy(copy + N_BYTES, &total, sizeof total);
-    memcpy(&n_front_bytes, copy + N_FRONT_BYTES, sizeof n_front_bytes);
-    memset(copy + CHECKSUM, 0, sizeof sum);
-    if (n_front_bytes <= n_bytes - HEADER_BYTES) {
-        kd_hash_add(&sum, copy, HEADER_BYTES);
-        kd_hash_add(&sum, copy + HEADER_BYTES, (size_t)n_front_bytes);
-        memcpy(copy + CHECKSUM, &sum, sizeof sum);
+    memcpy(&h, data, sizeof h);
+    memcpy(h.magic, "kdslKX\r\n", sizeof h.magic);
+    h.version = KD_KX_VERSION;
+    memset(h.made_by, 0, sizeof h.made_by);
+    strncpy(h.made_by, kd_version(), sizeof h.made_by - 1);
+    h.processor = (kd_hash){0};
+    if (strncmp(h.target, "cpu", sizeof h.target) == 0)
+        kd_hash_add_processor(&h.processor);
+    h.n_bytes = n_bytes;
+    if (h.n_front_bytes <= n_bytes - sizeof h) {
+        h.checksum = kd_kx_checksum(h, data + sizeof h, (size_t)h.n_front_bytes);
+        memcpy(copy, &h, sizeof h);
         check(copy, n_bytes);
     }
     free(copy);
@@ -46,7 +42,7 @@ static void check_mended(const uint8_t *data, size_t n_bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
 {
     check(data, n_bytes);
-    if (n_bytes >= HEADER_BYTES)
+    if (n_bytes >= sizeof(kd_kx_header))
         check_mended(data, n_bytes);
     return 0;
 }

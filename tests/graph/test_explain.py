@@ -38,6 +38,12 @@ def test_nodes(kdsl, graph):
     assert len(table) == 11
 
 
+def test_nodes_of_an_executable(kdsl, graph, tmp_path):
+    """A .kx file knows the model's nodes, though its graph is another one."""
+    kdsl("graph", "compile", graph, "-o", tmp_path / "mlp.kx", "--embed-weights")
+    assert kdsl("graph", "explain", tmp_path / "mlp.kx", "--nodes").stdout == kdsl("graph", "explain", graph, "--nodes").stdout
+
+
 class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
