@@ -16,7 +16,7 @@ from torch._functorch.aot_autograd import aot_module_simplified, make_boxed_func
 from torch._subclasses.fake_tensor import FakeTensor
 
 from kdsl import _kdsl, kg
-from kdsl.counters import counters
+from kdsl.counters import count, counters
 from kdsl.decompositions import decompositions
 from kdsl.options import read_options
 from kdsl.part import Part, culprits
@@ -241,10 +241,10 @@ class Compiled:
             by_op.setdefault(kg.op_name(node) or str(node.target), []).append(node)
         for op, nodes in by_op.items():
             counters.fallbacks[op] = counters.fallbacks.get(op, 0) + len(nodes)
-        said = "".join(f"\n  {op}, {len(nodes)} {'times' if len(nodes) > 1 else 'time'}: {self.refused[nodes[0].name]}" for op, nodes in by_op.items())
+        said = "".join(f"\n  {op}, {count(len(nodes), 'time')}: {self.refused[nodes[0].name]}" for op, nodes in by_op.items())
         if self.options.fallback == "error":
-            raise _kdsl.UnsupportedError(f"kdsl cannot compile {len(left)} nodes of {self.name} (the option fallback is 'error'):{said}")
-        warnings.warn(f"kdsl: {len(left)} nodes of {self.name} run in PyTorch:{said}", stacklevel=2)
+            raise _kdsl.UnsupportedError(f"kdsl cannot compile {count(len(left), 'node')} of {self.name} (the option fallback is 'error'):{said}")
+        warnings.warn(f"kdsl: {count(len(left), 'node')} of {self.name} left to PyTorch:{said}", stacklevel=2)
 
 
 def warm_up(part, weights):

@@ -1,9 +1,15 @@
 """What the backend has done in this process, for people and tests."""
 
 
+def count(n, what):
+    """"1 node", "3 nodes"."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
 class Counters:
     """graphs: that torch.compile has handed over; compiled: executables made from them; nodes and fallback_nodes: those in kdsl's graphs and
-    those left to PyTorch; fallbacks: {op: nodes} of the latter; recompiles: for weights that changed; specializations: for shapes."""
+    those left to PyTorch; fallbacks: {op: nodes} of the latter; recompiles: for weights that changed; specializations: for shapes;
+    eager_graphs: left to PyTorch whole."""
 
     def __init__(self):
         self.reset()

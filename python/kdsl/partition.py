@@ -47,8 +47,6 @@ def is_view(node):
                                    (node.target.is_view or node.target is torch.ops.aten._unsafe_view.default))
 
 
-
-
 def is_random(node):
     tags = getattr(node.target, "tags", ())
     return torch.Tag.nondeterministic_seeded in tags or node.is_impure()

@@ -8,6 +8,7 @@ from torch._C._dynamo.eval_frame import _debug_get_cache_entry_list as entries_o
 
 from kdsl import kg
 from kdsl.backend import kdsl
+from kdsl.counters import count
 from kdsl.part import Part
 
 
@@ -58,6 +59,8 @@ def own_cache():
 
 def explain(model, *args, options=None, **kwargs):
     """Compiles a model, calls it twice without gradients, and tells what became of each node."""
+    if not callable(model):
+        raise TypeError(f"kdsl.explain needs a model or a function, not {model!r}")
     compiled = []
     fast = torch.compile(model, backend=functools.partial(kdsl, options=options, report=compiled))
     with torch.no_grad(), own_cache():
@@ -107,12 +110,12 @@ def describe(compiled):
     """A report about one graph."""
     fact = facts(compiled)
     n_steps = sum(len(part["steps"]) for part in fact["parts"])
-    parts = "part" if len(fact["parts"]) == 1 else "parts"
-    lines = [f"{fact['name']}: {sum(isinstance(s, Part) for s in compiled.steps)} {parts} with {n_steps} steps; "
-             f"{len(fact['host'])} nodes run in PyTorch"]
+    lines = [f"{fact['name']}: {count(sum(isinstance(s, Part) for s in compiled.steps), 'part')} with {count(n_steps, 'step')}; "
+             f"{count(len(fact['host']), 'node')} left to PyTorch"]
     for part in fact["parts"]:
         total = sum(step["ns"] for step in part["steps"])
-        lines.append(f"\n{part['name']}: {part['nodes']} nodes, {len(part['steps'])} steps, {1e-6 * total:.3f} ms, {size(part['arena_bytes'])} for values between")
+        lines.append(f"\n{part['name']}: {count(part['nodes'], 'node')}, {count(len(part['steps']), 'step')}, {1e-6 * total:.3f} ms, "
+                     f"{size(part['arena_bytes'])} for values between")
         lines.append("       time  share  kind       read        written     what, and its nodes")
         for step in part["steps"]:
             share = 100 * step["ns"] / total if total else 0

@@ -67,7 +67,7 @@ def test_types_that_graphs_do_not_have():
 
 def test_strict_mode_refuses():
     fast = torch.compile(Odd().eval(), backend="kdsl", options={"fallback": "error"})
-    with pytest.raises(Exception, match=r"cannot compile 1 nodes(.|\n)*aten\.cummax\.default, 1 time"):
+    with pytest.raises(Exception, match=r"cannot compile 1 node of graph(.|\n)*aten\.cummax\.default, 1 time"):
         fast(torch.randn(8, 16))
 
 
@@ -496,9 +496,14 @@ def test_explain(capsys):
     report = kdsl.explain(Odd().eval(), torch.randn(8, 16))
     graph, = report.graphs
     assert [len(graph["parts"]), [host["op"] for host in graph["host"]]] == [2, ["aten.cummax.default"]]
-    assert "nodes run in PyTorch" in str(report) and "primitive" in str(report) and "values, places = torch.cummax(x, 0)" in str(report)
+    assert "; 1 node left to PyTorch" in str(report) and "primitive" in str(report) and "values, places = torch.cummax(x, 0)" in str(report)
     torch.compile(mlp(), backend="kdsl", options={"explain": True})(torch.randn(8, 32))
-    assert "0 nodes run in PyTorch" in capsys.readouterr().out
+    assert "0 nodes left to PyTorch" in capsys.readouterr().out
+
+
+def test_explain_needs_something_to_call():
+    with pytest.raises(TypeError, match="kdsl.explain needs a model or a function, not 3"):
+        kdsl.explain(3)
 
 
 def test_explain_leaves_others_alone():
