@@ -53,6 +53,11 @@ static bool emit_own(kd_emitter *e, const kd_op *op)
     case KD_OP_math:
         kd_spirv_math(e, op);
         return true;
+    case KD_OP_div:
+        if (kd_type_elem(kd_op_operand(op, 0)->type)->scalar != KD_F32 || kd_div_exact(op))
+            return false;
+        kd_spirv_divide(e, op);
+        return true;
     case KD_OP_min:
     case KD_OP_max:
         if (!kd_type_is_float_like(kd_op_operand(op, 0)->type))

@@ -61,6 +61,7 @@ bool kd_spirv_widen(kd_emitter *e); /* false: some of them cannot, the module is
 bool kd_spirv_simt_op(kd_emitter *e, const kd_op *op); /* false: none of simt_ops.c */
 void kd_spirv_atomic(kd_emitter *e, const kd_op *op);
 void kd_spirv_math(kd_emitter *e, const kd_op *op);
+void kd_spirv_divide(kd_emitter *e, const kd_op *op); /* f32, not exact */
 void kd_spirv_min_max(kd_emitter *e, const kd_op *op);
 void kd_spirv_mulhi(kd_emitter *e, const kd_op *op);
 void kd_spirv_rem(kd_emitter *e, const kd_op *op);
