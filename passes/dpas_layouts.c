@@ -178,9 +178,15 @@ typedef struct split {
     unsigned m, n, batch;
 } split;
 
+/* Whether the product is made of the turned tiles: then no message has to turn one. */
+static bool wants_turned(const kd_op *dot, const extents *e, unsigned columns)
+{
+    return e->m >= columns && is_turned(kd_dot_a(dot)) && is_turned(kd_dot_b(dot)) && !is_chained(dot);
+}
+
 /* So that the parts of a and b that a sub-group reads are smallest together; of equal ones, the one with fewer rows. Intel's compiler makes two
- * messages of one that turns 32 columns of b, which counts twice; but where it turns a too, fewer rows are fewer moves. */
-static split choose_split(const kd_op *dot, const extents *e, unsigned rows, unsigned columns, unsigned sub_group_bits)
+ * messages of one that turns 32 columns of b, which counts twice. */
+static split choose_split(const kd_op *dot, const extents *e, unsigned rows, unsigned columns, unsigned sub_group_bits, bool turned)
 {
     split best = {.batch = least(sub_group_bits, e->batch)};
     unsigned left = sub_group_bits - best.batch, most_m = e->m - rows, most_n = e->n - columns;
@@ -189,7 +195,7 @@ static split choose_split(const kd_op *dot, const extents *e, unsigned rows, uns
         best.n = least(left - best.m, most_n);
         return best;
     }
-    uint64_t least_cost = UINT64_MAX, per_column = is_turned(kd_dot_b(dot)) && !is_turned(kd_dot_a(dot)) ? 2 : 1;
+    uint64_t least_cost = UINT64_MAX, per_column = is_turned(kd_dot_b(dot)) && !turned ? 2 : 1;
     for (unsigned n = 0; n <= least(left, most_n); n++) {
         unsigned m = least(left - n, most_m);
         uint64_t idle = left - n - m, cost = (1ull << (e->m - m)) + (per_column << (e->n - n)) + (idle << 20);
@@ -281,19 +287,42 @@ static void repeat(kd_dpas_tiling *t, const extents *e, const split *s)
     t->n_batch = e->batch - s->batch;
 }
 
+static extents turned_extents(const extents *e)
+{
+    return (extents){.batch = e->batch, .m = e->n, .n = e->m, .k = e->k};
+}
+
+/* Of a tile, where that of its turned one is known. */
+static const kd_layout *turn(kd_context *ctx, const kd_layout *layout, const kd_type *tile)
+{
+    int64_t order[] = {0, 1, 2}, shape[3];
+    unsigned r = tile->rank;
+    order[r - 2] = r - 1;
+    order[r - 1] = r - 2;
+    for (unsigned i = 0; i < r; i++)
+        shape[i] = tile->shape[order[i]];
+    return kd_layout_permute(ctx, layout, kd_type_tile(ctx, kd_type_elem(tile), r, shape), order);
+}
+
+static void make_layouts(kd_context *ctx, const kd_op *dot, const extents *e, const split *s, kd_dpas_tiling *t, unsigned sub_group_bits)
+{
+    repeat(t, e, s);
+    kd_dot_layouts l = {a_layout(ctx, e, s, t, sub_group_bits), b_layout(ctx, e, s, t, sub_group_bits), acc_layout(ctx, e, s, t, sub_group_bits)};
+    if (t->is_turned)
+        l = (kd_dot_layouts){turn(ctx, l.b, kd_dot_a(dot)->type), turn(ctx, l.a, kd_dot_b(dot)->type), turn(ctx, l.acc, kd_dot_acc(dot)->type)};
+    t->layouts = l;
+}
+
 /* The tiling that acc's layout has. */
-static bool find_split(kd_context *ctx, const kd_op *dot, const extents *e, kd_dpas_tiling *t, unsigned sub_group_bits, split *out)
+static bool find_tiling(kd_context *ctx, const kd_op *dot, const extents *e, kd_dpas_tiling *t, unsigned sub_group_bits)
 {
     const kd_layout *acc = kd_dot_acc(dot)->type->layout;
     unsigned batch = least(sub_group_bits, e->batch), left = sub_group_bits - batch;
     for (unsigned n = 0; acc && n <= least(left, e->n - t->columns); n++)
         for (unsigned m = 0; m <= least(left - n, e->m - t->rows); m++) {
-            split s = {m, n, batch};
-            repeat(t, e, &s);
-            if (acc_layout(ctx, e, &s, t, sub_group_bits) == acc) {
-                *out = s;
+            make_layouts(ctx, dot, e, &(split){m, n, batch}, t, sub_group_bits);
+            if (t->layouts.acc == acc)
                 return true;
-            }
         }
     return false;
 }
@@ -302,21 +331,38 @@ bool kd_dpas_tiling_choose(kd_context *ctx, const kd_op *dot, const kd_gpu_confi
 {
     if (config->sub_group_size != config->device->dpas_sub_group_size || !kd_dpas_takes(dot, config->device))
         return false;
-    extents e = extents_of(dot);
+    extents e = extents_of(dot), turned = turned_extents(&e);
     unsigned bits = kd_type_elem_bits(kd_dot_a(dot)->type), lane_bits = config->sub_group_size == 16 ? 16 : 32;
-    unsigned sub_group_bits = log2_of(config->n_sub_groups);
+    unsigned sub_group_bits = log2_of(config->n_sub_groups), columns = log2_of(config->sub_group_size);
     kd_dpas_tiling t = {.elem = elem_name(dot, config->device->dpas_types),
                         .rows = least(MAX_ROW_BITS, e.m),
                         .depth = depth_bits(dot),
-                        .columns = log2_of(config->sub_group_size),
+                        .columns = columns,
                         .a_pack = lane_bits > bits ? log2_of(lane_bits / bits) : 0};
-    split s;
-    if (!find_split(ctx, dot, &e, &t, sub_group_bits, &s))
-        s = choose_split(dot, &e, t.rows, t.columns, sub_group_bits);
-    repeat(&t, &e, &s);
-    t.layouts.a = a_layout(ctx, &e, &s, &t, sub_group_bits);
-    t.layouts.b = b_layout(ctx, &e, &s, &t, sub_group_bits);
-    t.layouts.acc = acc_layout(ctx, &e, &s, &t, sub_group_bits);
-    *out = t;
+    kd_dpas_tiling other = t;
+    other.rows = least(MAX_ROW_BITS, turned.m);
+    other.is_turned = true;
+    if (find_tiling(ctx, dot, &e, &t, sub_group_bits)) {
+        *out = t;
+        return true;
+    }
+    if (turned.n >= columns && find_tiling(ctx, dot, &turned, &other, sub_group_bits)) {
+        *out = other;
+        return true;
+    }
+    bool turns = wants_turned(dot, &e, columns);
+    *out = turns ? other : t;
+    const extents *chosen = turns ? &turned : &e;
+    split s = choose_split(dot, chosen, out->rows, columns, sub_group_bits, turns);
+    make_layouts(ctx, dot, chosen, &s, out, sub_group_bits);
     return true;
+}
+
+bool kd_dpas_is_right_operand(const kd_use *use, kd_context *ctx, const kd_gpu_config *config)
+{
+    kd_dpas_tiling t;
+    const kd_op *dot = use->user;
+    if (dot->code != KD_OP_dot || use == &dot->operands[2] || !kd_dpas_tiling_choose(ctx, dot, config, &t))
+        return false;
+    return use == &dot->operands[t.is_turned ? 0 : 1];
 }

@@ -8,6 +8,9 @@
  *
  * Registers then repeat that along M, K and N, in this order, and the sub-groups are tiled over M and N. So an accumulator of 16 lanes, rounded
  * to 16 bits, has the layout of the next dot's a: nothing moves.
+ *
+ * Where both operands come as rectangles whose columns lie in memory one after the other, the product is made as that of the turned tiles,
+ * acc^T += b^T a^T: so b is the left operand, a the right one, both come as they lie, and acc has its columns in registers.
  * Source: Intel's cl_intel_subgroup_matrix_multiply_accumulate. */
 #ifndef KD_PASSES_DPAS_LAYOUTS_H
 #define KD_PASSES_DPAS_LAYOUTS_H
@@ -30,10 +33,14 @@ typedef struct kd_dpas_tiling {
     unsigned rows, depth, columns;
     unsigned n_m, n_k, n_n, n_batch;
     unsigned a_pack;  /* consecutive elements of a row in one lane */
+    bool is_turned;   /* what is said above of M, N, a and b is meant of acc^T += b^T a^T; but for layouts, which are those of a, b and acc */
     kd_dot_layouts layouts;
 } kd_dpas_tiling;
 
 /* False: the dot is none for the systolic array. Where acc has a layout that fits, it decides how sub-groups are tiled. */
 bool kd_dpas_tiling_choose(kd_context *ctx, const kd_op *dot, const kd_gpu_config *config, kd_dpas_tiling *out);
+
+/* Whether a dot multiplies by this operand from the right: it wants neighbouring rows of it in one dword. */
+bool kd_dpas_is_right_operand(const kd_use *use, kd_context *ctx, const kd_gpu_config *config);
 
 #endif

@@ -9,12 +9,13 @@
  *
  * A load uses the largest message whose lanes are those of the tile's layout and whose other bits are bits of its registers; the layout's
  * further registers and its sub-groups are places of other messages. A layout that no message has is made from one that a message has. Stores
- * are plain, of up to 8 rows.
+ * are plain, of up to 8 rows; where a lane's registers lie along memory, it stores vectors of them by itself.
  * Source of the shapes: intel-graphics-compiler, documentation/igc/SPV_INTEL_2d_block_io/BlockLoadSupportedVariants.md. */
 #include "base/bug.h"
+#include "passes/dpas_layouts.h"
 #include "targets/gpu/lower.h"
 
-enum { MAX_BITS = 16, LANE_BITS = 4, MAX_ROW_BYTES = 64, MAX_ROWS = 32, MAX_STORED_ROWS = 3 };
+enum { MAX_BITS = 16, LANE_BITS = 4, MAX_ROW_BYTES = 64, MAX_ROWS = 32, MAX_STORED_ROWS = 3, MIN_VECTOR_BYTES = 8, MAX_VECTOR_BYTES = 16 };
 
 /* Extents as their logarithms; width in elements of elem_bits: of dwords where it transposes. */
 typedef struct message {
@@ -238,13 +239,13 @@ static kd_value *coord(const kd_op *op, unsigned i)
     return kd_op_operand(op, (op->code == KD_OP_block_store ? 2 : 1) + i);
 }
 
-static surface surface_of(const kd_op *op, const kd_type *type)
+static surface surface_of(const kd_simt *s, const kd_op *op, const kd_type *type)
 {
     int64_t stride = 0;
     unsigned x_axis = kd_value_constant_int(coord(op, 3), &stride) && stride == 1 ? 1 : 0;
     surface f = {.elem_bits = kd_type_elem_bits(type), .x_axis = x_axis, .y_axis = 1 - x_axis};
     for (const kd_use *use = op->n_results ? op->results[0].uses : NULL; use; use = use->next)
-        f.wants_dwords |= use->user->code == KD_OP_dot && use == &use->user->operands[1];
+        f.wants_dwords |= kd_dpas_is_right_operand(use, s->ctx, s->config);
     unsigned row = log2_of((uint64_t)type->shape[0]), column = log2_of((uint64_t)type->shape[1]);
     f.x_at = x_axis ? 0 : column;
     f.y_at = x_axis ? column : 0;
@@ -345,7 +346,7 @@ static uint32_t place_elements(const rectangles *r, uint32_t *register_of, unsig
 void kd_simt_block_load(kd_simt *s, const kd_op *op)
 {
     const kd_value *result = kd_op_result(op, 0);
-    rectangles r = {.s = s, .op = op, .type = result->type, .f = surface_of(op, result->type), .layout = kd_simt_layout(s, result->type)};
+    rectangles r = {.s = s, .op = op, .type = result->type, .f = surface_of(s, op, result->type), .layout = kd_simt_layout(s, result->type)};
     if (!find_message(&r.f, gives_layout, r.layout, &r.m)) {
         bool any = find_message(&r.f, turns_beside, r.layout, &r.m) || find_message(&r.f, is_plain_beside, r.layout, &r.m) ||
                    find_message(&r.f, is_plain, NULL, &r.m);
@@ -384,25 +385,73 @@ static void store_rectangle(rectangles *r, kd_value *const *regs, uint32_t reg, 
                                                                   .cache = kd_block_store_cache(r->op)});
 }
 
+/* How many elements a lane has side by side in memory, all in the tensor or all outside; 0: too few to be stored so. */
+static unsigned vector_of(const rectangles *r)
+{
+    const kd_axis_info *info = r->s->axis_info;
+    unsigned bytes = r->f.elem_bits / 8, n = kd_layout_n_consecutive(r->layout, r->type, r->f.x_axis);
+    int64_t width = kd_axis_info_divisor(info, coord(r->op, r->f.x_axis)), x = kd_axis_info_divisor(info, coord(r->op, 4 + r->f.x_axis));
+    while (n * bytes > MAX_VECTOR_BYTES || width % n || x % n)
+        n /= 2;
+    return n * bytes >= MIN_VECTOR_BYTES ? n : 0;
+}
+
+static kd_value *is_below(kd_simt *s, kd_value *v, kd_value *limit)
+{
+    const kd_type *u32 = kd_type_scalar(s->ctx, KD_U32);
+    return kd_simt_compare(s, KD_PRED_LT, kd_simt_cast(s, v, u32), kd_simt_cast(s, limit, u32));
+}
+
+static void store_vectors(const rectangles *r, kd_value *const *regs, unsigned n)
+{
+    kd_simt *s = r->s;
+    const kd_type *i64 = kd_type_scalar(s->ctx, KD_I64);
+    kd_value *width = as_i32(s, kd_simt_regs(s, coord(r->op, r->f.x_axis))[0]);
+    kd_value *pitch = kd_simt_cast(s, kd_simt_regs(s, coord(r->op, 2 + r->f.y_axis))[0], i64);
+    for (unsigned reg = 0; reg < kd_layout_n_registers(r->layout); reg += n) {
+        kd_value *x = kd_simt_binary(s, KD_OP_add, r->x, kd_simt_mapped(s, r->layout, reg, x_of, &r->f));
+        kd_value *y = kd_simt_binary(s, KD_OP_add, r->y, kd_simt_mapped(s, r->layout, reg, y_of, &r->f));
+        kd_value *offset = kd_simt_binary(s, KD_OP_mul, kd_simt_cast(s, y, i64), pitch);
+        offset = kd_simt_binary(s, KD_OP_add, offset, kd_simt_cast(s, x, i64));
+        kd_value *ptr = kd_result(kd_build_addptr(&s->b, (kd_addptr_args){.loc = s->loc, .ptr = r->base, .offset = offset}));
+        kd_build_gpu_store(&s->b, (kd_gpu_store_args){.loc = s->loc,
+                                                      .ptr = ptr,
+                                                      .value = kd_simt_pack(s, regs + reg, n),
+                                                      .mask = kd_simt_both(s, is_below(s, y, r->sizes[1]), is_below(s, x, width)),
+                                                      .align_bytes = (int64_t)n * (r->f.elem_bits / 8),
+                                                      .cache = kd_block_store_cache(r->op)});
+    }
+}
+
+static void store_rectangles(rectangles *r, kd_value *const *regs)
+{
+    unsigned n_regs = kd_layout_n_registers(r->layout), n;
+    uint32_t *register_of = kd_arena_array(r->s->arena, uint32_t, n_regs);
+    uint32_t taken = place_elements(r, register_of, &n);
+    for (uint32_t reg = 0; reg < n_regs; reg++)
+        if (!(reg & taken))
+            store_rectangle(r, regs, reg, register_of, n);
+}
+
 /* A block store whose surface the messages can take. */
 void kd_simt_block_store(kd_simt *s, const kd_op *op)
 {
     const kd_value *value = kd_block_store_value(op);
-    rectangles r = {.s = s, .op = op, .type = value->type, .f = surface_of(op, value->type), .layout = kd_simt_layout(s, value->type)};
-    if (!find_message(&r.f, stores_layout, r.layout, &r.m)) {
+    rectangles r = {.s = s, .op = op, .type = value->type, .f = surface_of(s, op, value->type), .layout = kd_simt_layout(s, value->type)};
+    describe_surface(&r);
+    bool has_message = find_message(&r.f, stores_layout, r.layout, &r.m);
+    unsigned vector = has_message ? 0 : vector_of(&r);
+    if (vector) {
+        store_vectors(&r, kd_simt_regs(s, value), vector);
+        return;
+    }
+    if (!has_message) {
         bool any = find_message(&r.f, stores_any, r.layout, &r.m);
         KD_ASSERT(any);
         kd_layout own = layout_of(&r.m, &r.f, r.layout);
         r.layout = kd_layout_intern(s->ctx, &own);
     }
-    describe_surface(&r);
-    kd_value **regs = kd_simt_regs_as(s, value, r.layout);
-    unsigned n_regs = kd_layout_n_registers(r.layout), n;
-    uint32_t *register_of = kd_arena_array(s->arena, uint32_t, n_regs);
-    uint32_t taken = place_elements(&r, register_of, &n);
-    for (uint32_t reg = 0; reg < n_regs; reg++)
-        if (!(reg & taken))
-            store_rectangle(&r, regs, reg, register_of, n);
+    store_rectangles(&r, kd_simt_regs_as(s, value, r.layout));
 }
 
 /* ---- prefetches ---- */

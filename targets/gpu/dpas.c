@@ -3,11 +3,13 @@
 #include "passes/dpas_layouts.h"
 #include "targets/gpu/lower.h"
 
+enum { MAX_ROW_BYTES = 64 }; /* of a rectangle's message */
+
 typedef struct dpas {
     kd_simt *s;
     const kd_dpas_tiling *t;
     unsigned n_m, n_n, n_k; /* operations along the axes, of one batch */
-    unsigned n_together; /* along n, for each k: what one load gives */
+    unsigned n_together; /* along n, for each k */
     unsigned rows, a_regs, b_regs;
     kd_value **a, **b, **acc; /* operands of single operations: [k][m], [n][k], [n][m] */
 } dpas;
@@ -32,7 +34,7 @@ static void pack_operands(dpas *d, kd_value *const *a, kd_value *const *b)
 }
 
 /* Columns after columns: all of a is alive the while (in a chain of dots it was just computed), but of b only what the columns at hand take,
- * where sink-loads loads it late. */
+ * where sink-loads loads it late. With all columns together, it is parts of K after parts of K. */
 static void multiply(dpas *d)
 {
     kd_simt *s = d->s;
@@ -47,12 +49,23 @@ static void multiply(dpas *d)
     }
 }
 
-/* Rectangles of two operands side by side are loaded at once (block2d.c). */
-static bool comes_as_rectangle(const kd_value *b)
+static bool comes_as_rectangle(const kd_value *operand)
 {
-    while (b->def && b->def->n_operands == 1)
-        b = kd_op_operand(b->def, 0);
-    return b->def && b->def->code == KD_OP_block_load && kd_block_load_is_rectangle(b->def);
+    while (operand->def && operand->def->n_operands == 1)
+        operand = kd_op_operand(operand->def, 0);
+    return operand->def && operand->def->code == KD_OP_block_load && kd_block_load_is_rectangle(operand->def);
+}
+
+/* Columns whose right operands are alive together: those that a rectangle's message brings (block2d.c); all, where the whole left operand would
+ * not find room in the registers beside them and the sums. */
+static unsigned together(const dpas *d, const kd_value *right)
+{
+    unsigned bytes = kd_type_elem_bits(right->type) / 8, lanes = d->s->config->sub_group_size;
+    unsigned n = comes_as_rectangle(right) ? MAX_ROW_BYTES / (bytes << d->t->columns) : 1;
+    n = n < d->n_n ? n : d->n_n;
+    unsigned sums = d->n_m * d->n_n * d->rows * 4, left = d->n_m * d->n_k * d->a_regs * bytes, now = n * d->n_k * d->b_regs * bytes;
+    unsigned room = d->s->config->device->registers_bytes * (d->s->config->device->has_large_registers ? 2 : 1);
+    return (sums + left + now) * lanes > room - room / 8 ? d->n_n : n;
 }
 
 bool kd_simt_dpas(kd_simt *s, const kd_op *op)
@@ -62,9 +75,15 @@ bool kd_simt_dpas(kd_simt *s, const kd_op *op)
         return false;
     dpas d = {
         .s = s, .t = &t, .n_m = 1u << t.n_m, .n_n = 1u << t.n_n, .n_k = 1u << t.n_k, .rows = 1u << t.rows, .b_regs = 1u << t.depth};
-    d.n_together = d.n_n > 1 && comes_as_rectangle(kd_dot_b(op)) ? 2 : 1;
-    d.a_regs = kd_layout_n_registers(t.layouts.a) >> (t.n_m + t.n_k + t.n_batch);
-    kd_value **a = kd_simt_regs_as(s, kd_dot_a(op), t.layouts.a), **b = kd_simt_regs_as(s, kd_dot_b(op), t.layouts.b);
+    kd_value *left = kd_dot_a(op), *right = kd_dot_b(op);
+    const kd_layout *left_layout = t.layouts.a, *right_layout = t.layouts.b;
+    if (t.is_turned) {
+        left = kd_dot_b(op), right = kd_dot_a(op);
+        left_layout = t.layouts.b, right_layout = t.layouts.a;
+    }
+    d.a_regs = kd_layout_n_registers(left_layout) >> (t.n_m + t.n_k + t.n_batch);
+    d.n_together = together(&d, right);
+    kd_value **a = kd_simt_regs_as(s, left, left_layout), **b = kd_simt_regs_as(s, right, right_layout);
     kd_value **acc = kd_simt_regs_as(s, kd_dot_acc(op), t.layouts.acc);
     const kd_type *acc_elem = kd_type_elem(kd_dot_acc(op)->type), *sum = kd_type_is_scalar(acc_elem, KD_I32) ? s->i32 : s->f32;
     unsigned n = kd_layout_n_registers(t.layouts.acc), n_per_batch = n >> t.n_batch;

@@ -99,6 +99,42 @@ def test_rectangles(elem, a_transposed, b_transposed, m, n, n_sub_groups, tmp_pa
     np.testing.assert_array_equal(o, want)
 
 
+@pytest.mark.parametrize("elem", DEPTH)
+@pytest.mark.parametrize("divisor, stored_by", [(32, "gpu.store"), (1, "gpu.block2d_store")])
+def test_product_of_turned_tiles(elem, divisor, stored_by, tmp_path):
+    """Both operands lie by columns: the product is made turned, by messages that turn nothing. A lane then has columns of the result, and stores
+    vectors of them where the width is known to be a multiple."""
+    m, n, k, acc = 40, 64, 4 * DEPTH[elem], "i32" if elem in ("i8", "u8") else "f32"
+    text = f"""func @k(%a: ptr<{elem}> {{divisibility = 64}}, %b: ptr<{elem}> {{divisibility = 64}}, %o: ptr<{acc}> {{divisibility = 64}}, %m: i64,
+                %n: i64 {{divisibility = {divisor}}}, %k: i64 {{divisibility = 16}}) kernel {{
+  %one = kd.constant 1 : i64
+  %zero = kd.constant 0 : i32
+  %step = kd.constant {DEPTH[elem]} : i32
+  %lda = kd.constant 64 : i64
+  %k32 = kd.cast %k : i32
+  %start = kd.constant {"0" if acc == "i32" else "0.0"} : tile<64x128x{acc}>
+  %sum = kd.for %zero, %k32, %step, %start : tile<64x128x{acc}> {{
+  ^(%i: i32, %acc: tile<64x128x{acc}>):
+    %x = kd.block_load %a, %m, %k, %one, %lda, %zero, %i {{check = [1, 1]}} : tile<64x{DEPTH[elem]}x{elem}>
+    %y = kd.block_load %b, %k, %n, %one, %k, %i, %zero {{check = [1, 1]}} : tile<{DEPTH[elem]}x128x{elem}>
+    %d = kd.dot %x, %y, %acc : tile<64x128x{acc}>
+    kd.yield %d
+  }}
+  kd.block_store %o, %sum, %m, %n, %n, %one, %zero, %zero {{check = [1, 1]}}
+  kd.return
+}}
+"""
+    gpu, code, slm = compile(text, "pvc", 4, tmp_path)
+    assert gpu.count("is_rectangle") == 3
+    fast = code[:code.index("} else {")]
+    assert "gpu.block2d_load" in fast and "mode = transpose" not in fast and stored_by in fast
+    a, b, o = numbers(elem, (m, k)), numbers(elem, (k, n)), np.zeros((m, n), NUMPY[acc])
+    turned = np.zeros((k, 64), a.dtype)
+    turned[:, :m] = a.T
+    run(code, slm, [turned, np.ascontiguousarray(b.T), o, m, n, k], "pvc", 4)
+    np.testing.assert_array_equal(o, value(elem, a) @ value(elem, b))
+
+
 MATMUL = """
 import triton
 import triton.language as tl
