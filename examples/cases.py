@@ -204,6 +204,10 @@ def make_cases(seed=0):
     case("matmul f16", "matmul.py:matmul_kernel", {"a_ptr": h, "b_ptr": g, "c_ptr": zeros(150, 200, dtype=np.float16)},
          {"bias_ptr": "None", **sizes, **strides, "ACTIVATION": "None", "BLOCK_M": "32", "BLOCK_N": "64", "BLOCK_K": "16", "GROUP_M": "4"},
          "cdiv(M, BLOCK_M) * cdiv(N, BLOCK_N)", {"c_ptr": h.astype(np.float64) @ g}, rtol=2e-3, atol=2e-3)
+    h, g = r.integers(-128, 128, (150, 70), dtype=np.int8), r.integers(-128, 128, (70, 200), dtype=np.int8)
+    case("matmul int8", "matmul.py:matmul_kernel", {"a_ptr": h, "b_ptr": g, "c_ptr": zeros(150, 200, dtype=np.int32)},
+         {"bias_ptr": "None", **sizes, **strides, "ACTIVATION": "None", "BLOCK_M": "32", "BLOCK_N": "64", "BLOCK_K": "32", "GROUP_M": "4"},
+         "cdiv(M, BLOCK_M) * cdiv(N, BLOCK_N)", {"c_ptr": h.astype(np.int32) @ g.astype(np.int32)}, rtol=0, atol=0)
 
     a, b = f32(3, 50, 45), f32(3, 45, 70)
     want = a.astype(np.float64) @ b

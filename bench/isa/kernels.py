@@ -64,9 +64,11 @@ def row_kernels():
 def dot_kernels():
     for type_ in ("fp32", "fp16", "bf16"):
         yield Kernel("matmul 64x64x32 " + type_, "matmul.py:matmul_kernel", MATMUL.format(type_, type_, PLAIN, 64, 64, 32), peer=True)
-    for what, how in (("", PLAIN), (", A transposed", A_TURNED), (", B transposed", B_TURNED), (", both transposed", BOTH_TURNED)):
-        yield Kernel("matmul 256x256x32 bf16" + what, "matmul.py:matmul_kernel", MATMUL.format("bf16", "bf16", how, 256, 256, 32),
-                     ("--num-warps", "32"), peer=True, only=LARGE_SLM)
+    ways = {"": PLAIN, ", A transposed": A_TURNED, ", B transposed": B_TURNED, ", both transposed": BOTH_TURNED}
+    for type_, result, more in (("bf16", "bf16", ""), ("int8", "i32", ""), ("tf32", "fp32", ", PRECISION='tf32'")):
+        for way, how in ways.items():
+            signature = MATMUL.format({"int8": "i8", "tf32": "fp32"}.get(type_, type_), result, how, 256, 256, 32) + more
+            yield Kernel("matmul 256x256x32 %s%s" % (type_, way), "matmul.py:matmul_kernel", signature, ("--num-warps", "32"), peer=True, only=LARGE_SLM)
     yield Kernel("matmul 256x256x32 fp16", "matmul.py:matmul_kernel", MATMUL.format("fp16", "fp16", PLAIN, 256, 256, 32), ("--num-warps", "32"),
                  peer=True, only=LARGE_SLM)
     yield Kernel("batched matmul, block pointers", "batched_matmul.py:bmm_block_ptr_kernel",
