@@ -4,14 +4,14 @@
 #include "base/scalar.h"
 
 enum {
-    MAX_BLOCK = 1024,
-    MAX_TILE = 8192,
-    MAX_ROW = 32768,
-    MIN_COLS = 16,
-    WIDE_ROWS = 64,
-    SQUARE = 64,
-    MAX_SCAN = 1 << 20,
-    GPU_MAX_ROW = 8192,
+    MAX_BLOCK = 1024,     /* elements of a tile of pointwise work, and of a turn of a long row */
+    MAX_TILE = 8192,      /* elements of a tile of columns that are reduced */
+    MAX_ROW = 32768,      /* a row that is reduced is one tile up to here; longer ones are gone over in turns */
+    MIN_COLS = 16,        /* with fewer columns there are no rows: all is one */
+    WIDE_ROWS = 64,       /* columns at least that are reduced side by side */
+    SQUARE = 64,          /* both sides of a tile that is read or written across */
+    MAX_SCAN = 1 << 20,   /* a row that is scanned is always one tile */
+    GPU_MAX_ROW = 8192,   /* as MAX_ROW and MAX_SCAN, where a tile lies in registers */
     GPU_MAX_SCAN = 16384
 };
 
