@@ -19,14 +19,24 @@ typedef struct options {
     kd_pipeline_options pipeline;
 } options;
 
-static void list_passes(void)
+static void add_passes(kd_table *table, kd_arena *arena, const kd_pass_info *infos, unsigned n)
 {
-    for (unsigned i = 0; i < kd_n_passes; i++) {
-        int width = 0;
-        for (const char *c = kd_pass_infos[i].name; *c; c++, width++)
-            putchar(*c == '_' ? '-' : *c);
-        printf("%*s%s\n", width < 22 ? 22 - width : 1, "", kd_pass_infos[i].summary);
+    for (unsigned i = 0; i < n; i++) {
+        char *name = kd_arena_strdup(arena, infos[i].name);
+        for (char *c = name; *c; c++)
+            *c = *c == '_' ? '-' : *c;
+        kd_table_row(table, (const char *[]){name, infos[i].summary});
     }
+}
+
+/* With a --target also its own. */
+static void list_passes(const options *o, kd_arena *arena)
+{
+    const char *headings[] = {"pass", "what it does"};
+    kd_table *table = kd_table_create(arena, headings, 2);
+    add_passes(table, arena, kd_pass_infos, kd_n_passes);
+    add_passes(table, arena, o->pipeline.more_passes, o->pipeline.n_more_passes);
+    kd_table_print(table, stdout);
 }
 
 static int write_text(const options *o, const kd_strbuf *text)
@@ -131,7 +141,7 @@ int kd_cli_opt(const kd_command *command, int argc, char **argv)
         {"--num-warps", KD_OPTION_NUMBER, &o.num_warps, "N", "its sub-groups in a work-group (4)", 1, 64},
         {"--num-stages", KD_OPTION_NUMBER, &o.num_stages, "N", "its prefetch distance (3)", 1, 16},
         {"--sub-group-size", KD_OPTION_NUMBER, &o.sub_group_size, "N", "8, 16 or 32 (the largest it has)", 8, 32},
-        {"--list-passes", KD_OPTION_FLAG, &o.list_passes, NULL, "the passes there are", 0, 0},
+        {"--list-passes", KD_OPTION_FLAG, &o.list_passes, NULL, "the passes there are, with --target also its own", 0, 0},
         {"--out-path -o", KD_OPTION_TEXT, &o.out, "FILE", "where the text goes (standard output)", 0, 0},
     };
     kd_arena *arena = kd_cli_arena_create();
@@ -139,8 +149,9 @@ int kd_cli_opt(const kd_command *command, int argc, char **argv)
     int status = kd_options_parse(command, table, sizeof table / sizeof *table, argc, argv, arena, &words);
     o.pipeline.max_ops = (unsigned)o.max_ops;
     if (status < 0 && o.list_passes) {
-        list_passes();
-        status = KD_EXIT_OK;
+        status = find_gpu(&o) ? KD_EXIT_OK : KD_EXIT_USAGE;
+        if (status == KD_EXIT_OK)
+            list_passes(&o, arena);
     } else if (status < 0 && words.n != 1) {
         kd_cli_error(words.n ? "one file at a time, but '%s' is a second one"
                              : "which file? Expected FILE.kir, or - for standard input",

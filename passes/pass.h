@@ -28,7 +28,7 @@ typedef struct kd_pass_ctx {
 typedef kd_pass_result kd_pass_fn(kd_pass_ctx *px, kd_op *root); /* root: the func op, or the module op */
 
 typedef struct kd_pass_info {
-    const char *name; /* "lower-block-access" */
+    const char *name; /* "lower_block_access"; on the command line with '-' */
     kd_pass_scope scope;
     unsigned keeps;
     const char *summary;
