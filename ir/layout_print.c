@@ -126,12 +126,12 @@ void kd_layout_print(const kd_layout *l, const kd_type *shape, kd_strbuf *out)
 
 enum { CELL_WIDTH = 38, CELL_HEIGHT = 20, LEFT = 40, TOP = 64 };
 
-/* A hue for the sub-group, lighter for low lanes: hue, and a lightness between 0.9 and 0.55. */
-static void colour_of(const kd_layout *l, const place *p, char text[8])
+/* A hue for the sub-group, lighter for low lanes: hue, and a lightness between 0.9 and 0.55. Returns whether it is too dark for black letters. */
+static bool colour_of(const kd_layout *l, const place *p, char text[8])
 {
     if (!p->known) {
         snprintf(text, 8, "#ffffff");
-        return;
+        return false;
     }
     double hue = 6.0 * p->at[KD_SUB_GROUP] / (1u << l->n_bits[KD_SUB_GROUP]) + 3.5;
     double lightness = 0.9 - 0.35 * p->at[KD_LANE] / (1u << l->n_bits[KD_LANE]), spread = 0.7 * (1 - lightness);
@@ -143,6 +143,7 @@ static void colour_of(const kd_layout *l, const place *p, char text[8])
         rgb[i] = at_most(rgb[i], 255);
     }
     snprintf(text, 8, "#%02x%02x%02x", rgb[0], rgb[1], rgb[2]);
+    return 299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] < 120 * 1000; /* as bright as the eye sees it, of 255 */
 }
 
 static void put_escaped(const char *text, kd_strbuf *out)
@@ -177,13 +178,13 @@ unsigned kd_layout_svg(const kd_layout *l, const kd_type *shape, unsigned y, kd_
             const place *p = &places[r * t.n_columns + c];
             unsigned x = LEFT + c * CELL_WIDTH;
             char colour[8];
-            colour_of(l, p, colour);
+            bool is_dark = colour_of(l, p, colour);
             kd_strbuf_printf(out, "<g><rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" fill=\"%s\" stroke=\"white\"/>", x, top,
                              CELL_WIDTH, CELL_HEIGHT, colour);
             if (p->known)
                 kd_strbuf_printf(out,
-                                 "<text x=\"%u\" y=\"%u\">%u.%u</text><title>[%u, %u]: sub-group %u, lane %u, register %u</title>",
-                                 x + CELL_WIDTH / 2, top + 14, p->at[KD_LANE], p->at[KD_REGISTER], r, c, p->at[KD_SUB_GROUP],
+                                 "<text x=\"%u\" y=\"%u\"%s>%u.%u</text><title>[%u, %u]: sub-group %u, lane %u, register %u</title>",
+                                 x + CELL_WIDTH / 2, top + 14, is_dark ? " fill=\"white\"" : "", p->at[KD_LANE], p->at[KD_REGISTER], r, c, p->at[KD_SUB_GROUP],
                                  p->at[KD_LANE], p->at[KD_REGISTER]);
             kd_strbuf_puts(out, "</g>\n");
         }
