@@ -1,7 +1,7 @@
 /* decompose.c - compositions written out in simpler ops, and outputs as values of their own.
  *
  * What is computed in half types inside of a composition is f32 there, and rounded once, at its end. */
-#include "graph/decompose_impl.h"
+#include "graph/expand_impl.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -55,7 +55,7 @@ static kd_gvalue **known_value(kd_decomposer *d, const kd_gnode *node)
 {
     bool is_simple = node->n_results == 1 && (node->op->lowering == KD_LOWER_POINTWISE ||
                                               node->op->lowering == KD_LOWER_REDUCTION || node->op->lowering == KD_LOWER_VIEW);
-    if (!is_simple)
+    if (!is_simple || d->made)
         return NULL;
     kd_strbuf key = kd_strbuf_in(d->arena);
     kd_strbuf_printf(&key, "%d", node->op->code);
@@ -76,16 +76,18 @@ kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_result
                        .part_of = d->of->part_of ? d->of->part_of : d->of->op,
                        .args = kept,
                        .n_results = n_results,
-                       .origin = d->of->origin};
+                       .origin = d->of->origin,
+                       .at = d->of->at};
     node->n_args = kd_gop_params(node->op, params);
+    if (node->op->lowering == KD_LOWER_EXPANDED)
+        return expand_nested(d, node);
     kd_infer cx = {d->arena, d->why, types, n_results};
     kd_status status = d->status ? d->status : node->op->infer(&cx, node);
     for (unsigned i = 0; i < n_results && !status; i++)
         if (!kd_tensor_is_reasonable(&types[i]))
-            status = kd_fail(d->why, KD_ERR_UNSUPPORTED, "%s = %s: what it is made of, %s, is too large", d->of->origin,
-                             d->of->op->name, kd_tensor_type_text(d->arena, &types[i]));
-    if (status) {
-        d->status = status;
+            decompose_fail(d, "what it is made of, %s, is too large", kd_tensor_type_text(d->arena, &types[i]));
+    d->status = d->status ? d->status : status;
+    if (d->status) {
         memset(types, 0, n_results * sizeof *types);
     }
     known = d->status ? NULL : known_value(d, node);
@@ -94,7 +96,8 @@ kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_result
     const char *op = strchr(node->op->name, '.') + 1;
     node->results = kd_arena_array(d->arena, kd_gvalue *, n_results);
     for (unsigned i = 0; i < n_results; i++) {
-        const char *name = kd_arena_printf(d->arena, "%s.%.*s%u", d->of->results[0]->name, (int)strcspn(op, "."), op, d->n_made++);
+        const char *of = d->made ? d->of->origin + (*d->of->origin == '%') : d->of->results[0]->name;
+        const char *name = kd_arena_printf(d->arena, "%s.%.*s%u", of, (int)strcspn(op, "."), op, d->n_made++);
         node->results[i] = kd_graph_add_value(d->to, name, &types[i]);
         node->results[i]->def = node;
         node->results[i]->result = i;
@@ -165,7 +168,12 @@ kd_gvalue *build_along_channels(kd_decomposer *d, kd_gvalue *vector, const kd_gv
 kd_gvalue *decompose_operand(kd_decomposer *d, unsigned i)
 {
     kd_gvalue *value = kd_gnode_tensor(d->of, i);
-    return value ? d->map[value->id] : NULL;
+    return value ? decompose_value(d, value) : NULL;
+}
+
+kd_gvalue *decompose_value(const kd_decomposer *d, kd_gvalue *value)
+{
+    return d->made ? value : d->map[value->id];
 }
 
 kd_gvalue *decompose_wide_operand(kd_decomposer *d, unsigned i)
@@ -207,8 +215,10 @@ void decompose_fail(kd_decomposer *d, const char *format, ...)
     va_start(args, format);
     kd_vfail(&what, KD_ERR_UNSUPPORTED, format, args);
     va_end(args);
-    if (!d->status)
-        d->status = kd_fail(d->why, KD_ERR_UNSUPPORTED, "%s = %s: %s", d->of->origin, d->of->op->name, what.text);
+    if (d->status)
+        return;
+    d->status = d->made ? kd_fail(d->why, KD_ERR_UNSUPPORTED, "%s", what.text) /* the reader of the graph names the node */
+                        : kd_fail(d->why, KD_ERR_UNSUPPORTED, "%s = %s: %s", d->of->origin, d->of->op->name, what.text);
 }
 
 /* ---- values from nothing ---- */

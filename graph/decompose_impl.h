@@ -15,6 +15,7 @@ typedef struct kd_decomposer {
     unsigned n_made;     /* of it */
     bool on_gpu;
     kd_map known;        /* kd_gvalue *, by op and arguments */
+    kd_gvalue **made;    /* of an op that is expanded: its results; else NULL. Operands are values of 'to' then */
     kd_failure *why;
     kd_status status;
 } kd_decomposer;
@@ -80,6 +81,8 @@ kd_gvalue *decompose_wide_operand(kd_decomposer *d, unsigned i);
 void decompose_finish(kd_decomposer *d, unsigned result, kd_gvalue *value);
 /* The same of the only result, where the value is it already but for a reshape. */
 void decompose_finish_shaped(kd_decomposer *d, kd_gvalue *value);
+/* A value of the node's argument list in the new graph. */
+kd_gvalue *decompose_value(const kd_decomposer *d, kd_gvalue *value);
 /* KD_ERR_UNSUPPORTED, with a sentence that begins with the node. */
 void decompose_fail(kd_decomposer *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

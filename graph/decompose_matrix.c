@@ -79,28 +79,6 @@ void kd_decompose_matmul(kd_decomposer *d)
                                                    : batched_product(d, a, b, n_batch, result->shape));
 }
 
-static kd_garg bias_arg(kd_decomposer *d)
-{
-    kd_gvalue *bias = decompose_operand(d, 2);
-    return bias ? kd_garg_value(bias) : no_arg();
-}
-
-void kd_decompose_conv(kd_decomposer *d)
-{
-    const kd_garg *args = d->of->args;
-    int64_t none[3] = {0};
-    decompose_finish_shaped(d, BUILD(d, convolution, kd_garg_value(decompose_operand(d, 0)), kd_garg_value(decompose_operand(d, 1)),
-                                     bias_arg(d), args[3], args[4], args[5], bool_arg(false),
-                                     ints_arg(d->arena, d->of->results[0]->type.n_dims - 2, none), args[6]));
-}
-
-void kd_decompose_conv_transpose(kd_decomposer *d)
-{
-    const kd_garg *args = d->of->args;
-    decompose_finish_shaped(d, BUILD(d, convolution, kd_garg_value(decompose_operand(d, 0)), kd_garg_value(decompose_operand(d, 1)),
-                                     bias_arg(d), args[3], args[4], args[7], bool_arg(true), args[5], args[6]));
-}
-
 /* ---- attention ---- */
 
 typedef struct attention {

@@ -106,7 +106,8 @@ void kd_decompose_variance(kd_decomposer *d)
     double n = n_for_each(x, spread) - kd_gnode_number(d->of, 2, 1);
     kd_gvalue *y = build_with(d, KD_GOP_div_scalar, spread, n > 0 ? n : 0);
     const kd_tensor_type *t = &d->of->results[0]->type;
-    y = d->of->op->code == KD_GOP_std ? build_one(d, KD_GOP_sqrt, y) : y;
+    bool is_root = d->of->op->code == KD_GOP_std || d->of->op->code == KD_GOP_std_mean;
+    y = is_root ? build_one(d, KD_GOP_sqrt, y) : y;
     decompose_finish(d, 0, build_view(d, y, t->n_dims, t->shape));
     if (d->of->n_results == 2)
         decompose_finish(d, 1, build_view(d, build_mean(d, x, d->of->args[1], true), t->n_dims, t->shape));

@@ -33,7 +33,8 @@ static uint64_t convolution_flops(const kd_gnode *node)
 static uint64_t attention_flops(const kd_gnode *node)
 {
     const kd_tensor_type *key = &kd_gnode_tensor(node, 1)->type;
-    return 2 * (n_elems(kd_gnode_tensor(node, 0)) + n_elems(node->results[0])) * (uint64_t)key->shape[2] / (kd_gnode_bool(node, 4) ? 2 : 1);
+    return 2 * (n_elems(kd_gnode_tensor(node, 0)) + n_elems(node->results[0])) * (uint64_t)key->shape[2] /
+           (kd_gnode_bool(node, 4) ? 2 : 1);
 }
 
 static uint64_t node_flops(const kd_gnode *node)
@@ -114,12 +115,15 @@ static void explain_nodes(kd_executable *exe)
         if (exe->plan->graph->nodes.data[i]->op->lowering == KD_LOWER_VIEW)
             each_name(exe->plan->graph->nodes.data[i]->origin, note_view, &views);
     for (unsigned i = 0; i < exe->graph->nodes.n; i++) {
-        const kd_gnode *node = exe->graph->nodes.data[i];
+        const kd_gnode *node = exe->graph->nodes.data[i],
+                       *next = i + 1 < exe->graph->nodes.n ? exe->graph->nodes.data[i + 1] : NULL;
+        if (next && node->part_of && next->origin == node->origin)
+            continue; /* a node of the model that became several */
         kd_str name = kd_str_of(node->origin);
         uintptr_t place = (uintptr_t)kd_map_get(&steps, name);
         const kd_step *step = place ? &exe->steps.data[place - 1] : NULL;
         kd_node_info info = {.name = node->origin,
-                             .op = node->op->name,
+                             .op = node->part_of ? node->part_of->name : node->op->name,
                              .type = kd_tensor_type_text(arena, &node->results[0]->type),
                              .line = node->at,
                              .became = fate_of(node, step, kd_map_get(&views, name)),
@@ -209,7 +213,8 @@ void kd_executable_estimate(const kd_executable *executable, uint64_t *out_step_
     double lanes = __builtin_cpu_supports("avx512f") ? 16 : __builtin_cpu_supports("avx2") ? 8 : 4;
     for (unsigned i = 0; i < executable->steps.n; i++) {
         const kd_step_info *s = &executable->steps.data[i].info;
-        double work = (double)s->n_flops / (4 * lanes), memory = memory_cycles((double)(s->n_read_bytes + s->n_written_bytes), n_threads);
+        double work = (double)s->n_flops / (4 * lanes),
+               memory = memory_cycles((double)(s->n_read_bytes + s->n_written_bytes), n_threads);
         double cycles = (work > memory ? work : memory) / n_threads;
         out_step_ns[i] = (uint64_t)(cycles / frequency * 1e9 + START_NS);
     }

@@ -107,8 +107,8 @@ static kd_status read_type(import *in, yyjson_val *v, kd_tensor_type *out)
 
 /* ---- values ---- */
 
-/* "%x" defines a value. */
-static kd_status define(import *in, yyjson_val *name, const kd_tensor_type *type, kd_gvalue **out)
+/* Keeps "%x" as the name of a value to be, once. */
+static kd_status new_name(import *in, yyjson_val *name, const char **out_name, void ***out_place)
 {
     kd_str text = yyjson_is_str(name) ? text_of(name) : (kd_str){0};
     if (text.len && text.ptr[0] == '%')
@@ -116,10 +116,32 @@ static kd_status define(import *in, yyjson_val *name, const kd_tensor_type *type
     if (!text.len || memchr(text.ptr, 0, text.len))
         return bad(in, KD_ERR_DAMAGED, "a value has no name");
     text.ptr = kd_arena_strndup(in->arena, text.ptr, text.len);
-    void **place = kd_map_at(&in->values, text);
-    if (*place)
-        return bad(in, KD_ERR_DAMAGED, "the value '%%%s' is defined twice", text.ptr);
-    *out = *place = kd_graph_add_value(in->graph, text.ptr, type);
+    *out_name = text.ptr;
+    *out_place = kd_map_at(&in->values, text);
+    return **out_place ? bad(in, KD_ERR_DAMAGED, "the value '%%%s' is defined twice", text.ptr) : KD_OK;
+}
+
+/* "%x" defines a value. */
+static kd_status define(import *in, yyjson_val *name, const kd_tensor_type *type, kd_gvalue **out)
+{
+    const char *text;
+    void **place;
+    kd_status status = new_name(in, name, &text, &place);
+    if (status == KD_OK)
+        *out = *place = kd_graph_add_value(in->graph, text, type);
+    return status;
+}
+
+/* "%x" is the name of a value that is there. */
+static kd_status name_value(import *in, yyjson_val *name, kd_gvalue *value)
+{
+    const char *text;
+    void **place;
+    kd_status status = new_name(in, name, &text, &place);
+    if (status)
+        return status;
+    *place = value;
+    value->name = text;
     return KD_OK;
 }
 
@@ -236,27 +258,6 @@ static kd_status read_list(import *in, yyjson_val *v, unsigned depth, kd_garg *o
     return KD_OK;
 }
 
-/* Numbers beyond 2^53 and those that JSON has no words for come as text. */
-static bool read_number_text(kd_str text, kd_garg *out)
-{
-    double f;
-    char *end;
-    char digits[32];
-    if (!kd_double_parse(text, &f))
-        return false;
-    if (text.len < sizeof digits && !memchr(text.ptr, '.', text.len) && !memchr(text.ptr, 'n', text.len)) {
-        memcpy(digits, text.ptr, text.len);
-        digits[text.len] = 0;
-        long long i = strtoll(digits, &end, 10);
-        if (!*end) {
-            *out = kd_garg_int(i);
-            return true;
-        }
-    }
-    *out = kd_garg_float(f);
-    return true;
-}
-
 static kd_status read_arg(import *in, yyjson_val *v, unsigned depth, kd_garg *out)
 {
     *out = (kd_garg){0};
@@ -282,7 +283,7 @@ static kd_status read_arg(import *in, yyjson_val *v, unsigned depth, kd_garg *ou
             return bad(in, KD_ERR_DAMAGED, "the value '%s' is not defined before it is used", yyjson_get_str(v));
         *out = kd_garg_value(value);
     } else if (yyjson_is_str(v)) {
-        if (!read_number_text(text_of(v), out)) {
+        if (!kd_garg_parse_number(text_of(v), out)) {
             out->kind = KD_GARG_TEXT;
             out->text = keep_text(in, v);
         }
@@ -325,13 +326,19 @@ static bool is_list_of_tensors(const kd_garg *arg, bool optional)
     return arg->kind == KD_GARG_LIST;
 }
 
-/* Whether an argument is what the parameter wants; a pointwise op takes numbers for all tensors but the first. */
+/* Whether numbers may stand for all tensors but the first: element by element, and in formulas. */
+static bool takes_numbers(const kd_gop *op)
+{
+    return op->lowering == KD_LOWER_POINTWISE || (op->lowering == KD_LOWER_EXPANDED && op->expression);
+}
+
+/* Whether an argument is what the parameter wants. */
 static bool fits(const kd_gop *op, unsigned i, const kd_gparam *p, const kd_garg *arg)
 {
     if (arg->kind == KD_GARG_NONE)
         return p->optional || p->kind == KD_PARAM_TEXT;
     switch (p->kind) {
-    case KD_PARAM_TENSOR: return arg->kind == KD_GARG_VALUE || (op->lowering == KD_LOWER_POINTWISE && i > 0 && is_number(arg));
+    case KD_PARAM_TENSOR: return arg->kind == KD_GARG_VALUE || (takes_numbers(op) && i > 0 && is_number(arg));
     case KD_PARAM_TENSORS: return is_list_of_tensors(arg, kd_str_starts_with(p->type_text, "Tensor?["));
     case KD_PARAM_INT: return arg->kind == KD_GARG_INT;
     case KD_PARAM_INTS: return arg->kind == KD_GARG_INT || is_list_of(arg, KD_GARG_INT);
@@ -345,24 +352,9 @@ static bool fits(const kd_gop *op, unsigned i, const kd_gparam *p, const kd_garg
 
 static kd_status set_default(import *in, const kd_gparam *p, kd_garg *out)
 {
-    kd_str text = p->default_text;
-    *out = (kd_garg){0};
-    if (!text.ptr)
-        return p->optional ? KD_OK : bad(in, KD_ERR_DAMAGED, "the argument '%.*s' is missing", KD_STR_ARG(p->name));
-    if (kd_str_is(text, "None"))
-        return KD_OK;
-    if (kd_str_is(text, "False") || kd_str_is(text, "True")) {
-        out->kind = KD_GARG_BOOL;
-        out->i = kd_str_is(text, "True");
-    } else if (text.ptr[0] == '\'') {
-        out->kind = KD_GARG_TEXT;
-        out->text = kd_arena_strndup(in->arena, text.ptr + 1, text.len - 2);
-    } else if (text.ptr[0] == '[') {
-        out->kind = KD_GARG_LIST;
-    } else {
-        read_number_text(text, out);
-    }
-    return KD_OK;
+    *out = kd_gparam_default(in->arena, p);
+    return p->default_text.ptr || p->optional ? KD_OK
+                                              : bad(in, KD_ERR_DAMAGED, "the argument '%.*s' is missing", KD_STR_ARG(p->name));
 }
 
 /* How many numbers a list may hold: mostly one for each dimension. */
@@ -380,12 +372,12 @@ static kd_status check_arg(import *in, const kd_gop *op, unsigned i, const kd_gp
     if (!fits(op, i, p, arg)) {
         kd_strbuf given = kd_strbuf_in(in->arena);
         kd_garg_print(arg, &given);
-        return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' must be of the kind %.*s, not %s", KD_STR_ARG(p->name), KD_STR_ARG(p->type_text),
-                   kd_strbuf_text(&given));
+        return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' must be of the kind %.*s, not %s", KD_STR_ARG(p->name),
+                   KD_STR_ARG(p->type_text), kd_strbuf_text(&given));
     }
     if ((p->kind == KD_PARAM_INTS || p->kind == KD_PARAM_NUMBERS) && arg->kind == KD_GARG_LIST && arg->list.n > most_numbers(op))
-        return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' has %u numbers; at most %u are possible", KD_STR_ARG(p->name), arg->list.n,
-                   most_numbers(op));
+        return bad(in, KD_ERR_DAMAGED, "the argument '%.*s' has %u numbers; at most %u are possible", KD_STR_ARG(p->name),
+                   arg->list.n, most_numbers(op));
     return KD_OK;
 }
 
@@ -429,6 +421,26 @@ static kd_status read_args(import *in, const kd_gop *op, yyjson_val *positional,
 
 /* ---- nodes ---- */
 
+/* The types of a node's results, or where it is expanded the results themselves. */
+static kd_status infer_results(import *in, kd_gnode *node, kd_tensor_type *types)
+{
+    kd_failure what = {{0}};
+    kd_infer cx = {in->arena, &what, types, node->n_results};
+    bool expands = node->op->lowering == KD_LOWER_EXPANDED;
+    kd_status status = expands ? kd_graph_expand(in->graph, node, node->results, &what) : node->op->infer(&cx, node);
+    for (unsigned i = 0; i < node->n_results && expands && !status; i++)
+        types[i] = node->results[i]->type;
+    return status ? bad(in, status, "%s", what.text) : KD_OK;
+}
+
+/* The strides of what is computed are free. */
+static void set_strides(kd_gvalue *value, const kd_tensor_type *said)
+{
+    kd_lowering lowering = value->def ? value->def->op->lowering : KD_LOWER_VIEW;
+    if (lowering != KD_LOWER_VIEW && kd_tensor_is_dense(said))
+        memcpy(value->type.strides, said->strides, sizeof value->type.strides);
+}
+
 /* Makes the results and compares them with what the file says of them; the file's strides count. */
 static kd_status read_results(import *in, kd_gnode *node, yyjson_val *names, yyjson_val *types)
 {
@@ -437,18 +449,16 @@ static kd_status read_results(import *in, kd_gnode *node, yyjson_val *names, yyj
         return bad(in, KD_ERR_DAMAGED, "\"out\" must be a list with as many types as \"o\" has names");
     node->n_results = (unsigned)n;
     node->results = kd_arena_array(in->arena, kd_gvalue *, n);
-    kd_failure what = {{0}};
-    kd_infer cx = {in->arena, &what, kd_arena_array(in->arena, kd_tensor_type, n), (unsigned)n};
-    kd_status status = node->op->infer(&cx, node);
-    if (status)
-        return bad(in, status, "%s", what.text);
-    for (unsigned i = 0; i < n; i++) {
+    kd_tensor_type *inferred = kd_arena_array(in->arena, kd_tensor_type, n);
+    kd_status status = infer_results(in, node, inferred);
+    for (unsigned i = 0; i < n && !status; i++) {
         yyjson_val *name = yyjson_is_arr(names) ? yyjson_arr_get(names, i) : names, *said = types ? yyjson_arr_get(types, i) : NULL;
-        kd_tensor_type type = cx.types[i], claimed;
+        kd_tensor_type type = inferred[i], claimed;
         if (!kd_tensor_is_reasonable(&type))
             return bad(in, KD_ERR_DAMAGED, "the result %s is too large", kd_tensor_type_text(in->arena, &type));
         if (yyjson_is_str(yyjson_obj_get(said, "unknown")))
-            return bad(in, KD_ERR_UNSUPPORTED, "the result is %s, which is not supported", yyjson_get_str(yyjson_obj_get(said, "unknown")));
+            return bad(in, KD_ERR_UNSUPPORTED, "the result is %s, which is not supported",
+                       yyjson_get_str(yyjson_obj_get(said, "unknown")));
         if (said && !yyjson_is_null(said)) {
             status = read_type(in, said, &claimed);
             if (status)
@@ -458,13 +468,18 @@ static kd_status read_results(import *in, kd_gnode *node, yyjson_val *names, yyj
                            kd_tensor_type_text(in->arena, &claimed));
             type = claimed;
         }
+        if (node->op->lowering == KD_LOWER_EXPANDED) {
+            set_strides(node->results[i], &type);
+            status = name_value(in, name, node->results[i]);
+            continue;
+        }
         status = define(in, name, &type, &node->results[i]);
-        if (status)
-            return status;
-        node->results[i]->def = node;
-        node->results[i]->result = i;
+        if (status == KD_OK) {
+            node->results[i]->def = node;
+            node->results[i]->result = i;
+        }
     }
-    return KD_OK;
+    return status;
 }
 
 static kd_status read_node(import *in, yyjson_val *v)
@@ -486,7 +501,7 @@ static kd_status read_node(import *in, yyjson_val *v)
     kd_status status = read_args(in, node->op, yyjson_obj_get(v, "in"), yyjson_obj_get(v, "kw"), &node->args, &node->n_args);
     if (status == KD_OK)
         status = read_results(in, node, names, yyjson_obj_get(v, "out"));
-    if (status == KD_OK)
+    if (status == KD_OK && node->op->lowering != KD_LOWER_EXPANDED)
         kd_vec_push(in->arena, &in->graph->nodes, node);
     return status;
 }
@@ -639,7 +654,7 @@ kd_status kd_graph_check(const char *text, size_t n_bytes, const char *name, kd_
     if (!text || !name || !refuse)
         return kd_fail(out_why, KD_ERR_ARGUMENT, "text, name and refuse must not be NULL");
     kd_failure why = {{0}};
-import in = {.text = text, .n_bytes = n_bytes, .name = name, .refuse = refuse, .refuse_user = user, .why = &why };
+import in = {.text = text, .n_bytes = n_bytes, .name = name, .refuse = refuse, .refuse_user = user, .why = & why };
     kd_status status = read_text(&in, NULL);
     return status ? kd_fail(out_why, status, "%s", why.text) : KD_OK;
 }
@@ -668,8 +683,8 @@ kd_status kd_graph_read(const char *path, const kd_input_shapes *shapes, kd_grap
         return kd_fail(out_why, KD_ERR_ARGUMENT, "path and out_graph must not be NULL");
     kd_mapping mapping = {0};
     bool is_archive = kd_file_map(path, &mapping, NULL) == KD_OK && kd_zip_is(mapping.data, mapping.n_bytes); /* a pipe is none */
-    kd_status status = is_archive ? kd_graph_import_pt2(path, &mapping, shapes, out_graph, out_why)
-                                  : read_beside(path, out_graph, out_why);
+    kd_status status =
+        is_archive ? kd_graph_import_pt2(path, &mapping, shapes, out_graph, out_why) : read_beside(path, out_graph, out_why);
     kd_file_unmap(&mapping);
     return status;
 }

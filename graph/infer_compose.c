@@ -187,3 +187,9 @@ kd_status kd_infer_stack(kd_infer *cx, const kd_gnode *node)
         shape[d] = d == dim ? list->list.n : t->shape[d - (d > dim)];
     return infer_one_result(cx, kd_gnode_promote(node), t->n_dims + 1, shape);
 }
+
+/* Never asked: what an expanded op becomes says it. */
+kd_status kd_infer_expanded(kd_infer *cx, const kd_gnode *node)
+{
+    return infer_bad(cx, "%s is written out as the graph is read", node->op->name);
+}

@@ -169,9 +169,9 @@ static kd_status convolved(kd_infer *cx, const kd_gnode *node, int64_t groups)
     return infer_one_result(cx, x->type, x->n_dims, shape);
 }
 
-/* A transposed convolution; at: the parameters stride, padding, dilation and output_padding. */
-static kd_status deconvolved(kd_infer *cx, const kd_gnode *node, const unsigned at[4], int64_t groups)
+static kd_status deconvolved(kd_infer *cx, const kd_gnode *node, int64_t groups)
 {
+    static const unsigned AT[] = {3, 4, 5, 7}; /* stride, padding, dilation and output_padding */
     kd_gvalue *input, *weight;
     kd_status status = infer_tensor_args(cx, node, 0, &input, 1, &weight);
     if (status)
@@ -190,7 +190,7 @@ static kd_status deconvolved(kd_infer *cx, const kd_gnode *node, const unsigned 
     if (bias && (bias->type.n_dims != 1 || bias->type.shape[0] != shape[1]))
         return infer_bad(cx, "the bias %s does not fit the weight %s", infer_type_text(cx, bias), infer_type_text(cx, weight));
     for (unsigned i = 0; i < 4; i++)
-        if (!infer_spatial(node, at[i], n, i == 0 || i == 2, numbers[i]))
+        if (!infer_spatial(node, AT[i], n, i == 0 || i == 2, numbers[i]))
             return infer_bad(cx, "stride, padding, dilation or output_padding do not fit the input %s", infer_type_text(cx, input));
     for (unsigned d = 0; d < n; d++) {
         int64_t stride = numbers[0][d], padding = numbers[1][d], dilation = numbers[2][d], more = numbers[3][d], reach, spread;
@@ -207,15 +207,5 @@ static kd_status deconvolved(kd_infer *cx, const kd_gnode *node, const unsigned 
 kd_status kd_infer_convolution(kd_infer *cx, const kd_gnode *node)
 {
     int64_t groups = kd_gnode_int(node, 8, 1);
-    return kd_gnode_bool(node, 6) ? deconvolved(cx, node, (const unsigned[]){3, 4, 5, 7}, groups) : convolved(cx, node, groups);
-}
-
-kd_status kd_infer_conv_transpose(kd_infer *cx, const kd_gnode *node)
-{
-    return deconvolved(cx, node, (const unsigned[]){3, 4, 7, 5}, kd_gnode_int(node, 6, 1));
-}
-
-kd_status kd_infer_conv(kd_infer *cx, const kd_gnode *node)
-{
-    return convolved(cx, node, kd_gnode_int(node, 6, 1));
+    return kd_gnode_bool(node, 6) ? deconvolved(cx, node, groups) : convolved(cx, node, groups);
 }

@@ -210,7 +210,7 @@ kd_status kd_infer_mean_all(kd_infer *cx, const kd_gnode *node)
 kd_status kd_infer_variance(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *self;
-    bool is_bad, with_mean = node->op->code == KD_GOP_var_mean;
+    bool is_bad, with_mean = node->op->code == KD_GOP_var_mean || node->op->code == KD_GOP_std_mean;
     kd_status status = infer_n_results(cx, with_mean ? 2 : 1);
     if (status == KD_OK)
         status = infer_tensor_arg(cx, node, 0, &self);

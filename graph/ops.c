@@ -15,12 +15,15 @@
 #define SCAN(how)           .lowering = KD_LOWER_SCAN, .combine = KD_COMBINE_##how
 #define VIEW(map)           .lowering = KD_LOWER_VIEW, .view = kd_view_##map
 #define COMPOSITE(which)    .lowering = KD_LOWER_COMPOSITE, .decompose = kd_decompose_##which
+#define EXPANDED(which)     .lowering = KD_LOWER_EXPANDED, .decompose = kd_expand_##which
+#define FORMULA(text)       .lowering = KD_LOWER_EXPANDED, .decompose = kd_expand_formula, .expression = text
 #define PRIMITIVE           .lowering = KD_LOWER_PRIMITIVE
 #define ATTENTION           .lowering = KD_LOWER_ATTENTION
 
 const kd_gop kd_gops[KD_N_GOPS] = {
 #define KD_GOP(id, name_text, params_text, rule, ...) \
-    [KD_GOP_##id] = {.code = KD_GOP_##id, .name = name_text, .params = params_text, .infer = kd_infer_##rule, __VA_ARGS__},
+    [KD_GOP_##id] = {                                 \
+        .code = KD_GOP_##id, .short_name = #id, .name = name_text, .params = params_text, .infer = kd_infer_##rule, __VA_ARGS__},
 #include "graph/ops.def"
 };
 
@@ -46,8 +49,8 @@ static kd_param_kind kind_of(kd_str type)
         kd_param_kind kind;
     } KINDS[] = {{"Tensor[", KD_PARAM_TENSORS}, {"Tensor?[", KD_PARAM_TENSORS}, {"Tensor", KD_PARAM_TENSOR},
                  {"int[", KD_PARAM_INTS},       {"SymInt[", KD_PARAM_INTS},     {"int", KD_PARAM_INT},
-                 {"SymInt", KD_PARAM_INT},      {"bool", KD_PARAM_BOOL},        {"float[", KD_PARAM_NUMBERS}, {"float", KD_PARAM_NUMBER},
-                 {"Scalar?", KD_PARAM_NUMBER}};
+                 {"SymInt", KD_PARAM_INT},      {"bool", KD_PARAM_BOOL},        {"float[", KD_PARAM_NUMBERS},
+                 {"float", KD_PARAM_NUMBER},    {"Scalar?", KD_PARAM_NUMBER}};
     if (kd_str_is(type, "Scalar"))
         return KD_PARAM_NUMBER;
     for (unsigned i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
@@ -68,7 +71,7 @@ unsigned kd_gop_params(const kd_gop *op, kd_gparam out_params[KD_GOP_MAX_PARAMS]
     unsigned n = 0;
     for (const char *at = op->params; *at && n < KD_GOP_MAX_PARAMS;) {
         const char *end = strchr(at, ',');
-        while (end && strchr("0123456789", end[1]) && end[1]) /* inside a default's list */
+        while (end && strchr("-0123456789", end[1]) && end[1]) /* inside a default's list */
             end = strchr(end + 1, ',');
         kd_str part = trim((kd_str){at, end ? (size_t)(end - at) : strlen(at)});
         at = end ? end + 1 : part.ptr + part.len;
@@ -88,6 +91,45 @@ unsigned kd_gop_params(const kd_gop *op, kd_gparam out_params[KD_GOP_MAX_PARAMS]
         p->kind = kind_of(p->type_text);
     }
     return n;
+}
+
+/* Numbers beyond 2^53 and those that JSON has no words for come as text. */
+bool kd_garg_parse_number(kd_str text, kd_garg *out)
+{
+    double f;
+    char *end;
+    char digits[32];
+    if (!kd_double_parse(text, &f))
+        return false;
+    *out = kd_garg_float(f);
+    if (text.len < sizeof digits && !memchr(text.ptr, '.', text.len) && !memchr(text.ptr, 'n', text.len)) {
+        memcpy(digits, text.ptr, text.len);
+        digits[text.len] = 0;
+        long long i = strtoll(digits, &end, 10);
+        if (!*end)
+            *out = kd_garg_int(i);
+    }
+    return true;
+}
+
+kd_garg kd_gparam_default(kd_arena *arena, const kd_gparam *param)
+{
+    kd_str text = param->default_text;
+    kd_garg arg = {0};
+    if (!text.ptr || kd_str_is(text, "None"))
+        return arg;
+    if (kd_str_is(text, "False") || kd_str_is(text, "True")) {
+        arg.kind = KD_GARG_BOOL;
+        arg.i = kd_str_is(text, "True");
+    } else if (text.ptr[0] == '\'') {
+        arg.kind = KD_GARG_TEXT;
+        arg.text = kd_arena_strndup(arena, text.ptr + 1, text.len - 2);
+    } else if (text.ptr[0] == '[') {
+        arg.kind = KD_GARG_LIST;
+    } else {
+        kd_garg_parse_number(text, &arg);
+    }
+    return arg;
 }
 
 /* ---- arguments ---- */
@@ -313,6 +355,32 @@ const char *kd_expression_div_mode(const kd_gnode *node)
     if (computes_in_floats(node))
         return truncates ? "libdevice.trunc({0} / {1})" : FLOORED;
     return truncates ? "{0} // {1}" : "tl.where(({0} % {1} != 0) & (({0} < 0) != ({1} < 0)), {0} // {1} - 1, {0} // {1})";
+}
+
+/* Of floats the sign of a zero counts too. */
+const char *kd_expression_signbit(const kd_gnode *node)
+{
+    bool is_float = kd_scalar_is_float(kd_gnode_tensor(node, 0)->type.type);
+    return is_float ? "({0} < 0) | (1.0 / {0} < 0)" : "{0} < 0";
+}
+
+const char *kd_expression_isclose(const kd_gnode *node)
+{
+    bool are_floats = kd_scalar_is_float(kd_gnode_promote(node));
+    if (!are_floats)
+        return "({0} == {1}) | (tl.abs({0} - {1}).to(tl.float64) <= {3} + {2} * tl.abs({1}).to(tl.float64))";
+    return kd_gnode_bool(node, 4)
+               ? "({0} == {1}) | (({0} != {0}) & ({1} != {1})) | ((tl.abs({0} - {1}) <= {3} + {2} * tl.abs({1})) & (tl.abs({1}) < "
+                 "float('inf')))"
+               : "({0} == {1}) | ((tl.abs({0} - {1}) <= {3} + {2} * tl.abs({1})) & (tl.abs({1}) < float('inf')))";
+}
+
+/* A parabola up to beta, then a line. */
+const char *kd_expression_smooth_distance(const kd_gnode *node)
+{
+    return kd_gnode_number(node, 2, 1) == 0
+               ? "tl.abs({0} - {1})"
+               : "tl.where(tl.abs({0} - {1}) < {2}, 0.5 * ({0} - {1}) * ({0} - {1}) / {2}, tl.abs({0} - {1}) - 0.5 * {2})";
 }
 
 /* The sign of the divisor. */

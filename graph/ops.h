@@ -17,6 +17,7 @@ typedef enum kd_lowering {
     KD_LOWER_SCAN,
     KD_LOWER_VIEW,
     KD_LOWER_COMPOSITE,
+    KD_LOWER_EXPANDED,
     KD_LOWER_PRIMITIVE,
     KD_LOWER_ATTENTION
 } kd_lowering;
@@ -65,11 +66,11 @@ typedef struct kd_picked {
 
 typedef struct kd_gop {
     kd_gop_code code;
-    const char *name, *params;
+    const char *short_name, *name, *params; /* short_name: as the table and formulas have it */
     kd_status (*infer)(kd_infer *cx, const kd_gnode *node);
     kd_lowering lowering;
     kd_compute compute;
-    const char *expression;                           /* NULL: choose */
+    const char *expression;                           /* NULL: choose; of an expanded op: its formula, see formula.c */
     const char *(*choose)(const kd_gnode *node);
     kd_combine combine;
     /* Pointwise ops that read elsewhere than at their own place, see places.c. piece: number i, in the order in which they are tried; false:
@@ -109,6 +110,11 @@ enum { KD_GOP_MAX_PARAMS = 16 };
 enum { KD_GRAPH_FEW = 32 };
 /* The parameters of an op; how many. */
 unsigned kd_gop_params(const kd_gop *op, kd_gparam out_params[KD_GOP_MAX_PARAMS]);
+
+/* "3", "-inf". False: no number. */
+bool kd_garg_parse_number(kd_str text, kd_garg *out);
+/* What an argument is that is not given; none where it has no default. */
+kd_garg kd_gparam_default(kd_arena *arena, const kd_gparam *param);
 
 /* ---- arguments of a node, by parameter; one that the op does not have is none ---- */
 
@@ -171,48 +177,117 @@ typedef struct kd_upsampling {
     bool is_linear, align_corners, is_exact; /* is_exact: by the middle of the element */
 } kd_upsampling;
 bool kd_gnode_upsampling(const kd_gnode *node, kd_upsampling *out); /* false: the arguments make no sense */
+/* Writes an op out with others as the graph is read: adds their nodes, and says which values its results are. */
+kd_status kd_graph_expand(kd_graph *graph, const kd_gnode *node, kd_gvalue **out_results, kd_failure *out_why);
 /* Calls fn with each tensor that the node reads. */
 void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue *value), void *user);
 
 /* ---- functions that the table names ---- */
 
-#define KD_GRAPH_INFER_RULES(X)                                                                                                    \
-    X(promote)                                                                                                                     \
-    X(float) X(bool) X(where) X(like) X(first) X(div_mode) X(gelu) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(any)     \
-        X(extreme) X(position) X(topk) X(sort) X(order) X(norm) X(mean) X(mean_all) X(variance) X(softmax) X(softmax_like) X(scan) \
-            X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) X(permute)    \
-                X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) X(windows) X(mm)   \
-                    X(bmm) X(addmm) X(baddbmm) X(linear) X(matmul) X(convolution) X(conv) X(conv_transpose) X(pool)                \
-                        X(adaptive_pool) X(spatial_mean) X(attention) X(full) X(full_like) X(new_full) X(arange) X(cat) X(stack)   \
-                            X(pad) X(slice_scatter) X(select_scatter) X(embedding) X(gather) X(index) X(bucketize)                 \
-                                X(embedding_bag) X(diagonal) X(unfold) X(as_strided) X(pad_mode) X(upsample)
+#define KD_GRAPH_INFER_RULES(X)                                                                                                   \
+    X(promote)                                                                                                                    \
+    X(float)                                                                                                                      \
+    X(bool)                                                                                                                       \
+    X(where) X(like) X(first) X(div_mode) X(gelu) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(any) X(extreme)  \
+        X(position) X(topk) X(sort) X(order) X(norm) X(mean) X(mean_all) X(variance) X(softmax) X(softmax_like) X(scan)           \
+            X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) X(permute)   \
+                X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) X(windows) X(mm)  \
+                    X(bmm) X(addmm) X(baddbmm) X(linear) X(matmul) X(convolution) X(pool) X(adaptive_pool) X(spatial_mean)        \
+                        X(attention) X(full) X(full_like) X(new_full) X(arange) X(cat) X(stack) X(pad) X(slice_scatter)           \
+                            X(select_scatter) X(embedding) X(gather) X(index) X(bucketize) X(embedding_bag) X(diagonal) X(unfold) \
+                                X(as_strided) X(pad_mode) X(upsample) X(expanded)
 #define KD_DECLARE(rule) kd_status kd_infer_##rule(kd_infer *cx, const kd_gnode *node);
 KD_GRAPH_INFER_RULES(KD_DECLARE)
 #undef KD_DECLARE
 
-#define KD_GRAPH_VIEW_MAPS(X)                                                                                                 \
-    X(reshape)                                                                                                                \
-    X(expand) X(repeat) X(permute) X(transpose) X(t) X(select) X(slice) X(split) X(unbind) X(same) X(flip) X(roll) X(windows) \
-        X(diagonal) X(unfold) X(strided)
+#define KD_GRAPH_VIEW_MAPS(X)                                                                                                   \
+    X(reshape)                                                                                                                  \
+    X(expand)                                                                                                                   \
+    X(repeat)                                                                                                                   \
+    X(permute) X(transpose) X(t) X(select) X(slice) X(split) X(unbind) X(same) X(flip) X(roll) X(windows) X(diagonal) X(unfold) \
+        X(strided)
 #define KD_DECLARE(map) \
     void kd_view_##map(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at);
 KD_GRAPH_VIEW_MAPS(KD_DECLARE)
 #undef KD_DECLARE
 
-#define KD_GRAPH_COMPOSITES(X)                                                                                                   \
-    X(glu)                                                                                                                       \
-    X(log_sigmoid) X(copy) X(full) X(arange) X(stack) X(triangle) X(index_put) X(scatter) X(masked_scatter) X(bucketize)         \
-        X(embedding_bag) X(as_strided) X(sum_all) X(extreme) X(position) X(topk) X(sort) X(mean) X(variance) X(vector_norm)      \
-            X(logsumexp) X(softmax) X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(baddbmm) X(addmm) X(linear) X(matmul) \
-                X(conv) X(conv_transpose) X(pad) X(upsample) X(max_pool) X(avg_pool) X(adaptive_pool) X(attention)
+#define KD_GRAPH_COMPOSITES(X)                                                                                                     \
+    X(glu)                                                                                                                         \
+    X(log_sigmoid)                                                                                                                 \
+    X(copy)                                                                                                                        \
+    X(full) X(arange) X(stack) X(triangle) X(index_put) X(scatter) X(masked_scatter) X(bucketize) X(embedding_bag) X(as_strided)   \
+        X(sum_all) X(extreme) X(position) X(topk) X(sort) X(mean) X(variance) X(vector_norm) X(logsumexp) X(softmax) X(layer_norm) \
+            X(group_norm) X(batch_norm) X(dropout) X(baddbmm) X(addmm) X(linear) X(matmul) X(pad) X(upsample) X(max_pool)          \
+                X(avg_pool) X(adaptive_pool) X(attention)
 #define KD_DECLARE(which) void kd_decompose_##which(struct kd_decomposer *d);
 KD_GRAPH_COMPOSITES(KD_DECLARE)
+#undef KD_DECLARE
+
+#define KD_GRAPH_EXPANSIONS(X)     \
+    X(formula)                     \
+    X(atleast)                     \
+    X(bilinear)                    \
+    X(binary_cross_entropy)        \
+    X(binary_cross_entropy_logits) \
+    X(block_diag)                  \
+    X(broadcast_tensors)           \
+    X(cartesian_prod)              \
+    X(chain_matmul)                \
+    X(conv)                        \
+    X(conv_transpose)              \
+    X(channel_shuffle)             \
+    X(cross)                       \
+    X(cross_entropy_loss)          \
+    X(diag)                        \
+    X(diag_embed)                  \
+    X(diff)                        \
+    X(einsum)                      \
+    X(eye)                         \
+    X(gru_cell)                    \
+    X(im2col)                      \
+    X(index_write)                 \
+    X(inner)                       \
+    X(instance_norm)               \
+    X(joined)                      \
+    X(kl_div)                      \
+    X(kron)                        \
+    X(linalg_norm)                 \
+    X(linspace)                    \
+    X(logit)                       \
+    X(logspace)                    \
+    X(lstm_cell)                   \
+    X(matrix_norm)                 \
+    X(matrix_power)                \
+    X(meshgrid)                    \
+    X(movedim)                     \
+    X(nan_to_num)                  \
+    X(narrow)                      \
+    X(nll_loss)                    \
+    X(numpy_t)                     \
+    X(one_hot)                     \
+    X(pixel_shuffle)               \
+    X(pixel_unshuffle)             \
+    X(poisson_nll_loss)            \
+    X(prelu)                       \
+    X(recurrent)                   \
+    X(repeat_interleave)           \
+    X(rms_norm)                    \
+    X(rot90)                       \
+    X(rrelu)                       \
+    X(take_along_dim)              \
+    X(tensordot)                   \
+    X(tile)                        \
+    X(weight_norm)
+#define KD_DECLARE(which) void kd_expand_##which(struct kd_decomposer *d);
+KD_GRAPH_EXPANSIONS(KD_DECLARE)
 #undef KD_DECLARE
 
 #define KD_DECLARE(which) \
     bool kd_piece_##which(kd_arena *arena, const kd_gnode *node, unsigned i, const kd_index *at, kd_piece *out);
 KD_DECLARE(cat)
-KD_DECLARE(pad) KD_DECLARE(slice_scatter) KD_DECLARE(select_scatter)
+KD_DECLARE(pad)
+KD_DECLARE(slice_scatter)
+KD_DECLARE(select_scatter)
 #undef KD_DECLARE
 #define KD_DECLARE(which) \
     void kd_pick_##which(kd_arena *arena, const kd_gnode *node, const kd_index *at, kd_picked out[KD_TENSOR_MAX_DIMS]);
@@ -220,7 +295,8 @@ KD_DECLARE(pad) KD_DECLARE(slice_scatter) KD_DECLARE(select_scatter)
 #undef KD_DECLARE
 #define KD_DECLARE(which) const char *kd_expression_##which(const kd_gnode *node);
         KD_DECLARE(pow) KD_DECLARE(clamp) KD_DECLARE(gelu) KD_DECLARE(div_mode) KD_DECLARE(remainder) KD_DECLARE(fmod)
-            KD_DECLARE(round) KD_DECLARE(shift) KD_DECLARE(order) KD_DECLARE(arange)
+            KD_DECLARE(round) KD_DECLARE(shift) KD_DECLARE(order) KD_DECLARE(arange) KD_DECLARE(smooth_distance) KD_DECLARE(signbit)
+                KD_DECLARE(isclose)
 #undef KD_DECLARE
 
 #endif

@@ -79,11 +79,8 @@ yyjson_val *kd_pt2_arg(const kd_pt2 *p, const char *name, const char **out_tag);
 const char *kd_pt2_arg_text(kd_pt2 *p, const char *name, const char *otherwise);
 int64_t kd_pt2_arg_int(const kd_pt2 *p, const char *name, int64_t otherwise);
 bool kd_pt2_arg_bool(const kd_pt2 *p, const char *name);
-bool kd_pt2_arg_is(const kd_pt2 *p, const char *name, const char *text);
 /* The tensor that an argument names; NULL: it is none. */
 kd_pt2_value *kd_pt2_arg_tensor(const kd_pt2 *p, const char *name);
-/* How many numbers a list has, at most capacity; a number stands for a list of one. */
-unsigned kd_pt2_arg_ints(const kd_pt2 *p, const char *name, int64_t *out, unsigned capacity);
 
 const char *kd_pt2_type_text(kd_pt2 *p, kd_scalar type); /* "f32", quoted */
 /* Of the current node. NULL: there is none. */

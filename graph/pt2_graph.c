@@ -159,7 +159,12 @@ static const char *line_of(kd_pt2 *p, const char *trace)
 /* "aten.relu_.default" changes its first argument, "self"; its result has the name aten.relu.default. */
 static bool is_in_place(kd_pt2 *p, const char **out_op)
 {
+    static const char OPERATOR[] = "aten.__i"; /* __iand__ */
     const char *name = strchr(p->op, '.'), *overload = name ? strchr(name + 1, '.') : NULL;
+    if (strncmp(p->op, OPERATOR, sizeof OPERATOR - 1) == 0) {
+        *out_op = kd_arena_printf(p->arena, "aten.__%s", p->op + sizeof OPERATOR - 1);
+        return true;
+    }
     if (!overload || overload[-1] != '_' || overload - name < 3 || strncmp(name, ".__", 3) == 0)
         return false;
     *out_op = kd_arena_printf(p->arena, "%.*s%s", (int)(overload - 1 - p->op), p->op, overload);
@@ -182,7 +187,8 @@ static kd_status skip_symbolic_node(kd_pt2 *p, bool *out_is_symbolic)
     *out_is_symbolic = checks || strncmp(p->op, "aten.sym_constrain_range", 24) == 0;
     const kd_pt2_number *truth = checks ? kd_pt2_number_named(p, kd_pt2_arg(p, "self", &tag)) : NULL;
     if (checks && truth && truth->value == 0)
-        return kd_pt2_bad(p, KD_ERR_ARGUMENT, "a check of the program fails for these shapes: %s", kd_pt2_arg_text(p, "assert_msg", "\"\""));
+        return kd_pt2_bad(p, KD_ERR_ARGUMENT, "a check of the program fails for these shapes: %s",
+                          kd_pt2_arg_text(p, "assert_msg", "\"\""));
     yyjson_arr_foreach(outputs, i, max, output)
     {
         yyjson_val *v = kd_pt2_only_member(output, &tag);
@@ -301,7 +307,8 @@ static kd_status check_number_input(kd_pt2 *p, yyjson_val *arg)
     yyjson_val *v = kd_pt2_only_member(arg, &tag);
     const char *name = yyjson_get_str(yyjson_obj_get(v, "as_name"));
     if (name && !kd_pt2_number_named(p, v))
-        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "the input '%s' is a number that varies: export the model with a constant there", name);
+        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "the input '%s' is a number that varies: export the model with a constant there",
+                          name);
     return KD_OK;
 }
 

@@ -110,32 +110,10 @@ int64_t kd_pt2_arg_int(const kd_pt2 *p, const char *name, int64_t otherwise)
     return v && int_of(p, v, &number) ? number : otherwise;
 }
 
-unsigned kd_pt2_arg_ints(const kd_pt2 *p, const char *name, int64_t *out, unsigned capacity)
-{
-    const char *tag;
-    yyjson_val *list = kd_pt2_arg(p, name, &tag), *v;
-    size_t i, max;
-    if (list && !yyjson_is_arr(list))
-        return capacity && int_of(p, list, out);
-    unsigned n = 0;
-    yyjson_arr_foreach(list, i, max, v)
-    {
-        if (n < capacity && int_of(p, v, &out[n]))
-            n++;
-    }
-    return n;
-}
-
 bool kd_pt2_arg_bool(const kd_pt2 *p, const char *name)
 {
     const char *tag;
     return yyjson_get_bool(kd_pt2_arg(p, name, &tag));
-}
-
-bool kd_pt2_arg_is(const kd_pt2 *p, const char *name, const char *text)
-{
-    const char *tag;
-    return yyjson_equals_str(kd_pt2_arg(p, name, &tag), text);
 }
 
 static void put_number(kd_strbuf *out, double f)
@@ -283,7 +261,10 @@ static void put_node(kd_pt2 *p, unsigned first, unsigned n, unsigned n_others, c
         const kd_pt2_value *value = kd_pt2_result(p, first + i);
         kd_strbuf_puts(out, i ? ", " : "");
         kd_strbuf_puts(&types, i ? ", " : "");
-        if (value) {
+        if (value && !value->last_use) { /* what nobody reads may be anything */
+            kd_pt2_put_text(out, "%", value->name);
+            kd_strbuf_puts(&types, "null");
+        } else if (value) {
             kd_pt2_put_text(out, "%", value->name);
             kd_strbuf_puts(&types, "{");
             kd_pt2_put_type(p, &value->type, &types);

@@ -78,12 +78,12 @@ static kd_status transpose_last(kd_pt2 *p)
 }
 
 /* chunk, tensor_split and the like: pieces along one dimension. */
-static kd_status pieces(kd_pt2 *p)
+static kd_status pieces_along(kd_pt2 *p, int64_t along)
 {
     const kd_pt2_value *self = kd_pt2_arg_tensor(p, "self");
     int64_t sizes[MAX_TENSORS];
     unsigned n = kd_pt2_n_results(p);
-    int dim = self ? kd_gnode_dim(kd_pt2_arg_int(p, "dim", 0), self->type.n_dims) : -1;
+    int dim = self ? kd_gnode_dim(along, self->type.n_dims) : -1;
     if (dim < 0 || n > MAX_TENSORS)
         return no_tensor(p);
     for (unsigned i = 0; i < n; i++) {
@@ -94,44 +94,28 @@ static kd_status pieces(kd_pt2 *p)
     return KD_OK;
 }
 
-/* ---- convolutions and norms ---- */
-
-/* One number for each spatial dimension, where one for all is allowed. */
-static const char *spatial(kd_pt2 *p, const char *name, unsigned n, int64_t otherwise)
+static kd_status pieces(kd_pt2 *p)
 {
-    int64_t numbers[KD_TENSOR_MAX_DIMS];
-    unsigned given = kd_pt2_arg_ints(p, name, numbers, KD_TENSOR_MAX_DIMS);
-    if (given > 1)
-        return kd_pt2_list(p, numbers, given);
-    for (unsigned i = 1; i < n; i++)
-        numbers[i] = given ? numbers[0] : otherwise;
-    numbers[0] = given ? numbers[0] : otherwise;
-    return kd_pt2_list(p, numbers, n);
+    return pieces_along(p, kd_pt2_arg_int(p, "dim", 0));
 }
 
-/* padding='same' and 'valid' as numbers. */
-static kd_status convolution(kd_pt2 *p)
+static kd_status columns(kd_pt2 *p)
 {
-    const kd_pt2_value *input = kd_pt2_arg_tensor(p, "input"), *weight = kd_pt2_arg_tensor(p, "weight");
-    if (!input || !weight)
-        return no_tensor(p);
-    unsigned n = weight->type.n_dims < 3 || weight->type.n_dims > 5 ? 1 : weight->type.n_dims - 2;
-    int64_t padding[3] = {0}, dilation[3] = {1, 1, 1};
-    unsigned given = kd_pt2_arg_ints(p, "dilation", dilation, 3);
-    if (input->type.n_dims != n + 2)
-        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "a convolution of an input without the batch's dimension");
-    for (unsigned i = 0; i < n && kd_pt2_arg_is(p, "padding", "same"); i++) {
-        int64_t reach = dilation[given == 1 ? 0 : i] * (weight->type.shape[i + 2] - 1);
-        if (reach % 2)
-            return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "padding='same' with a kernel of even extent");
-        padding[i] = reach / 2;
-    }
-    kd_pt2_emit_result(p, 0, "aten.convolution.default", "%s, %s, %s, %s, %s, %s, false, %s, %" PRId64, kd_pt2_ref(p, input),
-                       kd_pt2_ref(p, weight), kd_pt2_arg_text(p, "bias", "null"), spatial(p, "stride", n, 1),
-                       kd_pt2_list(p, padding, n), spatial(p, "dilation", n, 1), kd_pt2_list(p, (int64_t[3]){0}, n),
-                       kd_pt2_arg_int(p, "groups", 1));
-    return KD_OK;
+    const kd_pt2_value *self = kd_pt2_arg_tensor(p, "self");
+    return pieces_along(p, self && self->type.n_dims > 1);
 }
+
+static kd_status rows(kd_pt2 *p)
+{
+    return pieces_along(p, 0);
+}
+
+static kd_status layers(kd_pt2 *p)
+{
+    return pieces_along(p, 2);
+}
+
+/* ---- norms ---- */
 
 static kd_status group_norm(kd_pt2 *p)
 {
@@ -180,9 +164,6 @@ typedef struct rule {
 } rule;
 
 static const rule RULES[] = {
-    {"aten.conv1d.padding", convolution, KD_PT2_OWN},
-    {"aten.conv2d.padding", convolution, KD_PT2_OWN},
-    {"aten.conv3d.padding", convolution, KD_PT2_OWN},
     {"aten.group_norm.default", group_norm, KD_PT2_OWN},
     {"aten.relu6.default", relu6, KD_PT2_OWN},
     {"aten.where.Scalar", where, KD_PT2_OWN},
@@ -190,6 +171,8 @@ static const rule RULES[] = {
     {"aten.where.ScalarOther", where, KD_PT2_OWN},
     {"aten.dropout.default", dropout, KD_PT2_SAME},
     {"aten.feature_dropout.default", dropout, KD_PT2_SAME},
+    {"aten.alpha_dropout.default", dropout, KD_PT2_SAME},
+    {"aten.feature_alpha_dropout.default", dropout, KD_PT2_SAME},
     {"aten.contiguous.default", NULL, KD_PT2_SAME},
     {"aten.detach.default", NULL, KD_PT2_SAME},
     {"aten.to.dtype", NULL, KD_PT2_SAME},
@@ -207,8 +190,37 @@ static const rule RULES[] = {
     {"aten.chunk.default", NULL, KD_PT2_VIEW},
     {"aten.unsafe_chunk.default", pieces, KD_PT2_OWN},
     {"aten.tensor_split.sections", pieces, KD_PT2_VIEW},
+    {"aten.tensor_split.indices", pieces, KD_PT2_VIEW},
+    {"aten.hsplit.int", columns, KD_PT2_VIEW},
+    {"aten.hsplit.array", columns, KD_PT2_VIEW},
+    {"aten.vsplit.int", rows, KD_PT2_VIEW},
+    {"aten.vsplit.array", rows, KD_PT2_VIEW},
+    {"aten.dsplit.int", layers, KD_PT2_VIEW},
+    {"aten.dsplit.array", layers, KD_PT2_VIEW},
     {"aten.split.sizes", pieces, KD_PT2_VIEW},
     {"aten.unbind.int", NULL, KD_PT2_VIEW},
+    {"aten.narrow.default", NULL, KD_PT2_VIEW},
+    {"aten.ravel.default", NULL, KD_PT2_VIEW},
+    {"aten.movedim.int", NULL, KD_PT2_VIEW},
+    {"aten.movedim.intlist", NULL, KD_PT2_VIEW},
+    {"aten.moveaxis.int", NULL, KD_PT2_VIEW},
+    {"aten.moveaxis.intlist", NULL, KD_PT2_VIEW},
+    {"aten.swapaxes.default", NULL, KD_PT2_VIEW},
+    {"aten.swapdims.default", NULL, KD_PT2_VIEW},
+    {"aten.adjoint.default", NULL, KD_PT2_VIEW},
+    {"aten.mH.default", NULL, KD_PT2_VIEW},
+    {"aten.matrix_H.default", NULL, KD_PT2_VIEW},
+    {"aten.numpy_T.default", NULL, KD_PT2_VIEW},
+    {"aten.broadcast_to.default", NULL, KD_PT2_VIEW},
+    {"aten.atleast_1d.default", NULL, KD_PT2_VIEW},
+    {"aten.atleast_2d.default", NULL, KD_PT2_VIEW},
+    {"aten.atleast_3d.default", NULL, KD_PT2_VIEW},
+    {"aten.linalg_diagonal.default", NULL, KD_PT2_VIEW},
+    {"aten.positive.default", NULL, KD_PT2_SAME},
+    {"aten.real.default", NULL, KD_PT2_SAME},
+    {"aten.conj.default", NULL, KD_PT2_SAME},
+    {"aten.resolve_conj.default", NULL, KD_PT2_SAME},
+    {"aten.resolve_neg.default", NULL, KD_PT2_SAME},
     {"aten._assert_tensor_metadata.default", nothing, KD_PT2_OWN},
     {"aten._assert_async.msg", nothing, KD_PT2_OWN},
     {"aten.sym_constrain_range_for_size.default", nothing, KD_PT2_OWN},

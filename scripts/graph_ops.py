@@ -40,9 +40,11 @@ def becomes(lowering, arguments, files):
     if lowering == "CHOICE":
         compute, which = arguments.split(", ")
         return f"an expression by its arguments, [{which}](../graph/{files['expression'][which]}){COMPUTE[compute]}"
-    if lowering in ("PIECES", "PICKED", "VIEW", "COMPOSITE"):
+    if lowering == "FORMULA":
+        return f"`{''.join(TEXT.findall(arguments))}`"
+    if lowering in ("PIECES", "PICKED", "VIEW", "COMPOSITE", "EXPANDED"):
         kind, words = {"PIECES": ("piece", "element by element, put together from pieces: "), "PICKED": ("pick", "element by element, picked by index: "),
-                       "VIEW": ("view", "no work, other places of the same elements: "), "COMPOSITE": ("decompose", "other ops: ")}[lowering]
+                       "VIEW": ("view", "no work, other places of the same elements: "), "COMPOSITE": ("decompose", "other ops: "), "EXPANDED": ("expand", "other ops, as the graph is read: ")}[lowering]
         return f"{words}[{arguments}](../graph/{files[kind][arguments]})"
     if lowering in ("REDUCTION", "SCAN"):
         return f"{'a reduction' if lowering == 'REDUCTION' else 'a running value'}: {REDUCED[arguments]}"
@@ -51,7 +53,7 @@ def becomes(lowering, arguments, files):
 
 def sections():
     """[(title, [(name, parameters, what it becomes)])]"""
-    files = {kind: function_files(kind) for kind in ("expression", "piece", "pick", "view", "decompose")}
+    files = {kind: function_files(kind) for kind in ("expression", "piece", "pick", "view", "decompose", "expand")}
     text = read(TABLE)
     options = "".join(TEXT.findall(re.search(r"#define KD_OPTIONS (.*)", text).group(1)))
     found = []

@@ -108,6 +108,19 @@ def shared_storage():
     return Tied()
 
 
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gru, self.lstm = nn.GRUCell(6, 4), nn.LSTMCell(4, 3)
+
+    def forward(self, x):
+        h, state = x.new_zeros(2, 4), None
+        for t in range(2):
+            h = self.gru(x[:, t], h)
+            state = self.lstm(h, state)
+        return torch.cat((h, *state), 1)
+
+
 X, Y = torch.linspace(-2, 2, 24).reshape(4, 6), torch.linspace(1, 3, 24).reshape(4, 6)
 Q = torch.sin(torch.arange(2 * 3 * 5 * 8.0)).reshape(2, 3, 5, 8)
 IMAGE = torch.cos(torch.arange(2 * 4 * 9 * 9.0)).reshape(2, 4, 9, 9)
@@ -130,6 +143,23 @@ MODELS = {
     "reshapes": (lambda: Function(lambda x: x.t().reshape(3, 8).flatten().unflatten(0, (2, 12)).unsqueeze(1).squeeze().contiguous()), X),
     "pieces": (lambda: Function(lambda x: [c := x.chunk(3, dim=1), u := x.unbind(0), c[0] * c[2] + u[1][0] - x.split([1, 3])[1].sum()][-1]), X),
     "fills": (lambda: Function(lambda x: x + torch.zeros_like(x) + torch.full_like(x, 2.5) + x.new_ones(6) + torch.arange(6)), X),
+    "norms": (lambda: nn.Sequential(nn.RMSNorm(6), nn.Linear(6, 6), nn.RMSNorm(6, eps=1e-3), nn.GroupNorm(2, 6)), X),
+    "norms of images": (lambda: nn.Sequential(nn.InstanceNorm2d(4, track_running_stats=True), nn.LocalResponseNorm(3)), IMAGE),
+    "repetitions": (lambda: Function(lambda x: x.repeat_interleave(3, 1).tile(2, 1) + x.rot90().roll(1, 0).sum()), X),
+    "einsum": (lambda: Function(lambda q, k: torch.einsum("bhqd,bhkd->bhqk", q, k) + torch.einsum("...ij,...ij->...", q, k)[..., None, None]), Q, Q.flip(-1)),
+    "dimensions that move": (lambda: Function(lambda q: q.movedim(1, -1).swapaxes(0, 1).adjoint().narrow(-1, 1, 2) + q.T.flatten()[0]), Q),
+    "split in another way": (lambda: Function(lambda x: [a := torch.hsplit(x, 3), b := torch.tensor_split(x, (1, 4), 1), a[1].sum() + b[1]][-1]), X),
+    "stacks and grids": (lambda: Function(lambda x, y: torch.hstack((x, y)).sum() + torch.meshgrid(x[0], y[0], indexing="ij")[1] +
+                                          torch.broadcast_tensors(x[0], y[:, :1])[1].sum()), X, Y),
+    "spreads": (lambda: Function(lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True) + x.var(unbiased=False) + torch.std_mean(x, 0)[0]), X),
+    "products of vectors": (lambda: Function(lambda x, y: torch.inner(x, y).sum() + torch.mv(x, y[0]).sum() + torch.outer(x[0], y[0]) + torch.dot(x[1], y[1])), X, Y),
+    "windows": (lambda: nn.Sequential(nn.Unfold(3), nn.Flatten(), nn.Unflatten(1, (36, 7, 7)), nn.PixelShuffle(3)), IMAGE),
+    "one image, odd windows": (lambda: nn.Sequential(nn.Conv2d(4, 6, 4, padding="same"), nn.ConvTranspose2d(6, 4, 3)), IMAGE[0]),
+    "operators in place": (lambda: Function(lambda x: [m := x > 0, m.__iand__(x < 1), m.__ior__(x < -1), torch.where(m, x, 0.5)][-1]), X),
+    "other names": (lambda: Function(lambda x: torch.clip(torch.negative(x), max=1).absolute().multiply(2).true_divide(3).nan_to_num() + F.selu(x) +
+                                     F.one_hot(torch.arange(6) % 3, 6).sum(0) + torch.where(torch.isfinite(x).logical_and(x.greater(0)), 1, 0)), X),
+    "recurrent cells": (Recurrent, X.reshape(2, 2, 6)),
+    "losses": (lambda: Function(lambda x, y: F.mse_loss(x, y) + F.cross_entropy(x, torch.tensor([1, 0, 3, 2])) + F.cosine_similarity(x, y).sum()), X, Y),
     "types": (lambda: Function(lambda x: (x.to(torch.float64) * 2).float() + x.to(torch.int32).to(torch.float32).type_as(x)), X),
     "products": (lambda: Function(lambda q, k: (q @ k.mT) @ q + (q[0, 0] @ k[0].mT).sum() + q @ k[0, 0].mT @ q[0]), Q, Q.flip(-1)),
     "attention": (lambda: Function(lambda q, k: F.scaled_dot_product_attention(q, k, q)), Q, Q.flip(-1)),
