@@ -137,10 +137,14 @@ kd_status kd_executable_load(const char *path, const kd_graph_options *options, 
 /* From any file that kd_graph_read or kd_executable_load reads. What is compiled is kept in the cache, unless options says no_cache: the next
  * process maps it. */
 kd_status kd_executable_open(const char *path, const kd_graph_options *options, kd_executable **out_executable, kd_failure *out_why);
-/* Whether kd_executable_open found it in the cache, or in a .kx file. */
+/* The same from memory: kd_graph_parse and kd_graph_compile. It is kept with its weights, and found by the text and all elements of the weights,
+ * unless these are in files. options->shapes means nothing here. */
+kd_status kd_executable_open_text(const char *text, size_t n_bytes, const char *name, const kd_graph_weights *weights,
+                                  const kd_graph_options *options, kd_executable **out_executable, kd_failure *out_why);
+/* Whether one of these found it in the cache, or in a .kx file. */
 bool kd_executable_is_loaded(const kd_executable *executable);
 
-/* Removes what kd_executable_open kept. *out_n_removed counts it. */
+/* Removes what these kept. *out_n_removed counts it. */
 kd_status kd_executable_clear_cache(uint64_t *out_n_removed);
 /* How many executables it keeps, and how large they are together. */
 void kd_executable_sum_cache(unsigned *out_n, uint64_t *out_n_bytes);

@@ -1,8 +1,8 @@
 /* kx_cache.c - executables from any file, and those of former processes from the cache.
  *
  *     graphs/KEY.kx       in the cache's folder: an executable with its weights. The key is made of the model's file (its place, size and times:
- *                         what is written to it changes them), of the options, of the processor, of the number of threads, and of this build
- *                         of kdsl.
+ *                         what is written to it changes them) or of a graph's text and the elements of its weights, of the options, of the
+ *                         processor, of the number of threads, and of this build of kdsl.
  *
  * Files are written at once, by several processes too; one that is damaged, or of another oneDNN, is replaced. What was not used for longest
  * goes where they take more than the cache may have. */
@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_CACHED = 4096 };
+enum { MAX_CACHED = 1024, MAX_FOUND = 4 * MAX_CACHED };
 
 /* ---- the folder ---- */
 
@@ -49,14 +49,26 @@ static bool is_ours(const char *path, bool folder)
            !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-static bool find_key(const char *model, const kd_graph_options *options, kd_hash *out)
+/* What an executable depends on besides its model. */
+static bool add_options(kd_hash *key, const kd_graph_options *options)
+{
+    unsigned n_threads = options->n_threads;
+    if (!n_threads && kd_processors_count(&n_threads, NULL))
+        return false;
+    kd_hash_add_text(key, options->device);
+    kd_hash_add_u64(key, options->no_fusion);
+    kd_hash_add_u64(key, n_threads);
+    kd_hash_add_processor(key);
+    kd_hash_add_compiler(key);
+    return true;
+}
+
+static bool find_key_of_file(const char *model, const kd_graph_options *options, kd_hash *out)
 {
     struct stat st;
     char *absolute = kd_absolute_path(model);
     kd_hash key = {0};
-    unsigned n_threads = options->n_threads;
-    bool good = absolute && stat(model, &st) == 0 && S_ISREG(st.st_mode) &&
-                (n_threads || kd_processors_count(&n_threads, NULL) == KD_OK);
+    bool good = absolute && stat(model, &st) == 0 && S_ISREG(st.st_mode) && add_options(&key, options);
     if (good) {
         const uint64_t numbers[] = {st.st_dev,
                                     st.st_ino,
@@ -64,18 +76,31 @@ static bool find_key(const char *model, const kd_graph_options *options, kd_hash
                                     (uint64_t)st.st_mtim.tv_sec,
                                     (uint64_t)st.st_mtim.tv_nsec,
                                     (uint64_t)st.st_ctim.tv_sec,
-                                    (uint64_t)st.st_ctim.tv_nsec,
-                                    options->no_fusion,
-                                    n_threads};
+                                    (uint64_t)st.st_ctim.tv_nsec};
         kd_hash_add_text(&key, absolute);
-        kd_hash_add_text(&key, options->device);
         kd_hash_add(&key, numbers, sizeof numbers);
-        kd_hash_add_processor(&key);
-        kd_hash_add_compiler(&key);
         *out = key;
     }
     free(absolute);
     return good;
+}
+
+/* Weights of more than most_bytes would not be kept: they are not looked at. */
+static bool find_key_of_text(kd_str text, const kd_graph_weights *weights, const kd_graph_options *options, uint64_t most_bytes, kd_hash *out)
+{
+    kd_hash key = {0};
+    uint64_t n_bytes = 0;
+    for (unsigned i = 0; i < weights->n_memory; i++)
+        n_bytes += weights->memory[i].n_bytes;
+    if (weights->folder || n_bytes > most_bytes || !add_options(&key, options))
+        return false;
+    kd_hash_add(&key, text.ptr, text.len);
+    for (unsigned i = 0; i < weights->n_memory; i++) {
+        kd_hash_add_text(&key, weights->memory[i].name);
+        kd_hash_add(&key, weights->memory[i].data, weights->memory[i].n_bytes);
+    }
+    *out = key;
+    return true;
 }
 
 /* shapes: those that the executable is for; none: those of the file. */
@@ -108,10 +133,10 @@ static int by_last_use(const void *a, const void *b)
 /* The executables in a folder: an array for free(), or NULL. */
 static entry *read_entries(DIR *dir, unsigned *out_n, uint64_t *out_n_bytes)
 {
-    entry *entries = dir ? calloc(MAX_CACHED, sizeof *entries) : NULL;
+    entry *entries = dir ? calloc(MAX_FOUND, sizeof *entries) : NULL;
     unsigned n = 0;
     uint64_t sum = 0;
-    for (struct dirent *d; entries && n < MAX_CACHED && (d = readdir(dir));) {
+    for (struct dirent *d; entries && n < MAX_FOUND && (d = readdir(dir));) {
         struct stat st;
         if (strlen(d->d_name) >= sizeof entries->name || d->d_name[0] == '.' ||
             fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
@@ -126,7 +151,7 @@ static entry *read_entries(DIR *dir, unsigned *out_n, uint64_t *out_n_bytes)
     return entries;
 }
 
-/* Removes what was not used for longest, until so many bytes are left at most. Returns how many went. */
+/* Removes what was not used for longest, until so many bytes, and MAX_CACHED executables, are left at most. Returns how many went. */
 static unsigned trim(const char *folder, uint64_t limit_bytes)
 {
     DIR *dir = opendir(folder);
@@ -135,7 +160,7 @@ static unsigned trim(const char *folder, uint64_t limit_bytes)
     entry *entries = read_entries(dir, &n, &sum);
     if (entries)
         qsort(entries, n, sizeof *entries, by_last_use);
-    for (unsigned i = 0; i < n && sum > limit_bytes; i++)
+    for (unsigned i = 0; i < n && (sum > limit_bytes || n - i > MAX_CACHED); i++)
         if (unlinkat(dirfd(dir), entries[i].name, 0) == 0) {
             sum -= entries[i].n_bytes;
             n_removed++;
@@ -146,14 +171,19 @@ static unsigned trim(const char *folder, uint64_t limit_bytes)
     return n_removed;
 }
 
+/* A larger one would drive all others out. */
+static uint64_t most_bytes(uint64_t limit_bytes)
+{
+    return limit_bytes / 2;
+}
+
 /* What cannot be kept is compiled anew next time. */
 static void keep(const kd_executable *exe, const char *folder, const char *path, uint64_t limit_bytes)
 {
     const kd_save_options options = {.embed_weights = true};
-    const uint64_t most_bytes = limit_bytes / 2; /* a larger one would drive all others out */
     if (kd_dir_make(folder, 0700, NULL) || !is_ours(folder, true))
         return;
-    (void)kd_kx_save(exe, path, &options, most_bytes, NULL);
+    (void)kd_kx_save(exe, path, &options, most_bytes(limit_bytes), NULL);
     trim(folder, limit_bytes);
 }
 
@@ -197,9 +227,24 @@ static places find_places(const char *path, const kd_graph_options *options)
     static const kd_input_shapes NONE;
     places at;
     kd_hash key;
-    at.caches = cache_folder(options->cache_dir, at.folder, &at.limit_bytes) && find_key(path, options, &key) &&
+    at.caches = cache_folder(options->cache_dir, at.folder, &at.limit_bytes) && find_key_of_file(path, options, &key) &&
                 entry_path(at.folder, key, &NONE, at.own) && entry_path(at.folder, key, &options->shapes, at.shaped);
     return at;
+}
+
+/* Compiles a graph, which goes with the executable or, where there is none, at once. */
+static kd_status compile_own(kd_graph *graph, const kd_graph_options *options, const places *at, const char *path, kd_executable **out,
+                             kd_failure *out_why)
+{
+    kd_status status = kd_graph_compile(graph, options, out, out_why);
+    if (status) {
+        kd_graph_destroy(graph);
+        return status;
+    }
+    (*out)->own_graph = graph;
+    if (at->caches)
+        keep(*out, at->folder, path, at->limit_bytes);
+    return KD_OK;
 }
 
 static kd_status open_program(const char *path, const kd_graph_options *options, bool caches, kd_executable **out, kd_failure *out_why)
@@ -217,16 +262,7 @@ static kd_status open_program(const char *path, const kd_graph_options *options,
         return *out = own, KD_OK;
     }
     kd_executable_destroy(own);
-    if (status == KD_OK)
-        status = kd_graph_compile(graph, options, out, out_why);
-    if (status) {
-        kd_graph_destroy(graph);
-        return status;
-    }
-    (*out)->own_graph = graph;
-    if (at.caches)
-        keep(*out, at.folder, graph->has_variable_shapes && options->shapes.n ? at.shaped : at.own, at.limit_bytes);
-    return KD_OK;
+    return status ? status : compile_own(graph, options, &at, graph->has_variable_shapes && options->shapes.n ? at.shaped : at.own, out, out_why);
 }
 
 kd_status kd_executable_open(const char *path, const kd_graph_options *options, kd_executable **out_executable, kd_failure *out_why)
@@ -242,6 +278,26 @@ kd_status kd_executable_open(const char *path, const kd_graph_options *options, 
         return kd_executable_load(path, &chosen, out_executable, out_why);
     /* A graph as text names files that would have to be looked at too; with its kernels in the cache it is compiled fast enough. */
     return open_program(path, &chosen, is_archive && !chosen.no_cache, out_executable, out_why);
+}
+
+kd_status kd_executable_open_text(const char *text, size_t n_bytes, const char *name, const kd_graph_weights *weights,
+                                  const kd_graph_options *options, kd_executable **out_executable, kd_failure *out_why)
+{
+    if (!text || !out_executable)
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "text and out_executable must not be NULL");
+    const kd_graph_options chosen = options ? *options : (kd_graph_options){0};
+    const kd_graph_weights given = weights ? *weights : (kd_graph_weights){0};
+    static const kd_input_shapes NONE;
+    places at;
+    kd_hash key;
+    kd_graph *graph;
+    at.caches = !chosen.no_cache && cache_folder(chosen.cache_dir, at.folder, &at.limit_bytes) &&
+                find_key_of_text((kd_str){text, n_bytes}, &given, &chosen, most_bytes(at.limit_bytes), &key) &&
+                entry_path(at.folder, key, &NONE, at.own);
+    if (at.caches && open_cached(at.folder, at.own, &chosen, out_executable) == KD_OK)
+        return KD_OK;
+    kd_status status = kd_graph_parse(text, n_bytes, name, &given, &graph, out_why);
+    return status ? status : compile_own(graph, &chosen, &at, at.own, out_executable, out_why);
 }
 
 kd_status kd_executable_clear_cache(uint64_t *out_n_removed)

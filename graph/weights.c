@@ -122,6 +122,8 @@ kd_status kd_executable_update_weights(kd_executable *executable, const char *co
 {
     if (!executable || (n_names && !names))
         return kd_fail(out_why, KD_ERR_ARGUMENT, "executable and names must not be NULL");
+    if (kd_executable_is_loaded(executable))
+        return kd_fail(out_why, KD_ERR_UNSUPPORTED, "the weights come from a .kx file: they do not change");
     change c = {.names = names, .n_names = n_names, .why = out_why};
     unsigned n_threads = executable->onednn ? kd_onednn_set_threads(executable->onednn, executable->n_threads) : 0;
     write_again(executable, &c);

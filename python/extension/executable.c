@@ -42,10 +42,10 @@ PyObject *kd_py_compile(PyObject *self, PyObject *args)
     const char *text, *name;
     Py_ssize_t n_bytes;
     PyObject *given, *sequence = NULL;
-    int cache = 1, fusion = 1;
+    int cache = 1, fusion = 1, keep = 0;
     kd_graph_options options = {0};
-    if (!PyArg_ParseTuple(args, "Us|OzIppz:compile", &given, &name, &sequence, &options.device, &options.n_threads, &cache, &fusion,
-                          &options.cache_dir) ||
+    if (!PyArg_ParseTuple(args, "Us|OzIppzp:compile", &given, &name, &sequence, &options.device, &options.n_threads, &cache, &fusion,
+                          &options.cache_dir, &keep) ||
         !(text = PyUnicode_AsUTF8AndSize(given, &n_bytes)))
         return NULL;
     options.no_cache = !cache;
@@ -66,8 +66,9 @@ PyObject *kd_py_compile(PyObject *self, PyObject *args)
     e->n_running = 0;
     kd_failure why = {{0}};
     kd_status status;
-    Py_BEGIN_ALLOW_THREADS status = kd_graph_parse(text, (size_t)n_bytes, name, &weights, &e->graph, &why);
-    if (status == KD_OK)
+    Py_BEGIN_ALLOW_THREADS status = keep ? kd_executable_open_text(text, (size_t)n_bytes, name, &weights, &options, &e->exe, &why)
+                                         : kd_graph_parse(text, (size_t)n_bytes, name, &weights, &e->graph, &why);
+    if (status == KD_OK && !keep)
         status = kd_graph_compile(e->graph, &options, &e->exe, &why);
     Py_END_ALLOW_THREADS PyMem_Free(memory);
     if (status == KD_OK)
@@ -252,12 +253,9 @@ static PyObject *get_arena_bytes(PyObject *self, void *unused)
     return PyLong_FromSize_t(kd_executable_arena_bytes(((kd_py_executable *)self)->exe));
 }
 
-static PyObject *get_text(PyObject *self, void *unused)
+static PyObject *get_is_loaded(PyObject *self, void *unused)
 {
-    char *text = kd_graph_text(((kd_py_executable *)self)->graph);
-    PyObject *result = text ? PyUnicode_FromString(text) : PyErr_NoMemory();
-    free(text);
-    return result;
+    return PyBool_FromLong(kd_executable_is_loaded(((kd_py_executable *)self)->exe));
 }
 
 static PyMethodDef METHODS[] = {
@@ -269,7 +267,7 @@ static PyGetSetDef PROPERTIES[] = {
     {"outputs", get_outputs, NULL, "[(name, shape, strides, bytes)] of what run() writes", NULL},
     {"steps", get_steps, NULL, "the steps of a run, a dict each", NULL},
     {"arena_bytes", get_arena_bytes, NULL, "memory that each thread needs for the values between steps", NULL},
-    {"text", get_text, NULL, "the graph, a node a line", NULL},
+    {"is_loaded", get_is_loaded, NULL, "whether a former process, or call, compiled it", NULL},
     {0}};
 
 static PyType_Slot SLOTS[] = {{Py_tp_dealloc, destroy}, {Py_tp_methods, METHODS}, {Py_tp_getset, PROPERTIES}, {0}};

@@ -29,13 +29,13 @@ typedef struct kd_py_idle kd_py_idle; /* a session that nobody uses */
 
 /* A compiled graph. Threads that run it at the same time take a session each; sessions are kept for the next run. */
 typedef struct kd_py_executable {
-    PyObject_HEAD kd_graph *graph;
+    PyObject_HEAD kd_graph *graph; /* NULL: exe has its own */
     kd_executable *exe;
     kd_py_idle *idle;
     unsigned n_running;
 } kd_py_executable;
 
-/* compile(text, name, memory, device, n_threads, cache, fusion, cache_dir) */
+/* compile(text, name, memory, device, n_threads, cache, fusion, cache_dir, keep). keep: the executable may come from the cache, and is kept there. */
 PyObject *kd_py_compile(PyObject *self, PyObject *args);
 
 /* Runs with the interpreter released. Raises, and returns false. */

@@ -72,7 +72,7 @@ static PyMethodDef METHODS[] = {
     {"ops", list_ops, METH_NOARGS, "ops(): the names of the ops that graphs may have"},
     {"check", check, METH_VARARGS, "check(text, name): [(node, why)] of the nodes of a graph that kdsl cannot compile"},
     {"compile", kd_py_compile, METH_VARARGS,
-     "compile(text, name, memory=(), device=None, n_threads=0, cache=True, fusion=True, cache_dir=None): an Executable\n\n"
+     "compile(text, name, memory=(), device=None, n_threads=0, cache=True, fusion=True, cache_dir=None, keep=False): an Executable\n\n"
      "text is a graph in the kg format; memory lists its constants as (name, address, bytes), which must outlive the executable."},
     {0}};
 

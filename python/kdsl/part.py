@@ -57,6 +57,8 @@ class Part:
     args and results are nodes; a result may be an argument or None. weights: which args are parameters, that change seldom. constants: the
     tensors of get_attr nodes among the inputs."""
 
+    keeps = True                            # what is compiled, in the cache
+
     def __init__(self, name, nodes, args, results, weights, constants, options):
         inside = set(nodes)
         self.name, self.options, self.nodes, self.args = name, options, nodes, args
@@ -95,14 +97,17 @@ class Part:
         memory = [(node.name, tensor.data_ptr(), span_bytes(tensor)) for node, tensor in tensors.items()]
         inputs = [(self.places[node], v.dtype, tuple(v.shape), tuple(v.stride())) for node in self.reads if node not in tensors
                   for v in [node.meta["val"]]]
-        return self.compile(self.text(tensors), memory), [(self.places[node], span_bytes(tensors[node]), node.name) for node in weights], inputs
+        executable = self.compile(self.text(tensors), memory, self.keeps and not changed)
+        return executable, [(self.places[node], span_bytes(tensors[node]), node.name) for node in weights], inputs
 
-    def compile(self, text, memory):
+    def compile(self, text, memory, keep):
+        """keep: in the cache. Weights from there cannot change, and those that have changed once may do so again."""
         options = self.options
         threads = options.threads or torch.get_num_threads()
-        executable = compile_text(text, self.name, memory, options.device, threads, options.cache, options.fusion, options.cache_dir)
+        executable = compile_text(text, self.name, memory, options.device, threads, options.cache, options.fusion, options.cache_dir, keep)
         check_strides(executable, self.outputs)
         counters.compiled += 1
+        counters.loaded += executable.is_loaded
         if options.dump_dir:
             self.dump(text, executable)
         return executable

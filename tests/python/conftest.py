@@ -8,11 +8,13 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 import kdsl  # noqa: E402
+from kdsl.part import Part  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def fresh():
-    """Each test has its own random numbers, compiled code and counters."""
+def fresh(monkeypatch):
+    """Each test has its own random numbers, compiled code and counters; none finds an executable of another test's in the cache."""
+    monkeypatch.setattr(Part, "keeps", False)
     torch.manual_seed(0)
     torch._dynamo.reset()
     torch.backends.mha.set_fastpath_enabled(False)

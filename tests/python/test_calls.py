@@ -367,12 +367,14 @@ print("compiling", flush=True)
 with torch.no_grad():
     got = torch.compile(model, backend="kdsl", options={"cache_dir": sys.argv[1], "fallback": "error"})(x)
 torch.testing.assert_close(got, model(x))
+import kdsl
+print("loaded:", kdsl.counters.loaded, file=sys.stderr)
 print(got.numpy().tobytes().hex())
 """
 
 
 def begin(folder):
-    return subprocess.Popen([sys.executable, "-c", PROCESS, str(folder)], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-c", PROCESS, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_two_processes_and_one_that_is_killed(tmp_path):
@@ -386,4 +388,72 @@ def test_two_processes_and_one_that_is_killed(tmp_path):
     said = [process.communicate(timeout=300)[0] for process in both]
     assert all(process.returncode == 0 for process in both) and said[0] == said[1]
     again = begin(tmp_path)
-    assert again.communicate(timeout=300)[0] == said[0] and again.returncode == 0
+    output, errors = again.communicate(timeout=300)
+    assert output == said[0] and again.returncode == 0 and "loaded: 1\n" in errors
+
+
+# ---- the cache of executables ----
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Compiles a model as another process would, and compares it with PyTorch. Returns it, and how many executables were in the cache."""
+    monkeypatch.setattr(Part, "keeps", True)
+
+    def run(model, x, **options):
+        torch._dynamo.reset()
+        kdsl.counters.reset()
+        fast = torch.compile(model, backend="kdsl", options={"cache_dir": tmp_path, "fallback": "error", **options})
+        torch.testing.assert_close(fast(x), model(x), rtol=1e-4, atol=1e-5)
+        assert kdsl.counters.compiled == 1
+        return fast, kdsl.counters.loaded
+    return run
+
+
+class Folded(nn.Module):
+    """Weights that are packed, folded, joined, and read as they are."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.key, self.value = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(6, 8), nn.Linear(6, 8)
+        self.scale = nn.Parameter(torch.rand(8))
+
+    def forward(self, x):
+        y = self.norm(self.conv(x))
+        return torch.sigmoid(self.key(y)) * self.value(y) * self.scale
+
+
+def test_executables_are_loaded(load, tmp_path):
+    model, x = Folded().eval(), torch.randn(2, 3, 8, 8)
+    assert load(model, x)[1] == 0
+    assert load(model, x)[1] == 1
+    twin = Folded().eval()
+    assert load(twin, x)[1] == 0            # other weights
+    twin.load_state_dict(model.state_dict())
+    assert load(twin, x)[1] == 1            # the same elsewhere
+    assert load(model, torch.randn(3, 3, 8, 8))[1] == 0
+    assert load(model, x, fusion=False)[1] == 0 and load(model, x, threads=3)[1] == 0
+    assert load(model, x, cache=False)[1] == 0
+    assert len(list((tmp_path / "graphs").iterdir())) == 5
+
+
+def test_weights_change_after_loading(load):
+    model, x = Folded().eval(), torch.randn(2, 3, 8, 8)
+    load(model, x)
+    fast, n_loaded = load(model, x)
+    assert n_loaded == 1
+    for tensor in (*model.parameters(), model.norm.running_mean, model.norm.running_var):
+        tensor.mul_(1.5).add_(0.1)
+        torch.testing.assert_close(fast(x), model(x), rtol=1e-4, atol=1e-4)
+    assert (kdsl.counters.compiled, kdsl.counters.loaded, kdsl.counters.recompiles) == (2, 1, 1)    # from then on they are packed again
+
+
+def test_damaged_executables_are_replaced(load, tmp_path):
+    model, x = Folded().eval(), torch.randn(2, 3, 8, 8)
+    load(model, x)
+    entry, = (tmp_path / "graphs").iterdir()
+    whole = entry.read_bytes()
+    for damaged in (b"", whole[:-64], whole[:-1] + bytes([whole[-1] ^ 1]), whole[:4000] + b"x" + whole[4001:]):
+        entry.write_bytes(damaged)
+        assert load(model, x)[1] == 0 and entry.read_bytes() == whole
+    entry.chmod(0o666)                      # anybody may have put code there
+    assert load(model, x)[1] == 0
