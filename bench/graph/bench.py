@@ -106,7 +106,7 @@ def tell(model, r):
 
 def measure(model, args, python):
     folder = CACHE / model
-    if not (folder / "model-bf16.pt2").exists():
+    if not all((folder / name).exists() for name in ("model-bf16.pt2", "weights.pt")):
         print(f"exporting {model} ...", file=sys.stderr)
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run([python, HERE / "engines.py", "export", model, folder, "0"], check=True, cwd=HERE, stdout=subprocess.DEVNULL,

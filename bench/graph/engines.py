@@ -93,7 +93,7 @@ def torch_engine(prepare):
         import models
         torch.set_num_threads(threads)
         memory.begin()
-        module, inputs = models.make(model)
+        module, inputs = models.load(model, folder), tuple(torch.from_numpy(a) for a in load_inputs(folder))
         if bf16:
             module, inputs = module.bfloat16(), models.in_bf16(inputs)
         begin = time.perf_counter()

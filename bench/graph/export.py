@@ -1,4 +1,4 @@
-"""Writes a model for all engines: PyTorch's program, which kdsl reads, an ONNX file, inputs, and what PyTorch computes of them."""
+"""Writes a model for all engines: PyTorch's program, which kdsl reads, an ONNX file, its weights, inputs, and what PyTorch computes of them."""
 import models
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ def export(name, folder):
     model, inputs = models.make(name)
     for i, t in enumerate(inputs):
         np.save(folder / f"input{i}.npy", t.numpy())
+    torch.save(model.state_dict(), folder / models.WEIGHTS)
     with torch.no_grad():
         np.save(folder / "expected.npy", model(*inputs).numpy())
         torch.export.save(torch.export.export(model, inputs), folder / "model.pt2")

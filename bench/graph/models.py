@@ -1,4 +1,8 @@
-"""The models of the benchmark, with random weights and inputs that are always the same."""
+"""The models of the benchmark, with random weights and inputs that are always the same.
+
+What PyTorch draws at random differs between its versions: the export's weights and inputs are for all engines."""
+import pathlib
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -143,6 +147,7 @@ def image(batch):
     return (torch.rand(batch, 3, 224, 224),)
 
 
+WEIGHTS = "weights.pt"
 MODELS = {
     "resnet50-b1": lambda: (vision("resnet50"), image(1)),
     "resnet50-b8": lambda: (vision("resnet50"), image(8)),
@@ -159,6 +164,14 @@ def make(name):
     torch.manual_seed(0)
     model, inputs = MODELS[name]()
     return model.eval(), inputs
+
+
+def load(name, folder):
+    """The same with the weights that were exported, which are in memory once."""
+    with torch.device("meta"):
+        model, _ = MODELS[name]()
+    model.load_state_dict(torch.load(pathlib.Path(folder) / WEIGHTS, weights_only=True), assign=True)
+    return model.eval()
 
 
 def in_bf16(inputs):
