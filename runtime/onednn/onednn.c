@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ARGS = 4 + KD_ONEDNN_MAX_POSTS };
+enum { MAX_ARGS = 4 + KD_ONEDNN_MAX_POSTS, PARALLEL_BYTES = 16 << 20 };
 
 struct kd_primitive {
     kd_onednn *onednn;
@@ -273,6 +273,15 @@ static dnnl_status_t take_offered(kd_primitive *p)
     return dnnl_success;
 }
 
+/* Waking another thread takes longer than small weights do, and on a busy machine waiting for it much longer. */
+static dnnl_status_t reorder_weights(const kd_primitive *p, const void *data, const_dnnl_memory_desc_t wanted)
+{
+    unsigned n_threads = p->n_packed_bytes < PARALLEL_BYTES ? kd_onednn_set_threads(p->onednn, 1) : 0;
+    dnnl_status_t status = reorder(p->onednn, p->args[KD_ARG_WEIGHTS], data, wanted, p->packed);
+    kd_onednn_set_threads(p->onednn, n_threads);
+    return status;
+}
+
 /* Weights in the order that the primitive asked for, once. */
 static dnnl_status_t pack(kd_primitive *p, const kd_strided *weights, const void *data)
 {
@@ -283,7 +292,7 @@ static dnnl_status_t pack(kd_primitive *p, const kd_strided *weights, const void
     if (p->onednn->offered)
         return take_offered(p);
     p->packed = kd_onednn_take_slab(p->onednn, p->n_packed_bytes);
-    return p->packed ? reorder(p->onednn, p->args[KD_ARG_WEIGHTS], data, wanted, p->packed) : dnnl_out_of_memory;
+    return p->packed ? reorder_weights(p, data, wanted) : dnnl_out_of_memory;
 }
 
 kd_status kd_primitive_pack_again(kd_primitive *primitive, const void *weights, kd_failure *out_why)
@@ -292,7 +301,7 @@ kd_status kd_primitive_pack_again(kd_primitive *primitive, const void *weights, 
     if (!primitive->packed || primitive->is_offered)
         return kd_fail(out_why, KD_ERR_UNSUPPORTED, "%s has no weights of its own", primitive->name);
     const_dnnl_memory_desc_t wanted = o->dnnl.dnnl_primitive_desc_query_md(primitive->desc, dnnl_query_weights_md, 0);
-    return failed(reorder(o, primitive->args[KD_ARG_WEIGHTS], weights, wanted, primitive->packed), "order for these weights", out_why);
+    return failed(reorder_weights(primitive, weights, wanted), "order for these weights", out_why);
 }
 
 /* Weights that are bound come in an order that oneDNN may be slow with. */
