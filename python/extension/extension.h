@@ -13,6 +13,9 @@ typedef struct kd_py_module {
     PyObject *error, *unsupported; /* exceptions: kdsl.Error and kdsl.UnsupportedError */
     PyTypeObject *executable, *runner;
     PyObject *data_ptr, *version, *dtype, *shape, *stride, *is_contiguous; /* names of a tensor's methods and properties */
+    PyObject *torchs[2], *torch_version, *torch_is_contiguous; /* torch's own types, and what is behind those names there */
+    descrgetfunc get_torch_version;
+    void *(*torch_data)(PyObject *tensor); /* ends the process where a tensor has no memory; NULL: unknown, and so are the others */
 } kd_py_module;
 
 extern PyType_Spec kd_py_executable_spec, kd_py_runner_spec;
@@ -45,7 +48,25 @@ bool kd_py_executable_run(kd_py_executable *executable, const kd_py_module *modu
 /* kd_executable_update_weights. False, and no exception: it runs at the moment, or cannot; it must be compiled anew then. */
 bool kd_py_executable_update(kd_py_executable *executable, const char *const *names, unsigned n_names);
 
-/* The address that a tensor's data_ptr() gives. Raises, and returns false. */
+/* ---- tensor.c: what is asked of tensors. They raise, and return false. ---- */
+
+/* What shows that a tensor is as it was. */
+typedef struct kd_py_state {
+    void *data;
+    long long version; /* torch raises it at each change in place */
+    unsigned n_dims;   /* 0: it is contiguous */
+    int64_t strides[KD_TENSOR_MAX_DIMS];
+} kd_py_state;
+
+/* How many of them it holds: no weight has more. */
+unsigned kd_py_state_n_strides(const kd_py_state *state);
+
+/* use_torch(base, types, address) */
+PyObject *kd_py_use_torch(PyObject *self, PyObject *args);
+/* The address that data_ptr() gives. */
 bool kd_py_tensor_data(const kd_py_module *module, PyObject *tensor, void **out_data);
+/* Whether it is of one of torch's own types, which are asked faster, if it has an address. */
+bool kd_py_tensor_is_torchs(const kd_py_module *module, PyObject *tensor);
+bool kd_py_tensor_state(const kd_py_module *module, PyObject *tensor, bool is_torchs, kd_py_state *out);
 
 #endif

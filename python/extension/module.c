@@ -17,16 +17,6 @@ void *kd_py_calloc(Py_ssize_t n, size_t item_bytes)
     return room ? room : PyErr_NoMemory();
 }
 
-bool kd_py_tensor_data(const kd_py_module *module, PyObject *tensor, void **out_data)
-{
-    PyObject *address = PyObject_CallMethodObjArgs(tensor, module->data_ptr, NULL);
-    if (!address)
-        return false;
-    *out_data = PyLong_AsVoidPtr(address);
-    Py_DECREF(address);
-    return !PyErr_Occurred();
-}
-
 static void note_refused(void *user, const char *node, kd_status status, const char *why)
 {
     PyObject *item = PyErr_Occurred() ? NULL : Py_BuildValue("(ss)", node, why);
@@ -74,6 +64,7 @@ static PyMethodDef METHODS[] = {
     {"compile", kd_py_compile, METH_VARARGS,
      "compile(text, name, memory=(), device=None, n_threads=0, cache=True, fusion=True, cache_dir=None, keep=False): an Executable\n\n"
      "text is a graph in the kg format; memory lists its constants as (name, address, bytes), which must outlive the executable."},
+    {"use_torch", kd_py_use_torch, METH_VARARGS, "use_torch(base, types, address): how tensors of these types are asked"},
     {0}};
 
 static bool add_exception(PyObject *module, const char *name, PyObject *base, const char *doc, PyObject **out)
@@ -110,6 +101,10 @@ static int visit_module(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(m->unsupported);
     Py_VISIT(m->executable);
     Py_VISIT(m->runner);
+    Py_VISIT(m->torchs[0]);
+    Py_VISIT(m->torchs[1]);
+    Py_VISIT(m->torch_version);
+    Py_VISIT(m->torch_is_contiguous);
     return 0;
 }
 
@@ -126,6 +121,11 @@ static int clear_module(PyObject *module)
     Py_CLEAR(m->shape);
     Py_CLEAR(m->stride);
     Py_CLEAR(m->is_contiguous);
+    m->torch_data = NULL;
+    Py_CLEAR(m->torchs[0]);
+    Py_CLEAR(m->torchs[1]);
+    Py_CLEAR(m->torch_version);
+    Py_CLEAR(m->torch_is_contiguous);
     return 0;
 }
 

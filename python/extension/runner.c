@@ -19,10 +19,9 @@ typedef struct weight {
     PyObject *name; /* of the graph's input */
     PyObject *tensor; /* borrowed: when it dies, ref says so and the variant goes */
     PyObject *ref;
-    PyObject *stride; /* NULL: it is contiguous */
-    void *data;
+    kd_py_state state;
+    bool is_torchs; /* kd_py_tensor_is_torchs */
     Py_ssize_t n_bytes;
-    long long version;
     uint64_t samples[N_SAMPLES];
 } weight;
 
@@ -58,7 +57,6 @@ static void free_variant(variant *v)
     for (Py_ssize_t i = 0; v->weights && i < v->n_weights; i++) {
         Py_XDECREF(v->weights[i].ref);
         Py_XDECREF(v->weights[i].name);
-        Py_XDECREF(v->weights[i].stride);
     }
     for (Py_ssize_t i = 0; v->inputs && i < v->n_inputs; i++) {
         Py_XDECREF(v->inputs[i].dtype);
@@ -96,44 +94,37 @@ static void drop_variants(runner *r)
         drop_variant(r, r->variants);
 }
 
-/* A tensor's state at this moment. */
-static bool read_state(const kd_py_module *m, PyObject *tensor, void **out_data, long long *out_version)
+/* Where samples of n bytes of a weight are: all over it, its last ones among them. */
+static size_t sample_place(Py_ssize_t n_bytes, size_t n, unsigned i)
 {
-    PyObject *version = PyObject_GetAttr(tensor, m->version);
-    *out_version = version ? PyLong_AsLongLong(version) : -1;
-    Py_XDECREF(version);
-    return !PyErr_Occurred() && kd_py_tensor_data(m, tensor, out_data);
+    size_t last = (size_t)n_bytes - n;
+    return i == N_SAMPLES - 1 ? last : last / (N_SAMPLES - 1) * i;
 }
 
-/* Bytes from all over a weight, its last ones among them. */
+static size_t sample_bytes(Py_ssize_t n_bytes)
+{
+    return n_bytes < (Py_ssize_t)sizeof(uint64_t) ? (size_t)n_bytes : sizeof(uint64_t);
+}
+
 static void read_samples(const void *data, Py_ssize_t n_bytes, uint64_t out_samples[N_SAMPLES])
 {
-    size_t n = n_bytes < (Py_ssize_t)sizeof *out_samples ? (size_t)n_bytes : sizeof *out_samples, last = (size_t)n_bytes - n;
-    for (unsigned i = 0; i < N_SAMPLES; i++) {
-        out_samples[i] = 0;
-        if (n)
-            memcpy(&out_samples[i], (const char *)data + (i == N_SAMPLES - 1 ? last : last / (N_SAMPLES - 1) * i), n);
-    }
+    size_t n = sample_bytes(n_bytes);
+    memset(out_samples, 0, N_SAMPLES * sizeof *out_samples);
+    for (unsigned i = 0; i < N_SAMPLES && n; i++)
+        memcpy(&out_samples[i], (const char *)data + sample_place(n_bytes, n, i), n);
 }
 
-/* A tensor's strides: NULL where it is contiguous. False: an exception is set. */
-static bool read_stride(const kd_py_module *m, PyObject *tensor, PyObject **out_stride)
+/* Nobody else reads packed weights where they came from, so they are in no cache. */
+static void prefetch_samples(const weight *w)
 {
-    PyObject *is_contiguous = PyObject_CallMethodObjArgs(tensor, m->is_contiguous, NULL);
-    *out_stride = !is_contiguous || is_contiguous == Py_True ? NULL : PyObject_CallMethodObjArgs(tensor, m->stride, NULL);
-    Py_XDECREF(is_contiguous);
-    return !PyErr_Occurred();
+    for (unsigned i = 0; i < N_SAMPLES; i++)
+        __builtin_prefetch((const char *)w->state.data + sample_place(w->n_bytes, sample_bytes(w->n_bytes), i));
 }
 
-/* Whether a weight's strides are what they were: tensor.data = other leaves version and perhaps address. -1: an exception is set. */
-static int lies_as_before(const kd_py_module *m, const weight *w, PyObject *tensor)
+/* tensor.data = other leaves the version, and perhaps the address. */
+static bool has_same_strides(const kd_py_state *a, const kd_py_state *b)
 {
-    PyObject *stride;
-    if (!read_stride(m, tensor, &stride))
-        return -1;
-    int good = !stride || !w->stride ? stride == w->stride : PyObject_RichCompareBool(stride, w->stride, Py_EQ);
-    Py_XDECREF(stride);
-    return good;
+    return a->n_dims == b->n_dims && memcmp(a->strides, b->strides, kd_py_state_n_strides(a) * sizeof *a->strides) == 0;
 }
 
 /* Weights of a variant: others, the same in other strides, the same with other elements or elsewhere, as they were; FAILED: an exception is set. */
@@ -141,28 +132,28 @@ typedef enum match { OTHER, MOVED, CHANGED, SAME, FAILED } match;
 
 static match compare(const kd_py_module *m, const variant *v, PyObject *args)
 {
-    for (Py_ssize_t i = 0; i < v->n_weights; i++)
+    match found = SAME;
+    for (Py_ssize_t i = 0; i < v->n_weights; i++) {
         if (v->weights[i].tensor != PyTuple_GetItem(args, v->weights[i].arg))
             return OTHER;
-    for (Py_ssize_t i = 0; i < v->n_weights; i++) {
-        int good = lies_as_before(m, &v->weights[i], v->weights[i].tensor);
-        if (good != 1)
-            return good < 0 ? FAILED : MOVED;
+        prefetch_samples(&v->weights[i]);
     }
     for (Py_ssize_t i = 0; i < v->n_weights; i++) {
         const weight *w = &v->weights[i];
-        void *data;
-        long long version;
+        kd_py_state now;
         uint64_t samples[N_SAMPLES];
-        if (!read_state(m, PyTuple_GetItem(args, w->arg), &data, &version))
+        if (!kd_py_tensor_state(m, PyTuple_GetItem(args, w->arg), w->is_torchs, &now))
             return FAILED;
-        if (data != w->data || version != w->version)
-            return CHANGED;
-        read_samples(data, w->n_bytes, samples);
-        if (memcmp(samples, w->samples, sizeof samples) != 0)
-            return CHANGED;
+        if (!has_same_strides(&now, &w->state))
+            return MOVED;
+        if (now.data == w->state.data && now.version == w->state.version) {
+            read_samples(now.data, w->n_bytes, samples);
+            if (memcmp(samples, w->samples, sizeof samples) == 0)
+                continue;
+        }
+        found = CHANGED;
     }
-    return SAME;
+    return found;
 }
 
 /* Takes over what has changed in place since the variant was made. False: weights lie elsewhere now, or an exception is set. */
@@ -173,11 +164,11 @@ static bool refresh(const kd_py_module *m, variant *v, PyObject *args)
     bool good = names;
     for (Py_ssize_t i = 0; i < v->n_weights && good; i++) {
         weight *w = &v->weights[i], now = *w;
-        good = read_state(m, PyTuple_GetItem(args, w->arg), &now.data, &now.version) && now.data == w->data;
+        good = kd_py_tensor_state(m, PyTuple_GetItem(args, w->arg), w->is_torchs, &now.state) && now.state.data == w->state.data;
         if (!good)
             break;
-        read_samples(now.data, now.n_bytes, now.samples);
-        if (now.version == w->version && memcmp(now.samples, w->samples, sizeof now.samples) == 0)
+        read_samples(now.state.data, now.n_bytes, now.samples);
+        if (now.state.version == w->state.version && memcmp(now.samples, w->samples, sizeof now.samples) == 0)
             continue;
         *w = now;
         names[n++] = PyUnicode_AsUTF8AndSize(w->name, NULL);
@@ -197,9 +188,10 @@ static bool fill_variant(const runner *r, const kd_py_module *m, variant *v, PyO
         Py_INCREF(w->name);
         w->tensor = PyTuple_GetItem(args, w->arg);
         w->ref = w->tensor ? PyWeakref_NewRef(w->tensor, r->on_death) : NULL;
-        if (!w->ref || !read_stride(m, w->tensor, &w->stride) || !read_state(m, w->tensor, &w->data, &w->version))
+        if (!w->ref || !kd_py_tensor_state(m, w->tensor, false, &w->state)) /* raises where there is no address */
             return false;
-        read_samples(w->data, w->n_bytes, w->samples);
+        w->is_torchs = kd_py_tensor_is_torchs(m, w->tensor);
+        read_samples(w->state.data, w->n_bytes, w->samples);
     }
     for (Py_ssize_t i = 0; i < v->n_inputs; i++) {
         input *in = &v->inputs[i];

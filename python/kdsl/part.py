@@ -5,9 +5,10 @@ import weakref
 import torch
 
 from kdsl import kg
-from kdsl._kdsl import Error, Runner, UnsupportedError, compile as compile_text
+from kdsl._kdsl import Error, Runner, UnsupportedError, compile as compile_text, use_torch
 from kdsl.counters import counters
 
+use_torch(torch._C.TensorBase, (torch.Tensor, torch.nn.Parameter), getattr(torch._C._dynamo.guards, "_torchinductor_pyobject_tensor_data_ptr", 0))
 empty_strided = getattr(torch._C._dynamo.guards, "_empty_strided_cpu", None)
 
 
