@@ -145,6 +145,9 @@ class Recorder(TorchDispatchMode):
         else:
             result = twin(*args, **kwargs)
             node = self.record(twin, args, kwargs, result)
+        if torch.Tag.inplace_view in op.tags and twin._schema.returns[0].alias_info is not None:    # not elements, but how they lie
+            self.argument(tensor).meta["val"] = aten.alias.default(tensor)                          # as it was
+            op(*args, **kwargs)
         if not looks_like(result, tensor):
             raise Unclear(f"{op} changes what it computes to another type")
         self.bind(tensor, node)

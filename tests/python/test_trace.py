@@ -41,6 +41,13 @@ def casts(x, w):
     return y, z + x @ w
 
 
+def turned_in_place(x):
+    """Averaging over all places of channels that are last makes other strides in place."""
+    y = nn.functional.adaptive_avg_pool2d((x + 1).contiguous(memory_format=torch.channels_last), 1)
+    z = (x * 2).unsqueeze_(0)
+    return y.flatten(1), z.squeeze_(0) + 1
+
+
 def lines(graph):
     """A graph's nodes, without their names, and without what keeps gradients apart: there are none."""
     names, said = {}, []
@@ -81,8 +88,9 @@ def traced(monkeypatch):
 @pytest.mark.parametrize("autocast", [False, True], ids=["f32", "bf16"])
 @pytest.mark.parametrize("model, args", [
     (Net().eval(), [torch.randn(2, 3, 8, 8)]), (attention, [torch.randn(2, 4, 16, 8), torch.randn(2, 4, 16, 8)]), (casts, [torch.randn(8, 8)] * 2),
+    (turned_in_place, [torch.randn(2, 4, 3, 5)]),
     (nn.Sequential(nn.Conv1d(4, 4, 3), nn.GroupNorm(2, 4), nn.SiLU(True), nn.Dropout()).eval(), [torch.randn(2, 4, 9)])],
-    ids=["net", "attention", "casts", "sequence"])
+    ids=["net", "attention", "casts", "turned", "sequence"])
 def test_the_same_as_aotautograd(check, traced, model, args, autocast):
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         check(model, *args, rtol=3e-2 if autocast else 1e-4, atol=3e-2 if autocast or model is casts else 1e-5, whole=False)
