@@ -157,9 +157,24 @@ static LLVMValueRef parameter(kd_emitter *e, const kd_value *arg, unsigned i)
     return kd_emit_to_register(e, v, arg->type);
 }
 
+static void find_global_barrier(kd_op *op, void *found)
+{
+    *(bool *)found |= op->code == KD_OP_gpu_barrier && kd_gpu_barrier_global(op);
+}
+
+/* Whether pointers are noalias: what goes through one parameter is not reached in another way. Other work-items reach it too, where they meet
+ * at a barrier: LLVM would take a load behind it for the one before. */
+static bool is_private_to_lanes(const kd_op *func)
+{
+    bool meet = false;
+    kd_op_walk((kd_op *)func, find_global_barrier, &meet);
+    return !meet;
+}
+
 static void emit_kernel(kd_spirv *s, const kd_op *func, bool disjoint)
 {
     kd_emitter *e = &s->e;
+    disjoint = disjoint && is_private_to_lanes(func);
     const kd_block *body = kd_op_region(func, 0);
     kd_ints divisibility = kd_func_divisibility(func);
     kd_text name = kd_func_name(func);
