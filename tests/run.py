@@ -1,6 +1,7 @@
 """Runs all tests and sums them up in one closing line. `./dev test` calls it inside the environment, after building.
 
 usage: run.py [--quick] [--times] [--again] [FILTER ...]
+       run.py --matrix [--times] [FILTER ...]
 
 text      files under tests/ with RUN lines, by lit                              tests/lit.cfg.py
 unit      C programs with cmocka, one for each tests/FOLDER/test_*.c
@@ -10,11 +11,13 @@ text and unit again in build-san, under AddressSanitizer and UndefinedBehaviorSa
 fuzz      libFuzzer targets tests/fuzz/fuzz_*.c from tests/fuzz/corpus/* and SEED_TESTS, for KDSL_FUZZ_SECONDS (default 5) each; only from the corpus
           where the program is the one that passed before
 
-A FILTER is a part of a test's name; a test runs that contains one of them. --quick leaves out what needs build-san.
+A FILTER is a part of a test's name; a test runs that contains one of them. --quick leaves out what needs build-san. --matrix: only the tests on a GPU,
+each with every sub-group size and number of sub-groups. That takes hours, spread at random, KDSL_GPU_TEST_SECONDS (3600) for each file.
 
 A kind of tests that passed runs anew only where something has changed since: a file of the project, what was built, the environment. It
 counts as it did. --again, --times and filters run it anyway.
 """
+import collections
 import concurrent.futures
 import glob
 import hashlib
@@ -28,6 +31,8 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as xml
+
+import gpu_plan
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(TESTS)
@@ -249,20 +254,51 @@ def unit_tests(report, build, label, filters, suffix=""):
 
 # ---- python ------------------------------------------------------------------------------------------------------------------------
 
+def add_case(report, name, case):
+    """Reports a test case of pytest's file. Returns whether it had no time to run."""
+    bad = [child for child in case if child.tag in ("failure", "error")]
+    skipped = case.find("skipped")
+    if skipped is not None and skipped.get("message") == "out of time":
+        return True
+    if bad:
+        report.result(name, "fail", "\n".join(child.text or child.get("message", "") for child in bad))
+    elif skipped is not None and skipped.get("type") != "pytest.xfail":
+        report.result(name, "skip", skipped.get("message", ""))
+    else:
+        report.result(name, "pass", seconds=float(case.get("time", 0)))
+    return False
+
+
+def check_pairs(report, label, files):
+    """Did the kinds of tests on a GPU see every sub-group size and number of sub-groups?"""
+    seen, n_tests = collections.defaultdict(list), collections.Counter()
+    for path in files:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+        n_tests.update(found["n_tests"])
+        for kind, pairs in found["seen"].items():
+            seen[kind] += pairs
+    absent = gpu_plan.missing(seen, n_tests)
+    report.result(f"{label}: all sub-group sizes and numbers of sub-groups", "fail" if absent else "pass", "\n".join(absent))
+
+
 def python_tests(report, build, label, filters, on_gpu=False):
     report.begin(label)
     suffix = " (level_zero)" if on_gpu else ""
-    late = 0
+    late, slow = 0, len(report.skipped)
+    limit = 4 * TIMEOUT_S
+    if on_gpu:
+        limit = max(limit, float(os.environ.get("KDSL_GPU_TEST_SECONDS", "600")) + TIMEOUT_S)
 
     def job(path, scratch):
         results = os.path.join(scratch, path.replace("/", "-") + ".xml")
         env = environment(build)
         env["KDSL_TEST_FILTER"] = "\n".join(filters)
         if on_gpu:
-            env.update(KDSL_TEST_GPU="1", ZE_ENABLE_ALT_DRIVERS=os.path.join(build, "tests", "libze_pocl.so"),
+            env.update(KDSL_TEST_GPU="1", ZE_ENABLE_ALT_DRIVERS=os.path.join(build, "tests", "libze_pocl.so"), KDSL_GPU_SEEN=results + ".seen",
                        PATH=os.path.join(TESTS, "ze_pocl", "bin") + os.pathsep + env["PATH"])
         status, out = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-c", os.devnull, "--rootdir", PROJECT,
-                           "--confcutdir", PROJECT, f"--junit-xml={results}", path], env, timeout=4 * TIMEOUT_S)
+                           "--confcutdir", PROJECT, f"--junit-xml={results}", path], env, timeout=limit)
         return path, status, out, results
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -271,23 +307,15 @@ def python_tests(report, build, label, filters, on_gpu=False):
             paths = [path for path in paths if path.removeprefix("tests/") in GPU_FILES]
         for path, status, out, results in in_parallel([lambda p=p: job(p, scratch) for p in paths]):
             name = path.removeprefix("tests/")
-            cases = []
-            if os.path.exists(results):
-                cases = list(xml.parse(results).getroot().iter("testcase"))
+            cases = list(xml.parse(results).getroot().iter("testcase")) if os.path.exists(results) else []
             for case in cases:
-                full, seconds = f"{name}: {case.get('name')}{suffix}", float(case.get("time", 0))
-                bad = [child for child in case if child.tag in ("failure", "error")]
-                skipped = case.find("skipped")
-                if bad:
-                    report.result(full, "fail", "\n".join(child.text or child.get("message", "") for child in bad))
-                elif skipped is not None and skipped.get("message") == "out of time":
-                    late += 1
-                elif skipped is not None and skipped.get("type") != "pytest.xfail":
-                    report.result(full, "skip", skipped.get("message", ""))
-                else:
-                    report.result(full, "pass", seconds=seconds)
+                late += add_case(report, f"{name}: {case.get('name')}{suffix}", case)
             if status not in (0, 1, 5) or (status == 1 and not cases):      # 5: nothing in this file passes the filter
                 report.result(name + suffix, "fail", f"{out}\n{died(status)}")
+        too_slow = any("PoCL takes too long" in reason for _, reason in report.skipped[slow:])
+        files = glob.glob(os.path.join(scratch, "*.seen"))
+        if files and not filters and not late and not too_slow:
+            check_pairs(report, label, files)
     if late:
         report.result(label, "skip", f"{late} more: out of time (KDSL_GPU_TEST_SECONDS for each file); the next run gets further")
     report.end()
@@ -397,14 +425,19 @@ def run_kind(report, tests, build, label, filters, fresh, state, *more):
 
 
 def main(arguments):
-    quick, times = "--quick" in arguments, "--times" in arguments
-    fresh = times or "--again" in arguments
+    quick, times, matrix = ("--" + option in arguments for option in ("quick", "times", "matrix"))
+    fresh = times or matrix or "--again" in arguments
     filters = [argument for argument in arguments if not argument.startswith("-")]
     report = Report()
     build, sanitized = os.path.join(PROJECT, "build"), os.path.join(PROJECT, "build-san")
+    on_gpu = (python_tests, "python tests on a GPU", True)
     kinds = [(build, [(text_tests, "text tests"), (unit_tests, "unit tests"), (python_tests, "python tests"),
-                      (python_tests, "python tests on a GPU", True)])]
-    if not quick:
+                      on_gpu])]
+    if matrix:
+        os.environ["KDSL_GPU_MATRIX"] = "1"
+        os.environ.setdefault("KDSL_GPU_TEST_SECONDS", "3600")
+        kinds = [(build, [on_gpu])]
+    elif not quick:
         kinds.append((sanitized, [(text_tests, "text tests, sanitized"), (unit_tests, "unit tests, sanitized", " (sanitized)"),
                                   (fuzz_tests, "fuzzers")]))
     for folder, tests in kinds:

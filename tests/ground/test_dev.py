@@ -114,7 +114,7 @@ def test_another_list_of_packages_is_another_root(dev):
     (["frobnicate"], "dev: unknown command 'frobnicate'"),
     (["run"], "dev: 'run' needs a command, for example: ./dev run kdsl --help"),
     (["build", "now"], "dev: 'build' takes no arguments, but was given 'now'"),
-    (["test", "--fast"], "dev: 'test' knows the options --quick, --times and --again, not '--fast'"),
+    (["test", "--fast"], "dev: 'test' knows the options --quick, --matrix, --times and --again, not '--fast'"),
     (["clean", "everything"], "dev: 'clean' knows the option --all, not 'everything'"),
 ])
 def test_wrong_command_line(dev, arguments, sentence):

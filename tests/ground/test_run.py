@@ -27,7 +27,7 @@ def test_skipped(): pass
 def run(tmp_path):
     tests = tmp_path / "tests"
     tests.mkdir()
-    for name in ("run.py", "lit.cfg.py", "lit_format.py", "conftest.py"):
+    for name in ("run.py", "gpu_plan.py", "lit.cfg.py", "lit_format.py", "conftest.py"):
         shutil.copy(os.path.join(TESTS, name), tests)
     for name, text in FILES.items():
         (tests / name).parent.mkdir(exist_ok=True)
