@@ -357,20 +357,38 @@ static bool chosen(const benchmark *b, char **words, int n_words)
     return n_words == 0;
 }
 
+/* Takes options out of the words. Returns -1 to go on, or an exit status. */
+static int read_options(char **words, int *n_words, const char **out_json)
+{
+    int n = 0;
+    for (int i = 0; i < *n_words; i++) {
+        if (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0) {
+            puts("usage: ./dev bench [--json FILE] [WORD ...]\n\n"
+                 "How fast the example kernels are, beside the machine's bandwidth and oneDNN; with WORDs only those with one of them in the name.\n"
+                 "./dev bench graph --help tells of models.");
+            return 0;
+        }
+        if (strcmp(words[i], "--json") == 0 && i + 1 < *n_words) {
+            *out_json = words[++i];
+        } else if (words[i][0] == '-') {
+            fprintf(stderr, strcmp(words[i], "--json") == 0 ? "bench: '%s' needs a FILE\n" : "bench: unknown option '%s'; expected --json FILE\n",
+                    words[i]);
+            return 2;
+        } else {
+            words[n++] = words[i];
+        }
+    }
+    *n_words = n;
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     const char *json = NULL, *examples = getenv("KDSL_EXAMPLES") ? getenv("KDSL_EXAMPLES") : "examples";
     char **words = argv + 1;
-    int n_words = argc - 1;
-    if (argc > 1 && strcmp(argv[1], "--json") == 0) {
-        if (argc < 3) {
-            fputs("bench: --json needs a FILE\n", stderr);
-            return 2;
-        }
-        json = argv[2];
-        words += 2;
-        n_words -= 2;
-    }
+    int n_words = argc - 1, status = read_options(words, &n_words, &json);
+    if (status >= 0)
+        return status;
     kd_failure why = {0};
     kd_device *device;
     kd_queue *queue;
@@ -394,6 +412,10 @@ int main(int argc, char **argv)
         failed += !run_benchmark(&all[i], compiler, device, queue, examples);
         print_row(&all[i], bandwidth);
         all[n++] = all[i];
+    }
+    if (!n) {
+        fputs("bench: no benchmark has one of these words in its name\n", stderr);
+        return 2;
     }
     if (json) {
         FILE *out = fopen(json, "w");

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compiles kernels with Intel's offline compiler and shows what became of them: `./dev isa`.
 
-usage: isa.py [--json FILE] [--devices bmg,pvc,dg2] [--filter TEXT] [--bookworm] [--update] [--peer] [--times] [-j N]
-       isa.py --list FILE [--sources DIR] [--sample N] [--spirv-only] [--seconds S] [--json FILE] [--devices ...] [--filter TEXT] [-j N]
+usage: ./dev isa [--json FILE] [--devices bmg,pvc,dg2] [--filter TEXT] [--bookworm] [--update] [--peer] [--times] [-j N]
+       ./dev isa --list FILE [--sources DIR] [--sample N] [--spirv-only] [--seconds S] [--json FILE] [--devices ...] [--filter TEXT] [-j N]
 
 No GPU is needed: ocloc makes the machine code of a named device. A row is ok where everything compiled, nothing is called (a builtin that
 Intel's compiler does not know becomes a call of nothing, without a word) and no message is used that the device lacks.
