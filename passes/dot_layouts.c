@@ -1,4 +1,5 @@
 /* dot_layouts.c - see dot_layouts.h. */
+#include "base/bits.h"
 #include "passes/dpas_layouts.h"
 
 enum {
@@ -7,11 +8,6 @@ enum {
     MAX_REGISTERS = 80,  /* 32-bit ones of a, b and acc in a work-item, beyond which loading all K at once spills */
     MAX_CHAIN = 64,       /* ops between a dot and what reads it */
 };
-
-static unsigned log2_of(uint64_t n)
-{
-    return n ? 63 - (unsigned)__builtin_clzll(n) : 0;
-}
 
 static unsigned least(unsigned a, unsigned b)
 {
@@ -101,18 +97,18 @@ static plan plan_of(const kd_op *dot, const kd_gpu_config *config)
 {
     const kd_type *a = kd_dot_a(dot)->type, *acc = kd_dot_acc(dot)->type;
     unsigned r = acc->rank;
-    plan p = {.batch = r == 3 ? log2_of((uint64_t)acc->shape[0]) : 0,
-              .m = log2_of((uint64_t)acc->shape[r - 2]),
-              .n = log2_of((uint64_t)acc->shape[r - 1]),
-              .k = log2_of((uint64_t)a->shape[r - 1]),
-              .lane_bits = log2_of(config->sub_group_size),
-              .sub_group_bits = log2_of(config->n_sub_groups)};
+    plan p = {.batch = r == 3 ? kd_log2((uint64_t)acc->shape[0]) : 0,
+              .m = kd_log2((uint64_t)acc->shape[r - 2]),
+              .n = kd_log2((uint64_t)acc->shape[r - 1]),
+              .k = kd_log2((uint64_t)a->shape[r - 1]),
+              .lane_bits = kd_log2(config->sub_group_size),
+              .sub_group_bits = kd_log2(config->n_sub_groups)};
     unsigned bytes = kd_type_elem_bits(kd_dot_b(dot)->type) / 8;
-    split_sub_groups(&p, wants_whole_rows(dot), bytes < 4 ? log2_of(4 / bytes) : 0);
+    split_sub_groups(&p, wants_whole_rows(dot), bytes < 4 ? kd_log2(4 / bytes) : 0);
     unsigned n = p.n - p.of_n.sub_groups, m = p.m - p.of_m.sub_groups;
     p.of_n.lanes = least(p.lane_bits, n);
     p.of_m.lanes = least(p.lane_bits - p.of_n.lanes, m);
-    p.of_n.vector = least(n - p.of_n.lanes, log2_of(MAX_VECTOR_BYTES / bytes));
+    p.of_n.vector = least(n - p.of_n.lanes, kd_log2(MAX_VECTOR_BYTES / bytes));
     p.of_n.more = n - p.of_n.lanes - p.of_n.vector;
     p.of_m.vector = m - p.of_m.lanes; /* consecutive rows */
     return p;
@@ -191,8 +187,8 @@ static const kd_layout *a_layout(kd_context *ctx, const plan *p, unsigned elem_b
 {
     kd_layout l = {.n_out_bits = (uint8_t)(p->batch + p->m + p->k)};
     unsigned batch_at = p->k + p->m, free_lanes = p->of_m.lanes ? p->of_n.lanes : p->lane_bits;
-    unsigned pack = elem_bytes < 4 ? log2_of(4 / elem_bytes) : 0, lanes = least(free_lanes, p->k > pack ? p->k - pack : 0);
-    unsigned vector = least(p->k - lanes, log2_of(MAX_VECTOR_BYTES / elem_bytes)), rows = least(free_lanes - lanes, p->of_m.vector);
+    unsigned pack = elem_bytes < 4 ? kd_log2(4 / elem_bytes) : 0, lanes = least(free_lanes, p->k > pack ? p->k - pack : 0);
+    unsigned vector = least(p->k - lanes, kd_log2(MAX_VECTOR_BYTES / elem_bytes)), rows = least(free_lanes - lanes, p->of_m.vector);
     put_bits(&l, KD_REGISTER, 0, vector);
     put_bits(&l, KD_REGISTER, vector + lanes, p->k - vector - lanes);
     put_bits(&l, KD_REGISTER, p->k, p->of_m.vector - rows);

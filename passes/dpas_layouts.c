@@ -1,12 +1,8 @@
 /* dpas_layouts.c - see dpas_layouts.h. */
+#include "base/bits.h"
 #include "passes/dpas_layouts.h"
 
 enum { MAX_ROW_BITS = 3, DEPTH_BYTES = 32, MAX_FOLLOWED = 64 };
-
-static unsigned log2_of(uint64_t n)
-{
-    return n ? 63 - (unsigned)__builtin_clzll(n) : 0;
-}
 
 static unsigned least(unsigned a, unsigned b)
 {
@@ -34,15 +30,15 @@ static extents extents_of(const kd_op *dot)
 {
     const kd_type *a = kd_dot_a(dot)->type, *acc = kd_dot_acc(dot)->type;
     unsigned r = acc->rank;
-    return (extents){.batch = r == 3 ? log2_of((uint64_t)acc->shape[0]) : 0,
-                     .m = log2_of((uint64_t)acc->shape[r - 2]),
-                     .n = log2_of((uint64_t)acc->shape[r - 1]),
-                     .k = log2_of((uint64_t)a->shape[r - 1])};
+    return (extents){.batch = r == 3 ? kd_log2((uint64_t)acc->shape[0]) : 0,
+                     .m = kd_log2((uint64_t)acc->shape[r - 2]),
+                     .n = kd_log2((uint64_t)acc->shape[r - 1]),
+                     .k = kd_log2((uint64_t)a->shape[r - 1])};
 }
 
 static unsigned depth_bits(const kd_op *dot)
 {
-    return log2_of(DEPTH_BYTES * 8 / kd_type_elem_bits(kd_dot_a(dot)->type));
+    return kd_log2(DEPTH_BYTES * 8 / kd_type_elem_bits(kd_dot_a(dot)->type));
 }
 
 bool kd_dpas_takes(const kd_op *dot, const kd_gpu_device *device)
@@ -51,7 +47,7 @@ bool kd_dpas_takes(const kd_op *dot, const kd_gpu_device *device)
     if (elem->kind != KD_TYPE_SCALAR || !device->dpas_types || !elem_name(dot, device->dpas_types))
         return false;
     extents e = extents_of(dot);
-    return e.n >= log2_of(device->dpas_sub_group_size) && e.k >= depth_bits(dot) && (elem->scalar != KD_F32 || e.m >= MAX_ROW_BITS);
+    return e.n >= kd_log2(device->dpas_sub_group_size) && e.k >= depth_bits(dot) && (elem->scalar != KD_F32 || e.m >= MAX_ROW_BITS);
 }
 
 /* ---- what it reads ---- */
@@ -333,12 +329,12 @@ bool kd_dpas_tiling_choose(kd_context *ctx, const kd_op *dot, const kd_gpu_confi
         return false;
     extents e = extents_of(dot), turned = turned_extents(&e);
     unsigned bits = kd_type_elem_bits(kd_dot_a(dot)->type), lane_bits = config->sub_group_size == 16 ? 16 : 32;
-    unsigned sub_group_bits = log2_of(config->n_sub_groups), columns = log2_of(config->sub_group_size);
+    unsigned sub_group_bits = kd_log2(config->n_sub_groups), columns = kd_log2(config->sub_group_size);
     kd_dpas_tiling t = {.elem = elem_name(dot, config->device->dpas_types),
                         .rows = least(MAX_ROW_BITS, e.m),
                         .depth = depth_bits(dot),
                         .columns = columns,
-                        .a_pack = lane_bits > bits ? log2_of(lane_bits / bits) : 0};
+                        .a_pack = lane_bits > bits ? kd_log2(lane_bits / bits) : 0};
     kd_dpas_tiling other = t;
     other.rows = least(MAX_ROW_BITS, turned.m);
     other.is_turned = true;

@@ -1,5 +1,6 @@
 /* layout_cost.c - see layout_cost.h. The weights follow what Intel's compiler makes of each form: a message costs its issue and a cycle or
  * two for each cache line, a shuffle between lanes a few instructions a register, a trip through SLM its messages and the barrier. */
+#include "base/bits.h"
 #include "passes/layout_cost.h"
 #include "passes/likely_stride.h"
 
@@ -17,16 +18,11 @@ enum {
     MAX_VECTOR_BYTES = 16,
 };
 
-static unsigned log2_of(uint64_t n)
-{
-    return n ? 63 - (unsigned)__builtin_clzll(n) : 0;
-}
-
 static unsigned axis_shift(const kd_type *type, unsigned axis)
 {
     unsigned shift = 0;
     for (unsigned i = axis + 1; i < type->rank; i++)
-        shift += log2_of((uint64_t)type->shape[i]);
+        shift += kd_log2((uint64_t)type->shape[i]);
     return shift;
 }
 
@@ -176,7 +172,7 @@ static const kd_layout *blocked(const kd_layout_costs *costs, const kd_type *typ
 
 static uint32_t power_below(int64_t n)
 {
-    return n < 1 ? 1 : 1u << log2_of((uint64_t)n);
+    return n < 1 ? 1 : 1u << kd_log2((uint64_t)n);
 }
 
 /* As many elements as 16 bytes hold, but not so many that work-items are left without: down to 4 bytes. */
@@ -257,7 +253,7 @@ int64_t kd_access_cost(const kd_layout_costs *costs, const kd_access *access, co
     int64_t line_elems = CACHE_LINE_BYTES / access->elem_bytes, run = access->run < line_elems ? access->run : line_elems;
     uint32_t line_bits = (uint32_t)(power_below(run) - 1) << shift;
     footprint f = {0};
-    for (unsigned i = 0; i < log2_of(vector); i++)
+    for (unsigned i = 0; i < kd_log2(vector); i++)
         add_vector(&f, layout->basis[KD_REGISTER][i], line_bits);
     for (unsigned i = 0; i < layout->n_bits[KD_LANE]; i++)
         add_vector(&f, layout->basis[KD_LANE][i], line_bits);

@@ -5,12 +5,8 @@
  * through that field. */
 #include "targets/cpu/lower.h"
 
+#include "base/bits.h"
 #include "base/bug.h"
-
-static unsigned log2_of(int64_t n)
-{
-    return (unsigned)__builtin_ctzll((uint64_t)n);
-}
 
 static kd_lanes shifted(kd_nest *n, kd_opcode code, kd_lanes a, unsigned bits)
 {
@@ -25,7 +21,7 @@ static kd_lanes cut(kd_nest *n, kd_lanes flat, unsigned low, unsigned width, uns
     if (!width)
         return kd_nest_const(n, n->l->i64, 0);
     if (keeps) {
-        unsigned first = log2_of(flat.step), last = first + log2_of(n->width); /* the lanes' field */
+        unsigned first = kd_log2(flat.step), last = first + kd_log2(n->width); /* the lanes' field */
         bool apart = last <= low || first >= low + width, within = first >= low && last <= low + width;
         if (apart || within) {
             base.step = 0;
@@ -53,7 +49,7 @@ static kd_lanes paste(kd_nest *n, const kd_type *type, const kd_lanes *idx, unsi
         kd_lanes part = shifted(n, KD_OP_shl, idx[axis], bits);
         flat = empty ? part : kd_nest_binary(n, KD_OP_add, part, flat);
         empty = false;
-        bits += log2_of(type->shape[axis]);
+        bits += kd_log2(type->shape[axis]);
     }
     return flat;
 }
@@ -82,9 +78,9 @@ void kd_index_reshape(kd_nest *n, const kd_type *from, const kd_lanes *idx, cons
             continue;
         }
         kd_lanes flat = paste(n, from, idx, f, f_end);
-        unsigned low = 0, total = log2_of(n_to);
+        unsigned low = 0, total = kd_log2(n_to);
         for (unsigned axis = t_end; axis-- > t;) {
-            unsigned width = log2_of(to->shape[axis]);
+            unsigned width = kd_log2(to->shape[axis]);
             out[axis] = cut(n, flat, low, width, total);
             low += width;
         }

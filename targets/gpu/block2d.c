@@ -11,6 +11,7 @@
  * further registers and its sub-groups are places of other messages. A layout that no message has is made from one that a message has. Stores
  * are plain, of up to 8 rows; where a lane's registers lie along memory, it stores vectors of them by itself.
  * Source of the shapes: intel-graphics-compiler, documentation/igc/SPV_INTEL_2d_block_io/BlockLoadSupportedVariants.md. */
+#include "base/bits.h"
 #include "base/bug.h"
 #include "passes/dpas_layouts.h"
 #include "targets/gpu/lower.h"
@@ -36,11 +37,6 @@ typedef struct surface {
     unsigned x_axis, y_axis, x_at, y_at, x_bits, y_bits;
 } surface;
 
-static unsigned log2_of(uint64_t n)
-{
-    return (unsigned)__builtin_ctzll(n);
-}
-
 /* ---- messages ---- */
 
 static void add(arrangement *a, unsigned at, unsigned from, unsigned to)
@@ -52,16 +48,16 @@ static void add(arrangement *a, unsigned at, unsigned from, unsigned to)
 static arrangement arrange(const message *m, const surface *f)
 {
     arrangement a = {0};
-    unsigned width = m->width + (m->mode == KD_BLOCK2D_TRANSPOSE ? log2_of(m->elem_bits / f->elem_bits) : 0);
+    unsigned width = m->width + (m->mode == KD_BLOCK2D_TRANSPOSE ? kd_log2(m->elem_bits / f->elem_bits) : 0);
     switch (m->mode) {
     case KD_BLOCK2D_TRANSFORM:
-        a.n_granule = log2_of(32 / m->elem_bits);
+        a.n_granule = kd_log2(32 / m->elem_bits);
         add(&a, f->y_at, 0, a.n_granule);
         add(&a, f->x_at, 0, width);
         add(&a, f->y_at, a.n_granule, m->rows);
         break;
     case KD_BLOCK2D_TRANSPOSE:
-        a.n_granule = log2_of(32 / f->elem_bits);
+        a.n_granule = kd_log2(32 / f->elem_bits);
         add(&a, f->x_at, 0, a.n_granule);
         add(&a, f->y_at, 0, m->rows);
         add(&a, f->x_at, a.n_granule, width);
@@ -95,7 +91,7 @@ static bool is_shape(const message *m)
 /* Whether the rectangle lies in the tile. */
 static bool lies_in(const message *m, const surface *f)
 {
-    unsigned in_granule = m->mode == KD_BLOCK2D_TRANSPOSE ? log2_of(32 / f->elem_bits) : 0;
+    unsigned in_granule = m->mode == KD_BLOCK2D_TRANSPOSE ? kd_log2(32 / f->elem_bits) : 0;
     return m->width + in_granule + m->count <= f->x_bits && m->rows <= f->y_bits;
 }
 
@@ -133,7 +129,7 @@ static bool find_message(const surface *f, suits *good, const void *user, messag
             for (unsigned rows = 0; 1u << rows <= MAX_ROWS; rows++)
                 for (unsigned width = 0; width <= 5; width++) {
                     message m = {(kd_block2d_mode)mode, mode == KD_BLOCK2D_TRANSPOSE ? 32 : f->elem_bits, width, rows, count};
-                    unsigned size = width + rows + count + log2_of(m.elem_bits);
+                    unsigned size = width + rows + count + kd_log2(m.elem_bits);
                     bool packed = m.mode == KD_BLOCK2D_TRANSFORM && f->wants_dwords;
                     if (2 * size + packed > best && is_shape(&m) && good(&m, f, user)) {
                         best = 2 * size + packed;
@@ -246,7 +242,7 @@ static surface surface_of(const kd_simt *s, const kd_op *op, const kd_type *type
     surface f = {.elem_bits = kd_type_elem_bits(type), .x_axis = x_axis, .y_axis = 1 - x_axis};
     for (const kd_use *use = op->n_results ? op->results[0].uses : NULL; use; use = use->next)
         f.wants_dwords |= kd_dpas_is_right_operand(use, s->ctx, s->config);
-    unsigned row = log2_of((uint64_t)type->shape[0]), column = log2_of((uint64_t)type->shape[1]);
+    unsigned row = kd_log2((uint64_t)type->shape[0]), column = kd_log2((uint64_t)type->shape[1]);
     f.x_at = x_axis ? 0 : column;
     f.y_at = x_axis ? column : 0;
     f.x_bits = x_axis ? column : row;
@@ -301,7 +297,7 @@ static void load_rectangle(rectangles *r, uint32_t reg, const uint32_t *register
     const kd_type *vector = kd_type_tile(s->ctx, granule, 1, &n_granules);
     kd_value *x = place(r, r->x, reg, x_of);
     if (m->mode == KD_BLOCK2D_TRANSPOSE && r->f.elem_bits < 32)
-        x = kd_simt_binary(s, KD_OP_shr, x, kd_simt_int(s, s->i32, log2_of(32 / r->f.elem_bits)));
+        x = kd_simt_binary(s, KD_OP_shr, x, kd_simt_int(s, s->i32, kd_log2(32 / r->f.elem_bits)));
     kd_value *coords[] = {r->sizes[0], r->sizes[1], r->sizes[2], x, place(r, r->y, reg, y_of)};
     const int64_t extents[] = {1 << m->width, 1 << m->rows, 1 << m->count};
     kd_value *v = kd_result(kd_build_gpu_block2d_load(&s->b, (kd_gpu_block2d_load_args){.loc = s->loc,
@@ -466,8 +462,8 @@ void kd_simt_prefetch(kd_simt *s, const kd_op *op)
     unsigned x_axis = kd_value_constant_int(kd_gpu_prefetch_coords(op, 3), &stride) && stride == 1 ? 1 : 0, y_axis = 1 - x_axis;
     const kd_type *elem = kd_gpu_prefetch_base(op)->type->elem;
     unsigned bytes = kd_type_elem_bits(elem) / 8, n_sub_groups = 1u << kd_simt_sub_group_bits(s);
-    unsigned x_bits = log2_of((uint64_t)shape.data[x_axis]), y_bits = log2_of((uint64_t)shape.data[y_axis]);
-    unsigned width = log2_of(MAX_ROW_BYTES / bytes), rows = 5;
+    unsigned x_bits = kd_log2((uint64_t)shape.data[x_axis]), y_bits = kd_log2((uint64_t)shape.data[y_axis]);
+    unsigned width = kd_log2(MAX_ROW_BYTES / bytes), rows = 5;
     width = width < x_bits ? width : x_bits;
     unsigned n_x = x_bits - width;
     while (rows > y_bits || (rows > 0 && (1u << (n_x + y_bits - rows)) < n_sub_groups))

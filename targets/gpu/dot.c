@@ -9,6 +9,7 @@
  * Each sum is made in the order of k, from acc on: as on the CPU. Rows of SLM are padded, so that lanes in several rows use several banks. */
 #include "targets/gpu/lower.h"
 
+#include "base/bits.h"
 #include "base/bug.h"
 
 enum { MAX_VECTOR_BYTES = 16, MAX_UNROLL = 4 };
@@ -26,11 +27,6 @@ typedef struct product {
     kd_value **sums;
 } product;
 
-static unsigned log2_of(int64_t n)
-{
-    return (unsigned)__builtin_ctzll((uint64_t)n);
-}
-
 static unsigned elem_bytes(const product *p)
 {
     return kd_scalar_bytes(p->elem->scalar);
@@ -46,7 +42,7 @@ typedef struct operand {
 
 static uint32_t row_of(const void *user, uint32_t position)
 {
-    return position >> log2_of(((const operand *)user)->cols);
+    return position >> kd_log2(((const operand *)user)->cols);
 }
 
 static uint32_t col_of(const void *user, uint32_t position)
@@ -78,7 +74,7 @@ static uint32_t slm_col_of(const void *user, uint32_t position)
 
 static uint32_t part_of(const void *user, uint32_t position)
 {
-    return k_of(user, position) >> log2_of(((const operand *)user)->p->part);
+    return k_of(user, position) >> kd_log2(((const operand *)user)->p->part);
 }
 
 static void stage(product *p, const kd_value *value, bool is_a, int64_t part)
@@ -123,7 +119,7 @@ typedef struct start {
 static uint32_t row_of_a(const void *user, uint32_t position)
 {
     const product *p = user;
-    return position >> log2_of(p->n);
+    return position >> kd_log2(p->n);
 }
 
 static uint32_t col_of_b(const void *user, uint32_t position)
@@ -135,7 +131,7 @@ static uint32_t col_of_b(const void *user, uint32_t position)
 static uint32_t batch_of(const void *user, uint32_t position)
 {
     const product *p = user;
-    return position >> log2_of(p->n * p->m);
+    return position >> kd_log2(p->n * p->m);
 }
 
 /* map(position of r) * stride, split where the constant's bits are its own. */

@@ -6,6 +6,7 @@
  * made in the order of k, from acc on, as in dot.c. */
 #include "targets/gpu/lower.h"
 
+#include "base/bits.h"
 #include "base/bug.h"
 
 enum { MAX_STEPS = 4096 }; /* multiply-adds of a work-item */
@@ -22,16 +23,11 @@ typedef struct sizes {
     unsigned m_alone;
 } sizes;
 
-static unsigned log2_of(int64_t n)
-{
-    return (unsigned)__builtin_ctzll((uint64_t)n);
-}
-
 static sizes sizes_of(const kd_op *op)
 {
     const kd_type *a = kd_dot_a(op)->type, *b = kd_dot_b(op)->type;
-    unsigned r = a->rank, batch = r == 3 ? log2_of(a->shape[0]) : 0, m = log2_of(a->shape[r - 2]);
-    return (sizes){m + batch, log2_of(b->shape[r - 1]), log2_of(a->shape[r - 1]), m};
+    unsigned r = a->rank, batch = r == 3 ? kd_log2(a->shape[0]) : 0, m = kd_log2(a->shape[r - 2]);
+    return (sizes){m + batch, kd_log2(b->shape[r - 1]), kd_log2(a->shape[r - 1]), m};
 }
 
 /* The position in a or b, at k = 0, of what an element of acc needs. */

@@ -1,12 +1,8 @@
 /* gather.c - elements picked by index, and counted: through SLM. */
 #include "targets/gpu/lower.h"
 
+#include "base/bits.h"
 #include "base/bug.h"
-
-static unsigned log2_of(int64_t n)
-{
-    return (unsigned)__builtin_ctzll((uint64_t)n);
-}
 
 typedef struct picked {
     const kd_type *src, *result;
@@ -35,7 +31,7 @@ void kd_simt_gather(kd_simt *s, const kd_op *op)
     kd_value **out = kd_simt_array(s, kd_layout_n_registers(to));
     unsigned shift = 0;
     for (unsigned i = p.axis + 1; i < p.src->rank; i++)
-        shift += log2_of(p.src->shape[i]);
+        shift += kd_log2(p.src->shape[i]);
     for (unsigned r = 0; r < kd_layout_n_registers(from); r++)
         if (!(r & kd_layout_free_bits(from, KD_REGISTER)))
             kd_simt_slm_write(s, buffer, kd_simt_position(s, from, r), kd_simt_to_movable(s, values[r]), owner);

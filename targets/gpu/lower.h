@@ -7,7 +7,10 @@
  *     simt.c     the walk over the ops, control flow      shape.c    ops that move nothing, or whole tiles
  *     scalar.c   one op on scalars, regions               place.c    lane and sub-group arithmetic, owners of copies
  *     memory.c   loads, stores, atomics: vectors, masks   convert.c, shuffle.c, swizzle.c   layout conversions
- *     fold.c, sort.c, gather.c, dot.c, dpas.c ...         ops across elements
+ *     fold.c, sort.c, gather.c                            ops across elements
+ *     dot.c, dot_direct.c, dpas.c                         matrix products: through SLM, without it, on the systolic array
+ *     block2d.c  rectangles of memory by messages          fold_packs.c   vectors stay vectors
+ *     report.c   prints and asserts                        pass.c         all of it as a pass
  *     order.c, disjoint.c   barriers between accesses of global memory
  *     slm.c      places in SLM by liveness, barriers where a hazard needs one                                     */
 #ifndef KD_TARGETS_GPU_LOWER_H

@@ -2,12 +2,8 @@
  * result has its elements at no cost; where the type asks for another one, they are converted. */
 #include "targets/gpu/lower.h"
 
+#include "base/bits.h"
 #include "base/bug.h"
-
-static unsigned log2_of(int64_t n)
-{
-    return (unsigned)__builtin_ctzll((uint64_t)n);
-}
 
 static kd_value **copies(kd_simt *s, kd_value *v, unsigned n)
 {
@@ -68,7 +64,7 @@ static void shape_broadcast(kd_simt *s, const kd_op *op)
 {
     const kd_value *from = kd_broadcast_tile(op);
     types t = {from->type, kd_op_result(op, 0)->type};
-    const kd_layout *layout = map_positions(s, kd_simt_layout(s, t.to), log2_of(t.from->n_elems), unbroadcast, &t);
+    const kd_layout *layout = map_positions(s, kd_simt_layout(s, t.to), kd_log2(t.from->n_elems), unbroadcast, &t);
     kd_simt_set(s, kd_op_result(op, 0), kd_simt_regs_as(s, from, layout));
 }
 
