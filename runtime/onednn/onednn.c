@@ -19,6 +19,7 @@ struct kd_primitive {
     dnnl_primitive_t reorder;          /* of weights that are bound, into that order, at each run; NULL: they are in it */
     size_t scratch_bytes;
     char name[64];
+    bool of_images; /* its arguments have channels */
 };
 
 struct kd_primitive_call {
@@ -107,14 +108,14 @@ static unsigned dim_from_last(const kd_strided *t, bool channels_last, unsigned 
 }
 
 /* any: in whatever order oneDNN likes best. A dimension of extent 1 may have any stride: it gets the one that looks most regular, since
- * implementations are chosen by strides. */
-static dnnl_status_t describe(const kd_onednn *o, const kd_strided *t, bool any, dnnl_memory_desc_t *out)
+ * implementations are chosen by strides; an image with one channel is taken for one with the channels last, as others are. */
+static dnnl_status_t describe(const kd_onednn *o, const kd_strided *t, bool any, bool is_image, dnnl_memory_desc_t *out)
 {
     dnnl_dims_t dims = {0}, strides = {0};
     dnnl_data_type_t type;
     if (!type_of(t->type, &type))
         return dnnl_unimplemented;
-    bool channels_last = t->n_dims > 2 && t->shape[1] > 1 && t->strides[1] == 1;
+    bool channels_last = t->n_dims > 2 && (t->shape[1] > 1 ? t->strides[1] == 1 : is_image);
     int64_t regular = 1;
     for (unsigned k = 0; k < t->n_dims; k++) {
         unsigned d = dim_from_last(t, channels_last, k);
@@ -126,7 +127,8 @@ static dnnl_status_t describe(const kd_onednn *o, const kd_strided *t, bool any,
                : o->dnnl.dnnl_memory_desc_create_with_strides(out, (int)t->n_dims, dims, type, strides);
 }
 
-static dnnl_status_t append_post(const kd_onednn *o, dnnl_post_ops_t ops, const kd_post *post, dnnl_memory_desc_t *out_tensor)
+static dnnl_status_t append_post(const kd_onednn *o, dnnl_post_ops_t ops, const kd_post *post, bool of_images,
+                                 dnnl_memory_desc_t *out_tensor)
 {
     static const dnnl_alg_kind_t ALGORITHMS[] = {[KD_POST_RELU] = dnnl_eltwise_relu,
                                                  [KD_POST_GELU_ERF] = dnnl_eltwise_gelu_erf,
@@ -150,7 +152,7 @@ static dnnl_status_t append_post(const kd_onednn *o, dnnl_post_ops_t ops, const 
         break;
     case KD_POST_ADD:
     case KD_POST_MUL: {
-        dnnl_status_t status = describe(o, &post->tensor, false, out_tensor);
+        dnnl_status_t status = describe(o, &post->tensor, false, of_images, out_tensor);
         return status == dnnl_success ? o->dnnl.dnnl_post_ops_append_binary(ops, ALGORITHMS[post->kind], *out_tensor) : status;
     }
     default: break;
@@ -169,7 +171,7 @@ static dnnl_status_t make_attribute(kd_primitive *p, const kd_post_list *posts, 
     if (status == dnnl_success && posts && posts->n)
         status = dnnl->dnnl_post_ops_create(&ops);
     for (unsigned i = 0; posts && i < posts->n && status == dnnl_success; i++)
-        status = append_post(p->onednn, ops, &posts->posts[i], &p->args[KD_ARG_POST + i]);
+        status = append_post(p->onednn, ops, &posts->posts[i], p->of_images, &p->args[KD_ARG_POST + i]);
     if (status == dnnl_success && ops)
         status = dnnl->dnnl_primitive_attr_set_post_ops(*out, ops);
     if (ops)
@@ -339,6 +341,7 @@ typedef struct recipe {
     const void *packed_weights;
     const kd_post_list *posts;
     bool reorders; /* weights that are bound too */
+    bool of_images;
     dnnl_status_t (*make)(kd_primitive *p, dnnl_memory_desc_t weights, const void *args, dnnl_primitive_attr_t attribute);
 } recipe;
 
@@ -350,11 +353,12 @@ static dnnl_status_t cook(kd_primitive *p, const recipe *r, const void *args)
     dnnl_primitive_attr_t attribute = NULL;
     dnnl_memory_desc_t any = NULL;
     dnnl_status_t status = dnnl_success;
+    p->of_images = r->of_images;
     for (unsigned i = 0; i < 4 && status == dnnl_success; i++)
         if (tensors[i] && tensors[i]->n_dims)
-            status = describe(p->onednn, tensors[i], false, &p->args[i]);
+            status = describe(p->onednn, tensors[i], false, p->of_images && i != KD_ARG_WEIGHTS, &p->args[i]);
     if (status == dnnl_success && (r->packed_weights || r->reorders))
-        status = describe(p->onednn, r->weights, true, &any);
+        status = describe(p->onednn, r->weights, true, false, &any);
     if (status == dnnl_success)
         status = make_attribute(p, r->posts, &attribute);
     if (status == dnnl_success)
@@ -465,6 +469,7 @@ kd_status kd_convolution_create(kd_onednn *onednn, const kd_convolution_args *ar
                 .packed_weights = args->packed_weights,
                 .posts = args->posts,
                 .reorders = true,
+                .of_images = true,
                 .make = make_convolution};
     return create(onednn, &r, args, out_primitive, out_why);
 }
@@ -488,7 +493,7 @@ static dnnl_status_t make_pool(kd_primitive *p, dnnl_memory_desc_t weights, cons
 
 kd_status kd_pooling_create(kd_onednn *onednn, const kd_pooling_args *args, kd_primitive **out_primitive, kd_failure *out_why)
 {
-    recipe r = {.what = "pooling", .src = &args->src, .dst = &args->dst, .make = make_pool};
+    recipe r = {.what = "pooling", .src = &args->src, .dst = &args->dst, .of_images = true, .make = make_pool};
     return create(onednn, &r, args, out_primitive, out_why);
 }
 
@@ -496,7 +501,8 @@ kd_status kd_pooling_create(kd_onednn *onednn, const kd_pooling_args *args, kd_p
  * slow as f32. */
 static bool has_instructions_for(const kd_onednn *onednn, kd_scalar type)
 {
-    unsigned isa = onednn->dnnl.dnnl_get_effective_cpu_isa(), wide = dnnl_cpu_isa_avx512_core_fp16, narrow = dnnl_cpu_isa_avx2_vnni_2;
+    unsigned isa = onednn->dnnl.dnnl_get_effective_cpu_isa(), wide = dnnl_cpu_isa_avx512_core_fp16,
+             narrow = dnnl_cpu_isa_avx2_vnni_2;
     if (type != KD_F16 && type != KD_BF16)
         return true;
     if (type == KD_BF16)
