@@ -64,8 +64,28 @@ static kd_gvalue **known_value(kd_decomposer *d, const kd_gnode *node)
     return (kd_gvalue **)kd_map_at(&d->known, kd_str_of(kd_strbuf_text(&key)));
 }
 
+/* Of whole numbers, which oneDNN does not multiply: all products of rows and columns, summed up. */
+static kd_gvalue *build_integer_product(kd_decomposer *d, kd_gvalue *a, kd_gvalue *b)
+{
+    int64_t inner = -2;
+    kd_gvalue *each = build_two(d, KD_GOP_mul, BUILD(d, unsqueeze, kd_garg_value(a), kd_garg_int(-1)),
+                                BUILD(d, unsqueeze, kd_garg_value(b), kd_garg_int(-3)));
+    return BUILD(d, sum, kd_garg_value(each), ints_arg(d->arena, 1, &inner), bool_arg(false),
+                 text_arg(kd_scalar_name(a->type.type)));
+}
+
+/* A product of two values of whole numbers. */
+static bool is_integer_product(kd_gop_code code, const kd_garg *args)
+{
+    unsigned first = code == KD_GOP_addmm;
+    return (code == KD_GOP_mm || code == KD_GOP_bmm || code == KD_GOP_addmm) && args[first].kind == KD_GARG_VALUE &&
+           args[first + 1].kind == KD_GARG_VALUE && kd_scalar_is_int(args[first].value->type.type);
+}
+
 kd_gvalue *decompose_build(kd_decomposer *d, kd_gop_code code, unsigned n_results, const kd_garg *args)
 {
+    if (!d->made && code != KD_GOP_addmm && is_integer_product(code, args))
+        return build_integer_product(d, args[0].value, args[1].value);
     kd_gparam params[KD_GOP_MAX_PARAMS];
     kd_gnode *node = kd_arena_new(d->arena, kd_gnode);
     kd_garg *kept = kd_arena_array(d->arena, kd_garg, KD_GOP_MAX_PARAMS);
@@ -401,9 +421,12 @@ kd_status kd_graph_decompose(const kd_graph *graph, kd_arena *arena, bool on_gpu
             break;
         if (d.of->op->lowering == KD_LOWER_COMPOSITE)
             d.of->op->decompose(&d);
-        else if (d.of->op->code == KD_GOP_addmm && !is_plain_addmm(d.of))
+        else if (d.of->op->code == KD_GOP_addmm && (!is_plain_addmm(d.of) || is_integer_product(KD_GOP_addmm, d.of->args)))
             kd_decompose_addmm(&d);
-        else if (d.of->op->lowering == KD_LOWER_SCAN && !kd_tensor_n_elems(&d.of->results[0]->type)) /* a loop over none would write one */
+        else if (is_integer_product(d.of->op->code, d.of->args))
+            decompose_finish(&d, 0, build_integer_product(&d, decompose_operand(&d, 0), decompose_operand(&d, 1)));
+        else if (d.of->op->lowering == KD_LOWER_SCAN &&
+                 !kd_tensor_n_elems(&d.of->results[0]->type)) /* a loop over none would write one */
             decompose_finish(&d, 0, build_convert(&d, decompose_operand(&d, 0), d.of->results[0]->type.type));
         else if (!fold_conversion(&d))
             copy_node(&d);

@@ -45,6 +45,10 @@ void kd_decompose_linear(kd_decomposer *d)
 {
     kd_gvalue *rows = as_rows(d, decompose_operand(d, 0)), *weight = build_one(d, KD_GOP_t, decompose_operand(d, 1)),
               *bias = decompose_operand(d, 2);
+    if (bias && !kd_scalar_is_float(rows->type.type)) {
+        decompose_finish_shaped(d, build_two(d, KD_GOP_add, build_two(d, KD_GOP_mm, rows, weight), bias));
+        return;
+    }
     decompose_finish_shaped(
         d, bias ? BUILD(d, addmm, kd_garg_value(bias), kd_garg_value(rows), kd_garg_value(weight), kd_garg_int(1), kd_garg_int(1))
                 : build_two(d, KD_GOP_mm, rows, weight));

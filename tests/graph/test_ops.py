@@ -671,6 +671,13 @@ def products(d, op):
     d.graph.op(op, self, a, c, **d.pick({}, {"beta": 0.5, "alpha": 2}))
 
 
+@case("aten.mm.default", "aten.bmm.default", "aten.addmm.default", "aten.matmul.default", n=3)
+def products_of_whole_numbers(d, op):
+    dtype, batch = d.pick(i64, i32, torch.int8, u8), [2] if "bmm" in str(op) or "matmul" in str(op) else []
+    x, y = (d.graph.input(torch.from_numpy(d.rng.integers(-9 if dtype != u8 else 0, 9, batch + s)).to(dtype)) for s in ([5, 7], [7, 4]))
+    d.graph.op(op, *([d.tensor([4], dtype)] if "add" in str(op) else []), x, y)
+
+
 @case("aten.linear.default")
 def linear(d, op):
     d.graph.op(op, d.tensor(d.shape(0, 3) + [7]), d.tensor([5, 7]), d.pick(None, d.tensor([5])))
