@@ -193,6 +193,38 @@ static double measure_frequency(void)
     return N / best;
 }
 
+/* What one core computes in a second: multiply-adds of whole vectors that do not wait for one another, two flops for each number. Cores have
+ * one or two units for them, and are slower while they use wide ones. */
+static double measure_flops(void)
+{
+    enum { N = 20000, N_AT_ONCE = 10, N_TRIES = 5 };
+    double best = 1, lanes = 4;
+    for (unsigned k = 0; k < N_TRIES; k++) {
+        double start = now_s();
+        for (unsigned i = 0; i < N; i++) {
+#if defined(__x86_64__)
+#define FMA(v, r) "vfmadd231ps %%" v "mm15, %%" v "mm15, %%" v "mm" r "\n\t"
+#define FMAS(v) \
+    FMA(v, "0") FMA(v, "1") FMA(v, "2") FMA(v, "3") FMA(v, "4") FMA(v, "5") FMA(v, "6") FMA(v, "7") FMA(v, "8") FMA(v, "9")
+#define VECTORS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm15"
+            if (__builtin_cpu_supports("avx512f")) {
+                lanes = 16;
+                __asm__ volatile("vpxor %%xmm15, %%xmm15, %%xmm15\n\t" FMAS("z")::: VECTORS);
+            } else if (__builtin_cpu_supports("fma")) {
+                lanes = 8;
+                __asm__ volatile("vpxor %%xmm15, %%xmm15, %%xmm15\n\t" FMAS("y")::: VECTORS);
+            }
+#undef VECTORS
+#undef FMAS
+#undef FMA
+#endif
+        }
+        double seconds = now_s() - start;
+        best = seconds < best ? seconds : best;
+    }
+    return 2 * lanes * N * N_AT_ONCE / best;
+}
+
 /* For one core. What is small was written by the steps before, and is in the core's cache still; what is large comes from that which cores
  * share, or from memory. */
 static double memory_cycles(double n_bytes, double n_threads)
@@ -209,11 +241,10 @@ void kd_executable_estimate(const kd_executable *executable, uint64_t *out_step_
     if (executable->plan->on_gpu)
         return;
     double n_threads = executable->n_threads ? executable->n_threads : 1, frequency = measure_frequency();
-    /* Two multiply-adds of whole vectors in a cycle. */
-    double lanes = __builtin_cpu_supports("avx512f") ? 16 : __builtin_cpu_supports("avx2") ? 8 : 4;
+    double flops_per_cycle = measure_flops() / frequency;
     for (unsigned i = 0; i < executable->steps.n; i++) {
         const kd_step_info *s = &executable->steps.data[i].info;
-        double work = (double)s->n_flops / (4 * lanes),
+        double work = (double)s->n_flops / flops_per_cycle,
                memory = memory_cycles((double)(s->n_read_bytes + s->n_written_bytes), n_threads);
         double cycles = (work > memory ? work : memory) / n_threads;
         out_step_ns[i] = (uint64_t)(cycles / frequency * 1e9 + START_NS);
