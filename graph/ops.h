@@ -188,7 +188,8 @@ void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue
     X(promote)                                                                                                                    \
     X(float)                                                                                                                      \
     X(bool)                                                                                                                       \
-    X(where) X(like) X(first) X(div_mode) X(gelu) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(any) X(extreme)  \
+    X(where)                                                                                                                      \
+    X(like) X(first) X(div_mode) X(gelu) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(any) X(extreme)           \
         X(position) X(topk) X(sort) X(order) X(norm) X(mean) X(mean_all) X(variance) X(softmax) X(softmax_like) X(scan)           \
             X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) X(permute)   \
                 X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) X(windows) X(mm)  \
@@ -200,12 +201,12 @@ void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue
 KD_GRAPH_INFER_RULES(KD_DECLARE)
 #undef KD_DECLARE
 
-#define KD_GRAPH_VIEW_MAPS(X)                                                                                                   \
-    X(reshape)                                                                                                                  \
-    X(expand)                                                                                                                   \
-    X(repeat)                                                                                                                   \
-    X(permute) X(transpose) X(t) X(select) X(slice) X(split) X(unbind) X(same) X(flip) X(roll) X(windows) X(diagonal) X(unfold) \
-        X(strided)
+#define KD_GRAPH_VIEW_MAPS(X) \
+    X(reshape)                \
+    X(expand)                 \
+    X(repeat)                 \
+    X(permute)                \
+    X(transpose) X(t) X(select) X(slice) X(split) X(unbind) X(same) X(flip) X(roll) X(windows) X(diagonal) X(unfold) X(strided)
 #define KD_DECLARE(map) \
     void kd_view_##map(kd_arena *arena, const kd_gnode *node, unsigned result, const kd_index *at, kd_index *out_at);
 KD_GRAPH_VIEW_MAPS(KD_DECLARE)
@@ -215,7 +216,8 @@ KD_GRAPH_VIEW_MAPS(KD_DECLARE)
     X(glu)                                                                                                                         \
     X(log_sigmoid)                                                                                                                 \
     X(copy)                                                                                                                        \
-    X(full) X(arange) X(stack) X(triangle) X(index_put) X(scatter) X(masked_scatter) X(bucketize) X(embedding_bag) X(as_strided)   \
+    X(full)                                                                                                                        \
+    X(arange) X(stack) X(triangle) X(index_put) X(scatter) X(masked_scatter) X(bucketize) X(embedding_bag) X(as_strided)           \
         X(sum_all) X(extreme) X(position) X(topk) X(sort) X(mean) X(variance) X(vector_norm) X(logsumexp) X(softmax) X(layer_norm) \
             X(group_norm) X(batch_norm) X(dropout) X(baddbmm) X(addmm) X(linear) X(matmul) X(pad) X(upsample) X(max_pool)          \
                 X(avg_pool) X(adaptive_pool) X(attention)
@@ -223,61 +225,38 @@ KD_GRAPH_VIEW_MAPS(KD_DECLARE)
 KD_GRAPH_COMPOSITES(KD_DECLARE)
 #undef KD_DECLARE
 
-#define KD_GRAPH_EXPANSIONS(X)     \
-    X(formula)                     \
-    X(atleast)                     \
-    X(bilinear)                    \
-    X(binary_cross_entropy)        \
-    X(binary_cross_entropy_logits) \
-    X(block_diag)                  \
-    X(broadcast_tensors)           \
-    X(cartesian_prod)              \
-    X(chain_matmul)                \
-    X(conv)                        \
-    X(conv_transpose)              \
-    X(channel_shuffle)             \
-    X(cross)                       \
-    X(cross_entropy_loss)          \
-    X(diag)                        \
-    X(diag_embed)                  \
-    X(diff)                        \
-    X(einsum)                      \
-    X(eye)                         \
-    X(gru_cell)                    \
-    X(im2col)                      \
-    X(index_write)                 \
-    X(inner)                       \
-    X(instance_norm)               \
-    X(joined)                      \
-    X(kl_div)                      \
-    X(kron)                        \
-    X(linalg_norm)                 \
-    X(linspace)                    \
-    X(logit)                       \
-    X(logspace)                    \
-    X(lstm_cell)                   \
-    X(matrix_norm)                 \
-    X(matrix_power)                \
-    X(meshgrid)                    \
-    X(movedim)                     \
-    X(nan_to_num)                  \
-    X(narrow)                      \
-    X(nll_loss)                    \
-    X(numpy_t)                     \
-    X(one_hot)                     \
-    X(pixel_shuffle)               \
-    X(pixel_unshuffle)             \
-    X(poisson_nll_loss)            \
-    X(prelu)                       \
-    X(recurrent)                   \
-    X(repeat_interleave)           \
-    X(rms_norm)                    \
-    X(rot90)                       \
-    X(rrelu)                       \
-    X(take_along_dim)              \
-    X(tensordot)                   \
-    X(tile)                        \
-    X(weight_norm)
+#define KD_GRAPH_EXPANSIONS(X)                                                                                              \
+    X(formula)                                                                                                              \
+    X(atleast)                                                                                                              \
+    X(bilinear)                                                                                                             \
+    X(binary_cross_entropy)                                                                                                 \
+    X(binary_cross_entropy_logits)                                                                                          \
+    X(block_diag)                                                                                                           \
+    X(broadcast_tensors)                                                                                                    \
+    X(cartesian_prod)                                                                                                       \
+    X(chain_matmul)                                                                                                         \
+    X(conv)                                                                                                                 \
+    X(conv_transpose)                                                                                                       \
+    X(channel_shuffle)                                                                                                      \
+    X(cross)                                                                                                                \
+    X(cross_entropy_loss)                                                                                                   \
+    X(diag)                                                                                                                 \
+    X(diag_embed)                                                                                                           \
+    X(diff)                                                                                                                 \
+    X(einsum)                                                                                                               \
+    X(eye)                                                                                                                  \
+    X(gru_cell)                                                                                                             \
+    X(im2col)                                                                                                               \
+    X(index_write)                                                                                                          \
+    X(inner)                                                                                                                \
+    X(instance_norm)                                                                                                        \
+    X(joined)                                                                                                               \
+    X(kl_div)                                                                                                               \
+    X(kron)                                                                                                                 \
+    X(kthvalue) X(median) X(running_extreme) X(linalg_norm) X(linspace) X(logit) X(logspace) X(lstm_cell) X(matrix_norm)    \
+        X(matrix_power) X(meshgrid) X(movedim) X(nan_to_num) X(narrow) X(nll_loss) X(numpy_t) X(one_hot) X(pixel_shuffle)   \
+            X(pixel_unshuffle) X(poisson_nll_loss) X(prelu) X(recurrent) X(repeat_interleave) X(rms_norm) X(rot90) X(rrelu) \
+                X(take_along_dim) X(tensordot) X(tile) X(weight_norm)
 #define KD_DECLARE(which) void kd_expand_##which(struct kd_decomposer *d);
 KD_GRAPH_EXPANSIONS(KD_DECLARE)
 #undef KD_DECLARE
@@ -291,12 +270,12 @@ KD_DECLARE(select_scatter)
 #undef KD_DECLARE
 #define KD_DECLARE(which) \
     void kd_pick_##which(kd_arena *arena, const kd_gnode *node, const kd_index *at, kd_picked out[KD_TENSOR_MAX_DIMS]);
-    KD_DECLARE(embedding) KD_DECLARE(gather) KD_DECLARE(index)
+KD_DECLARE(embedding)
+KD_DECLARE(gather) KD_DECLARE(index)
 #undef KD_DECLARE
 #define KD_DECLARE(which) const char *kd_expression_##which(const kd_gnode *node);
-        KD_DECLARE(pow) KD_DECLARE(clamp) KD_DECLARE(gelu) KD_DECLARE(div_mode) KD_DECLARE(remainder) KD_DECLARE(fmod)
-            KD_DECLARE(round) KD_DECLARE(shift) KD_DECLARE(order) KD_DECLARE(arange) KD_DECLARE(smooth_distance) KD_DECLARE(signbit)
-                KD_DECLARE(isclose)
+    KD_DECLARE(pow) KD_DECLARE(clamp) KD_DECLARE(gelu) KD_DECLARE(div_mode) KD_DECLARE(remainder) KD_DECLARE(fmod) KD_DECLARE(round)
+        KD_DECLARE(shift) KD_DECLARE(order) KD_DECLARE(arange) KD_DECLARE(smooth_distance) KD_DECLARE(signbit) KD_DECLARE(isclose)
 #undef KD_DECLARE
 
 #endif

@@ -217,6 +217,27 @@ def counts(d, op):
     d.graph.op(op, d.tensor([4, 5], d.pick(f32, i64)), *args)
 
 
+@case("aten.kthvalue.default", "aten.median.dim", "aten.median.default", n=8)
+def order(d, op):
+    whole = str(op) == "aten.median.default"
+    shape = d.pick([5], [4, 5, 6], [8, 16]) if whole else d.shape(1, 3, 2, 9)
+    x = torch.from_numpy(d.rng.permutation(int(np.prod(shape))).reshape(shape)).to(d.pick(f32, i64, f64))
+    if x.dtype.is_floating_point and d.rng.random() < 0.4:
+        x.view(-1)[int(d.rng.integers(x.numel()))] = float("nan")
+    dim = d.dim(len(shape))
+    args = () if whole else (dim, d.pick(False, True))
+    d.graph.op(op, d.graph.input(d.memory(x)), *((int(d.rng.integers(1, shape[dim] + 1)),) if "kth" in str(op) else ()), *args)
+
+
+@case("aten.cummax.default", "aten.cummin.default", n=8)
+def running_extreme(d, op):
+    shape = d.shape(0, 3, 2, 9)
+    x = d.values(shape, d.pick(f32, i64, bf16))
+    if x.dtype.is_floating_point and x.numel() and d.rng.random() < 0.5:
+        x.view(-1)[int(d.rng.integers(x.numel()))] = d.pick(float("nan"), -float("inf"), float("inf"))
+    d.graph.op(op, d.graph.input(d.memory(x)), d.dim(len(shape)))
+
+
 @case("aten.aminmax.default", n=4)
 def aminmax(d, op):
     d.graph.op(op, d.tensor([4, 5, 3], d.pick(f32, i64)), **d.pick({}, {"dim": 1}, {"dim": -1, "keepdim": True}))
