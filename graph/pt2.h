@@ -39,7 +39,10 @@ typedef struct kd_pt2_value {
     unsigned last_use; /* the number of the last node that reads it; UINT_MAX: an output; 0: nobody */
     struct kd_pt2_value *base; /* whose memory it has; itself: its own */
     struct kd_pt2_value *same; /* the first name of the same elements in the same order */
+    struct kd_pt2_value *whole; /* what it is a slice of; NULL: it is none */
+    const char *put_back, *place; /* the op that writes such a slice into the whole, and its arguments behind the two, as kg text */
     KD_VEC(struct kd_pt2_value *) sharers; /* of a base: all with its memory, itself too */
+    unsigned renamed; /* the number of the last node that changed what it stands for */
     bool is_outside; /* a base: memory of the caller, or a weight */
 } kd_pt2_value;
 
@@ -102,6 +105,8 @@ kd_status kd_pt2_each_result(kd_pt2 *p, kd_status (*fn)(kd_pt2 *p, const char *n
 void kd_pt2_emit_result(kd_pt2 *p, unsigned i, const char *op, const char *args, ...) __attribute__((format(printf, 4, 5)));
 /* The node that computes the first result, with so many others behind it that nobody reads. */
 void kd_pt2_emit_first(kd_pt2 *p, unsigned n_others, const char *op, const char *args, ...) __attribute__((format(printf, 4, 5)));
+/* A node beside the current one; returns the name of its result. */
+const char *kd_pt2_emit_more(kd_pt2 *p, const char *op, const char *args, ...) __attribute__((format(printf, 3, 4)));
 /* The node that computes all results. */
 void kd_pt2_emit_all(kd_pt2 *p, const char *op, const char *args, ...) __attribute__((format(printf, 3, 4)));
 /* The current node as the file has it, under another name. */

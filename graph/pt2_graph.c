@@ -118,22 +118,58 @@ static void share(kd_pt2 *p, kd_pt2_value *value, kd_pt2_value *with, bool same)
     kd_vec_push(p->arena, &value->base->sharers, value);
 }
 
-/* The current node has changed self's memory: its result is what self's names stand for from now on. */
+static void share_slice(kd_pt2 *p, kd_pt2_value *slice, kd_pt2_value *whole)
+{
+    bool is_slice = strcmp(p->op, "aten.slice.Tensor") == 0;
+    if (!is_slice && strcmp(p->op, "aten.select.int") != 0)
+        return;
+    slice->whole = whole;
+    slice->put_back = is_slice ? "aten.slice_scatter.default" : "aten.select_scatter.default";
+    slice->place = is_slice ? kd_arena_printf(p->arena, "%s, %s, %s, %s", kd_pt2_arg_text(p, "dim", "0"),
+                                              kd_pt2_arg_text(p, "start", "null"), kd_pt2_arg_text(p, "end", "null"),
+                                              kd_pt2_arg_text(p, "step", "1"))
+                            : kd_arena_printf(p->arena, "%s, %s", kd_pt2_arg_text(p, "dim", "0"), kd_pt2_arg_text(p, "index", "0"));
+}
+
+/* From now on all names of these elements stand for the value 'now' of the graph. */
+static void rename_all(const kd_pt2 *p, const kd_pt2_value *same, const char *now)
+{
+    for (unsigned i = 0; i < same->base->sharers.n; i++) {
+        kd_pt2_value *v = same->base->sharers.data[i];
+        if (v->same == same) {
+            v->now = now;
+            v->renamed = p->number;
+        }
+    }
+}
+
+/* A name of some of this memory, read later, that stands for what was there before the current node. NULL: none. */
+static const kd_pt2_value *outdated(const kd_pt2 *p, const kd_pt2_value *base)
+{
+    for (unsigned i = 0; i < base->sharers.n; i++) {
+        const kd_pt2_value *v = base->sharers.data[i];
+        if (v->renamed != p->number && v->last_use > p->number)
+            return v;
+    }
+    return NULL;
+}
+
+/* The current node has changed self's memory: its result is what self's names stand for from now on. What self is a slice of is made anew
+ * with it, where it is read later. */
 static kd_status replace(kd_pt2 *p, kd_pt2_value *self, kd_pt2_value *result)
 {
-    const kd_pt2_value *base = self->base;
+    const kd_pt2_value *base = self->base, *part = self->same;
     if (base->is_outside)
         return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "it changes '%s' in place, which outlives the call; kdsl does not do that yet",
                           base->name);
-    for (unsigned i = 0; i < base->sharers.n; i++) {
-        kd_pt2_value *v = base->sharers.data[i];
-        if (v->same == self->same)
-            v->now = result->now;
-        else if (v->last_use > p->number)
-            return kd_pt2_bad(p, KD_ERR_UNSUPPORTED,
-                              "it changes '%s' in place, while '%s' is another view of that memory and read later", self->name,
-                              v->name);
-    }
+    rename_all(p, part, result->now);
+    for (; part->whole && outdated(p, base); part = part->whole->same)
+        rename_all(p, part->whole->same,
+                   kd_pt2_emit_more(p, part->put_back, "%s, %s, %s", kd_pt2_ref(p, part->whole), kd_pt2_ref(p, part), part->place));
+    const kd_pt2_value *other = outdated(p, base);
+    if (other)
+        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED,
+                          "it changes '%s' in place, while '%s' is another view of that memory and read later", self->name, other->name);
     share(p, result, self, true);
     return KD_OK;
 }
@@ -227,8 +263,10 @@ static kd_status translate_node(kd_pt2 *p)
     if (changes_self && sharing == KD_PT2_OWN)
         return replace(p, self, kd_pt2_result(p, 0));
     for (unsigned i = 0; self && sharing != KD_PT2_OWN && i < kd_pt2_n_results(p); i++)
-        if (kd_pt2_result(p, i))
+        if (kd_pt2_result(p, i)) {
             share(p, kd_pt2_result(p, i), self, sharing == KD_PT2_SAME);
+            share_slice(p, kd_pt2_result(p, i), self);
+        }
     return KD_OK;
 }
 

@@ -275,8 +275,8 @@ static void put_node(kd_pt2 *p, unsigned first, unsigned n, unsigned n_others, c
         }
     }
     for (unsigned i = 0; i < n_others; i++) {
-        kd_strbuf_printf(out, ", \"%%.t%u\"", p->n_temporaries++);
-        kd_strbuf_puts(&types, ", null");
+        kd_strbuf_printf(out, n + i ? ", \"%%.t%u\"" : "\"%%.t%u\"", p->n_temporaries++);
+        kd_strbuf_puts(&types, n + i ? ", null" : "null");
     }
     kd_strbuf_printf(out, "], \"op\": %s, %s, \"out\": [%s]", quoted(p, "", op), args, kd_strbuf_text(&types));
     if (p->at)
@@ -303,6 +303,16 @@ void kd_pt2_emit_first(kd_pt2 *p, unsigned n_others, const char *op, const char 
     va_start(list, args);
     put_node(p, 0, 1, n_others, op, listed(p, args, list));
     va_end(list);
+}
+
+const char *kd_pt2_emit_more(kd_pt2 *p, const char *op, const char *args, ...)
+{
+    const char *name = kd_arena_printf(p->arena, ".t%u", p->n_temporaries);
+    va_list list;
+    va_start(list, args);
+    put_node(p, 0, 0, 1, op, listed(p, args, list));
+    va_end(list);
+    return name;
 }
 
 void kd_pt2_emit_all(kd_pt2 *p, const char *op, const char *args, ...)

@@ -125,11 +125,23 @@ X, Y = torch.linspace(-2, 2, 24).reshape(4, 6), torch.linspace(1, 3, 24).reshape
 Q = torch.sin(torch.arange(2 * 3 * 5 * 8.0)).reshape(2, 3, 5, 8)
 IMAGE = torch.cos(torch.arange(2 * 4 * 9 * 9.0)).reshape(2, 4, 9, 9)
 
+
+
+def changed_slices(x):
+    y, z = x * 2, x.clone()
+    y[1:, ::2] = 3
+    y[0].add_(z[0])
+    z[:, 1].zero_()
+    z[:, 1:3].mul_(y[:, 1:3])
+    return y, z + y
+
+
 MODELS = {
     "weights in one storage, buffers, constants": (shared_storage, X),
     "in place": (lambda: Function(lambda x: (x + 1).relu_().mul_(2).add_(x, alpha=3)), X),
     "in place, under all its names": (lambda: Function(lambda x: [y := x * 2, z := y.detach(), z.add_(1), y + z][-1]), X),
     "in place, through a view that alone is read": (lambda: Function(lambda x: (x * 2).view(24).add_(1)), X),
+    "in place, a slice of what is read later": (lambda: Function(changed_slices), X),
     "several outputs": (lambda: Function(lambda x, y: (x + y, x - y, x * y)), X, Y),
     "numbers and none": (lambda: Function(lambda x, y: torch.clamp(x, max=0.5) + torch.clamp(y, min=2)), X, Y),
     "infinity": (lambda: Function(lambda x: x.masked_fill(x > 1, float("-inf"))), X),
