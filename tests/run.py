@@ -19,6 +19,7 @@ counts as it did. --again, --times and filters run it anyway.
 """
 import collections
 import concurrent.futures
+import contextlib
 import glob
 import hashlib
 import json
@@ -134,10 +135,26 @@ def wanted(name, filters):
     return not filters or any(part in name for part in filters)
 
 
+running, stopped = set(), False        # sessions of commands; whether no more are to begin
+
+
+def stop(*_):
+    """At ^C and SIGTERM. The commands have sessions of their own, which no signal of the terminal's reaches."""
+    global stopped
+    stopped = True
+    for pid in list(running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    raise KeyboardInterrupt
+
+
 def run(command, env, cwd=PROJECT, timeout=TIMEOUT_S):
     """The exit status and output of a command. It and its children end with the time limit."""
+    if stopped:
+        raise KeyboardInterrupt
     with subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           start_new_session=True) as process:
+        running.add(process.pid)
         try:
             out, _ = process.communicate(timeout=timeout)
             status = process.returncode
@@ -149,6 +166,8 @@ def run(command, env, cwd=PROJECT, timeout=TIMEOUT_S):
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
+        finally:
+            running.discard(process.pid)
     return status, out.decode("utf-8", "replace")
 
 
@@ -455,7 +474,8 @@ def main(arguments):
     return 1 if report.failed or none else 0
 
 
-signal.signal(signal.SIGTERM, signal.default_int_handler)      # tests have sessions of their own, which end as with ^C
+signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGINT, stop)
 try:
     sys.exit(main(sys.argv[1:]))
 except KeyboardInterrupt:
