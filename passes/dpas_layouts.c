@@ -300,12 +300,15 @@ static const kd_layout *turn(kd_context *ctx, const kd_layout *layout, const kd_
     return kd_layout_permute(ctx, layout, kd_type_tile(ctx, kd_type_elem(tile), r, shape), order);
 }
 
-static void make_layouts(kd_context *ctx, const kd_op *dot, const extents *e, const split *s, kd_dpas_tiling *t, unsigned sub_group_bits)
+static void make_layouts(kd_context *ctx, const kd_op *dot, const extents *e, const split *s, kd_dpas_tiling *t,
+                         unsigned sub_group_bits)
 {
     repeat(t, e, s);
-    kd_dot_layouts l = {a_layout(ctx, e, s, t, sub_group_bits), b_layout(ctx, e, s, t, sub_group_bits), acc_layout(ctx, e, s, t, sub_group_bits)};
+    kd_dot_layouts l = {a_layout(ctx, e, s, t, sub_group_bits), b_layout(ctx, e, s, t, sub_group_bits),
+                        acc_layout(ctx, e, s, t, sub_group_bits)};
     if (t->is_turned)
-        l = (kd_dot_layouts){turn(ctx, l.b, kd_dot_a(dot)->type), turn(ctx, l.a, kd_dot_b(dot)->type), turn(ctx, l.acc, kd_dot_acc(dot)->type)};
+        l = (kd_dot_layouts){turn(ctx, l.b, kd_dot_a(dot)->type), turn(ctx, l.a, kd_dot_b(dot)->type),
+                             turn(ctx, l.acc, kd_dot_acc(dot)->type)};
     t->layouts = l;
 }
 

@@ -2,6 +2,7 @@
  * two for each cache line, a shuffle between lanes a few instructions a register, a trip through SLM its messages and the barrier. */
 #include "base/bits.h"
 #include "passes/layout_cost.h"
+#include "passes/dpas_layouts.h"
 #include "passes/likely_stride.h"
 
 enum {
@@ -16,6 +17,7 @@ enum {
     SLM_TRIP = 100, /* the barriers */
     SLM_REGISTER = 4,
     MAX_VECTOR_BYTES = 16,
+    MANY_REGISTERS_BYTES = 8192, /* of a thread, without its large register mode */
 };
 
 static unsigned axis_shift(const kd_type *type, unsigned axis)
@@ -105,7 +107,8 @@ static bool find_access(const kd_layout_costs *costs, const kd_op *op, kd_access
 {
     *out = (kd_access){.is_store = op->code == KD_OP_store || op->code == KD_OP_block_store};
     if (op->code == KD_OP_block_load) /* rectangles go to and come from any layout */
-        return !kd_block_load_is_rectangle(op) && kd_type_is_tile(op->results[0].type) && block_access(op, op->results[0].type, 1, out);
+        return !kd_block_load_is_rectangle(op) && kd_type_is_tile(op->results[0].type) &&
+               block_access(op, op->results[0].type, 1, out);
     if (op->code == KD_OP_block_store)
         return !kd_block_store_is_rectangle(op) && block_access(op, kd_block_store_value(op)->type, 2, out);
     bool is_atomic = op->code == KD_OP_atomic || op->code == KD_OP_atomic_cas;
@@ -115,6 +118,10 @@ static bool find_access(const kd_layout_costs *costs, const kd_op *op, kd_access
     pointer_access(costs, kd_op_operand(op, 0), mask, out);
     if (is_atomic)
         out->max_vector = 1;
+    const kd_gpu_device *device = costs->config->device;
+    out->packs_rows = op->code == KD_OP_store && device->registers_bytes >= MANY_REGISTERS_BYTES &&
+                      kd_dpas_makes(kd_store_value(op), device) &&
+                      !kd_type_is_scalar(kd_type_elem(kd_store_value(op)->type), KD_F32);
     return true;
 }
 
@@ -147,8 +154,9 @@ static uint32_t take(uint32_t *left, int64_t room)
     return n;
 }
 
+/* by_rows: what is left to registers along the slow axes lies side by side. */
 static const kd_layout *blocked(const kd_layout_costs *costs, const kd_type *type, const unsigned *order, uint32_t vector,
-                                uint32_t last_axes)
+                                uint32_t last_axes, bool by_rows)
 {
     kd_blocked_spec spec = {0};
     uint32_t lanes = costs->config->sub_group_size, sub_groups = costs->config->n_sub_groups;
@@ -165,6 +173,8 @@ static const kd_layout *blocked(const kd_layout_costs *costs, const kd_type *typ
             if ((last_axes >> axis & 1) == pass)
                 spec.sub_groups[axis] = take(&sub_groups, type->shape[axis] / spec.regs[axis] / spec.lanes[axis]);
         }
+    for (unsigned k = 1; k < type->rank && by_rows; k++)
+        spec.regs[order[k]] = (uint32_t)type->shape[order[k]] / spec.lanes[order[k]] / spec.sub_groups[order[k]];
     spec.lanes[order[type->rank - 1]] *= lanes; /* what is left over holds copies */
     spec.sub_groups[order[type->rank - 1]] *= sub_groups;
     return kd_layout_blocked(costs->ctx, type, &spec);
@@ -189,7 +199,7 @@ static uint32_t vector_of(const kd_layout_costs *costs, const kd_type *type, uns
 const kd_layout *kd_access_layout(const kd_layout_costs *costs, const kd_access *access, uint32_t last_axes)
 {
     return blocked(costs, access->type, access->order, vector_of(costs, access->type, access->elem_bytes, access->max_vector),
-                   last_axes);
+                   last_axes, access->packs_rows);
 }
 
 const kd_layout *kd_default_layout(const kd_layout_costs *costs, const kd_type *type, uint32_t last_axes)
@@ -197,7 +207,7 @@ const kd_layout *kd_default_layout(const kd_layout_costs *costs, const kd_type *
     unsigned order[KD_MAX_RANK];
     for (unsigned i = 0; i < type->rank; i++)
         order[i] = type->rank - 1 - i;
-    return blocked(costs, type, order, vector_of(costs, type, bytes_of(type), MAX_VECTOR_BYTES), last_axes);
+    return blocked(costs, type, order, vector_of(costs, type, bytes_of(type), MAX_VECTOR_BYTES), last_axes, false);
 }
 
 /* ---- costs ---- */

@@ -26,6 +26,9 @@ typedef struct kd_access {
     int64_t run; /* consecutive elements along order[0] */
     unsigned max_vector; /* elements that one work-item may access at once along order[0], as far as memory goes */
     bool is_store;
+    /* It stores what the systolic array makes, whose rows lie side by side in a work-item: they go through SLM in vectors where they do so in
+     * the store's layout too. Not of f32, whose operands may be f32 too, and where a thread has few registers: it would spill. */
+    bool packs_rows;
 } kd_access;
 
 /* False: the op is no access to a tile. */

@@ -41,7 +41,7 @@ __doc__ %= records.__doc__.split("\n\n", 1)[1]        # the format of lists
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXAMPLES = os.path.join(HERE, "..", "..", "examples")
 REFERENCE = os.path.join(HERE, "reference.json")
-COLUMNS = ("instructions", "dpas", "block2d", "sends", "barriers", "slm", "grf", "spills", "simd")
+COLUMNS = ("instructions", "dpas", "block2d", "sends", "barriers", "slm", "grf", "spills", "simd", "loop", "loop_loads")
 # Names of ocloc, and what the device has: base/gpu_devices.def.
 DEVICES = {"tgl": ("tgllp", False, False), "dg2": ("acm-g10", True, False), "mtl": ("mtl", False, False), "arl-h": ("arl-h", True, False),
            "pvc": ("pvc", True, True), "bmg": ("bmg", True, True), "lnl": ("lnl-m", True, True), "ptl": ("ptl-h", True, True)}
@@ -97,6 +97,23 @@ def find_oclocs():
 OPCODE = r"\s*(\([^)]*\)\s*)?"          # what may stand before it: a predicate
 
 
+def shortest_dpas_loop(code):
+    """Of the loops with uses of the systolic array the one with the fewest instructions: these, and its loads of rectangles (prefetches are none)."""
+    labels, lines, best = {}, [], (0, 0)
+    for line in code:
+        label = re.fullmatch(r"(\w+):", line.strip())
+        if label:
+            labels[label.group(1)] = len(lines)
+            continue
+        lines.append(line)
+        jump = re.match(OPCODE + r"(jmpi|goto|while|brc|brd)\b(.*)", line)
+        for name in re.findall(r"\w+", jump.group(3)) if jump else ():
+            body = lines[labels.get(name, len(lines)):]
+            if any(re.match(OPCODE + r"dpasw?\.", inner) for inner in body) and (not best[0] or len(body) < best[0]):
+                best = len(body), sum(1 for inner in body if re.match(OPCODE + r"load_block2d", inner) and "null:" not in inner)
+    return best
+
+
 def measure(listing_name, text):
     """The figures of a listing of IGC."""
     def number(pattern, default=0):
@@ -107,7 +124,8 @@ def measure(listing_name, text):
     def count(pattern):
         return sum(1 for line in code if re.match(pattern, line))
 
-    return {"instructions": number(r"^//\.instCount (\d+)"), "dpas": count(OPCODE + r"dpasw?\."),
+    loop, loop_loads = shortest_dpas_loop(code)
+    return {"loop": loop, "loop_loads": loop_loads, "instructions": number(r"^//\.instCount (\d+)"), "dpas": count(OPCODE + r"dpasw?\."),
             "block2d": count(OPCODE + r"\w*block2d"), "sends": count(OPCODE + r"(send|load|store|atomic|fence)"),
             "barriers": sum(1 for line in text.splitlines() if re.match(OPCODE + "send", line) and "signal barrier" in line),
             "grf": number(r"numGRF=(\d+)", 128), "spills": number(r"^//\.spill size (\d+)"),
@@ -205,7 +223,7 @@ def differences(row, old):
         return [name + "was ok"] if old["ok"] else []
     if not old["ok"] or old["compiler"] != row.compiler:
         return []
-    most = {c: old[c] * 1.05 + 2 for c in ("instructions", "sends")} | {c: old[c] for c in ("spills", "barriers", "slm")}
+    most = {c: old[c] * 1.05 + 2 for c in ("instructions", "sends", "loop")} | {c: old[c] for c in ("spills", "barriers", "slm", "loop_loads")}
     out = [c for c in most if row.figures[c] > most[c]] + [c for c in ("dpas", "block2d") if row.figures[c] < old[c]]
     return [name + "%s %d, were %d" % (c, row.figures[c], old[c]) for c in out]
 
@@ -248,8 +266,12 @@ def peer_rows(folder, oclocs, rows, pool):
     return list(pool.map(one, [row for row in rows if row.device == peer.DEVICE and row.kernel in answers]))
 
 
+def width_of(column):
+    return max(8, len(column))
+
+
 def print_row(row):
-    figures = "".join((" %12s" if c == "instructions" else " %8s") % row.figures.get(c, "") for c in COLUMNS)
+    figures = "".join(" %*s" % (width_of(c), row.figures.get(c, "")) for c in COLUMNS)
     print("%-40s %-5s%s  %s" % (row.kernel[:40], row.device, figures, "yes" if row.ok else "NO: " + row.why), flush=True)
 
 
@@ -367,7 +389,7 @@ def main():
     answers, beside = os.environ.get("KDSL_TRITON_XPU", "not set up: run ./dev isa --peer"), []
     with concurrent.futures.ThreadPoolExecutor(options.j) as pool:
         rows = []
-        print("%-40s %-5s" % ("kernel", "dev") + "".join(" %12s" % c if c == "instructions" else " %8s" % c for c in COLUMNS) + "  ok")
+        print("%-40s %-5s" % ("kernel", "dev") + "".join(" %*s" % (width_of(c), c) for c in COLUMNS) + "  ok")
         for row in pool.map(lambda w: make_row(*w), work):
             rows.append(row)
             print_row(row)

@@ -16,7 +16,15 @@
 #include "passes/dpas_layouts.h"
 #include "targets/gpu/lower.h"
 
-enum { MAX_BITS = 16, LANE_BITS = 4, MAX_ROW_BYTES = 64, MAX_ROWS = 32, MAX_STORED_ROWS = 3, MIN_VECTOR_BYTES = 8, MAX_VECTOR_BYTES = 16 };
+enum {
+    MAX_BITS = 16,
+    LANE_BITS = 4,
+    MAX_ROW_BYTES = 64,
+    MAX_ROWS = 32,
+    MAX_STORED_ROWS = 3,
+    MIN_VECTOR_BYTES = 8,
+    MAX_VECTOR_BYTES = 16
+};
 
 /* Extents as their logarithms; width in elements of elem_bits: of dwords where it transposes. */
 typedef struct message {
@@ -198,7 +206,8 @@ static bool turns_beside(const message *m, const surface *f, const void *layout)
     uint32_t lanes = 0, along_y = ((1u << f->y_bits) - 1) << f->y_at;
     for (unsigned i = 0; i < l->n_bits[KD_LANE]; i++)
         lanes |= l->basis[KD_LANE][i];
-    return m->mode == KD_BLOCK2D_TRANSPOSE && m->rows >= LANE_BITS && lies_in(m, f) && lanes && !(lanes & ~along_y) && is_beside(m, f, l);
+    return m->mode == KD_BLOCK2D_TRANSPOSE && m->rows >= LANE_BITS && lies_in(m, f) && lanes && !(lanes & ~along_y) &&
+           is_beside(m, f, l);
 }
 
 /* Messages that store. */
@@ -342,7 +351,8 @@ static uint32_t place_elements(const rectangles *r, uint32_t *register_of, unsig
 void kd_simt_block_load(kd_simt *s, const kd_op *op)
 {
     const kd_value *result = kd_op_result(op, 0);
-    rectangles r = {.s = s, .op = op, .type = result->type, .f = surface_of(s, op, result->type), .layout = kd_simt_layout(s, result->type)};
+    rectangles r = {
+        .s = s, .op = op, .type = result->type, .f = surface_of(s, op, result->type), .layout = kd_simt_layout(s, result->type)};
     if (!find_message(&r.f, gives_layout, r.layout, &r.m)) {
         bool any = find_message(&r.f, turns_beside, r.layout, &r.m) || find_message(&r.f, is_plain_beside, r.layout, &r.m) ||
                    find_message(&r.f, is_plain, NULL, &r.m);
@@ -386,7 +396,8 @@ static unsigned vector_of(const rectangles *r)
 {
     const kd_axis_info *info = r->s->axis_info;
     unsigned bytes = r->f.elem_bits / 8, n = kd_layout_n_consecutive(r->layout, r->type, r->f.x_axis);
-    int64_t width = kd_axis_info_divisor(info, coord(r->op, r->f.x_axis)), x = kd_axis_info_divisor(info, coord(r->op, 4 + r->f.x_axis));
+    int64_t width = kd_axis_info_divisor(info, coord(r->op, r->f.x_axis)),
+            x = kd_axis_info_divisor(info, coord(r->op, 4 + r->f.x_axis));
     while (n * bytes > MAX_VECTOR_BYTES || width % n || x % n)
         n /= 2;
     return n * bytes >= MIN_VECTOR_BYTES ? n : 0;
@@ -433,7 +444,8 @@ static void store_rectangles(rectangles *r, kd_value *const *regs)
 void kd_simt_block_store(kd_simt *s, const kd_op *op)
 {
     const kd_value *value = kd_block_store_value(op);
-    rectangles r = {.s = s, .op = op, .type = value->type, .f = surface_of(s, op, value->type), .layout = kd_simt_layout(s, value->type)};
+    rectangles r = {
+        .s = s, .op = op, .type = value->type, .f = surface_of(s, op, value->type), .layout = kd_simt_layout(s, value->type)};
     describe_surface(&r);
     bool has_message = find_message(&r.f, stores_layout, r.layout, &r.m);
     unsigned vector = has_message ? 0 : vector_of(&r);
@@ -468,7 +480,8 @@ void kd_simt_prefetch(kd_simt *s, const kd_op *op)
     unsigned n_x = x_bits - width;
     while (rows > y_bits || (rows > 0 && (1u << (n_x + y_bits - rows)) < n_sub_groups))
         rows--;
-    unsigned n_bits = n_x + y_bits - rows, n_in_turn = n_bits > kd_simt_sub_group_bits(s) ? 1u << (n_bits - kd_simt_sub_group_bits(s)) : 1;
+    unsigned n_bits = n_x + y_bits - rows,
+             n_in_turn = n_bits > kd_simt_sub_group_bits(s) ? 1u << (n_bits - kd_simt_sub_group_bits(s)) : 1;
     uint32_t x_images[KD_MAX_LAYOUT_BITS] = {0}, y_images[KD_MAX_LAYOUT_BITS] = {0}, none[KD_MAX_LAYOUT_BITS] = {0};
     for (unsigned i = 0; i < kd_simt_sub_group_bits(s) && i < n_bits; i++)
         *(i < n_x ? &x_images[i] : &y_images[i]) = i < n_x ? 1u << (width + i) : 1u << (rows + i - n_x);
@@ -486,8 +499,11 @@ void kd_simt_prefetch(kd_simt *s, const kd_op *op)
         kd_value *in_y = kd_simt_linear(s, none, kd_simt_lane_bits(s), y_images, kd_simt_sub_group_bits(s), y);
         kd_value *coords[] = {sizes[0], sizes[1], sizes[2], kd_simt_binary(s, KD_OP_add, at[4 + x_axis], in_x),
                               kd_simt_binary(s, KD_OP_add, at[4 + y_axis], in_y)};
-        kd_build_gpu_block2d_prefetch(&s->b, (kd_gpu_block2d_prefetch_args){
-            .loc = s->loc, .base = kd_simt_regs(s, kd_gpu_prefetch_base(op))[0], .surface_x_y = coords, .n_surface_x_y = 5,
-            .elem_bits = 8 * bytes, .width_rows_count = {extents, 3}});
+        kd_build_gpu_block2d_prefetch(&s->b, (kd_gpu_block2d_prefetch_args){.loc = s->loc,
+                                                                            .base = kd_simt_regs(s, kd_gpu_prefetch_base(op))[0],
+                                                                            .surface_x_y = coords,
+                                                                            .n_surface_x_y = 5,
+                                                                            .elem_bits = 8 * bytes,
+                                                                            .width_rows_count = {extents, 3}});
     }
 }

@@ -56,16 +56,18 @@ static bool comes_as_rectangle(const kd_value *operand)
     return operand->def && operand->def->code == KD_OP_block_load && kd_block_load_is_rectangle(operand->def);
 }
 
-/* Columns whose right operands are alive together: those that a rectangle's message brings (block2d.c); all, where the whole left operand would
- * not find room in the registers beside them and the sums. */
-static unsigned together(const dpas *d, const kd_value *right)
+/* Columns whose right operands are alive together: those that a rectangle's message brings (block2d.c); all, where the whole left operand, which
+ * comes so too, would not find room in the registers beside them and the sums. */
+static unsigned together(const dpas *d, const kd_value *left, const kd_value *right)
 {
-    unsigned bytes = kd_type_elem_bits(right->type) / 8, lanes = d->s->config->sub_group_size;
-    unsigned n = comes_as_rectangle(right) ? MAX_ROW_BYTES / (bytes << d->t->columns) : 1;
+    const kd_gpu_device *device = d->s->config->device;
+    unsigned bytes = kd_type_elem_bits(right->type) / 8,
+             n = comes_as_rectangle(right) ? MAX_ROW_BYTES / (bytes << d->t->columns) : 1;
     n = n < d->n_n ? n : d->n_n;
-    unsigned sums = d->n_m * d->n_n * d->rows * 4, left = d->n_m * d->n_k * d->a_regs * bytes, now = n * d->n_k * d->b_regs * bytes;
-    unsigned room = d->s->config->device->registers_bytes * (d->s->config->device->has_large_registers ? 2 : 1);
-    return (sums + left + now) * lanes > room - room / 8 ? d->n_n : n;
+    unsigned sums = d->n_m * d->n_n * d->rows * 4, operands = (d->n_m * d->a_regs + n * d->b_regs) * d->n_k * bytes;
+    unsigned room = device->registers_bytes * (device->has_large_registers ? 2 : 1);
+    bool fits = (sums + operands) * d->s->config->sub_group_size <= room - room / 8;
+    return fits || !comes_as_rectangle(left) ? n : d->n_n;
 }
 
 bool kd_simt_dpas(kd_simt *s, const kd_op *op)
@@ -82,7 +84,7 @@ bool kd_simt_dpas(kd_simt *s, const kd_op *op)
         left_layout = t.layouts.b, right_layout = t.layouts.a;
     }
     d.a_regs = kd_layout_n_registers(left_layout) >> (t.n_m + t.n_k + t.n_batch);
-    d.n_together = together(&d, right);
+    d.n_together = together(&d, left, right);
     kd_value **a = kd_simt_regs_as(s, left, left_layout), **b = kd_simt_regs_as(s, right, right_layout);
     kd_value **acc = kd_simt_regs_as(s, kd_dot_acc(op), t.layouts.acc);
     const kd_type *acc_elem = kd_type_elem(kd_dot_acc(op)->type), *sum = kd_type_is_scalar(acc_elem, KD_I32) ? s->i32 : s->f32;

@@ -66,7 +66,8 @@ static LLVMValueRef exp_f32(kd_emitter *e, LLVMValueRef *args, void *user)
     LLVMValueRef x = args[0], t = LLVMBuildFMul(e->b, x, LLVMConstReal(type, M_LOG2E), "");
     LLVMValueRef lost = fma_of(e, t, LLVMConstReal(type, -high), x);
     lost = fma_of(e, t, LLVMConstReal(type, high - M_LN2), lost);
-    LLVMValueRef power = call(e, "native_exp2", &t, 1, false), less = LLVMBuildFMul(e->b, power, LLVMConstReal(type, 1 - 0x1p-10), "");
+    LLVMValueRef power = call(e, "native_exp2", &t, 1, false),
+                 less = LLVMBuildFMul(e->b, power, LLVMConstReal(type, 1 - 0x1p-10), "");
     return call(e, "fmax", (LLVMValueRef[]){fma_of(e, power, lost, power), less}, 2, false);
 }
 
@@ -81,7 +82,7 @@ static LLVMValueRef divide_f32(kd_emitter *e, LLVMValueRef *args, void *user)
     if (a == LLVMConstReal(type, 1))
         return LLVMBuildFDiv(e->b, a, b, "");
     LLVMValueRef half = LLVMBuildLShr(e->b, LLVMBuildBitCast(e->b, b, e->i32, ""), LLVMConstInt(e->i32, 1, false), "");
-    half = LLVMBuildAnd(e->b, half, LLVMConstInt(e->i32, 0x3f800000, false), ""); /* 64 for 1: the lowest bit of the exponent is lost */
+    half = LLVMBuildAnd(e->b, half, LLVMConstInt(e->i32, 0x3f800000, false), ""); /* half the exponent, rounded down */
     LLVMValueRef scale = LLVMBuildSub(e->b, LLVMConstInt(e->i32, (127 + 63) << 23, false), half, "");
     scale = LLVMBuildBitCast(e->b, scale, type, "");
     LLVMValueRef scaled = LLVMBuildFMul(e->b, b, scale, "");
@@ -117,7 +118,8 @@ void kd_spirv_math(kd_emitter *e, const kd_op *op)
     LLVMValueRef x = kd_emit_get(e, kd_op_operand(op, 0));
     kd_emit_lane_fn *own = kd_math_fn(op) == KD_MATH_tanh ? tanh_f32 : kd_math_fn(op) == KD_MATH_exp ? exp_f32 : NULL;
     bool is_own = own && kd_type_elem(kd_op_result(op, 0)->type)->scalar == KD_F32;
-    kd_emit_set(e, kd_op_result(op, 0), is_own ? kd_emit_each_lane(e, &x, 1, own, NULL) : each(e, op, kd_math_text(kd_math_fn(op)), false));
+    kd_emit_set(e, kd_op_result(op, 0),
+                is_own ? kd_emit_each_lane(e, &x, 1, own, NULL) : each(e, op, kd_math_text(kd_math_fn(op)), false));
 }
 
 /* fmax gives the other operand where one is NaN; where NaN is to come through, a comparison says so. */

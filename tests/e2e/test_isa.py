@@ -37,15 +37,32 @@ def test_rows_as_json(tmp_path):
 
 def test_what_counts_as_worse():
     row = {"kernel": "k", "device": "bmg", "ok": True, "compiler": "c", "instructions": 100, "sends": 10, "spills": 0, "barriers": 1, "slm": 64,
-           "dpas": 8, "block2d": 4}
+           "dpas": 8, "block2d": 4, "loop": 60, "loop_loads": 3}
     def worse(**figures):
         return module.differences(module.Row("k", "bmg", True, compiler="c", figures=dict(row, **figures)), row)
     assert worse() == worse(instructions=107, sends=12, dpas=9, block2d=5, slm=0) == []
     assert worse(spills=64) == ["k, bmg: spills 64, were 0"]
-    for column, value in (("instructions", 108), ("sends", 13), ("barriers", 2), ("slm", 128), ("dpas", 7), ("block2d", 3)):
+    for column, value in (("instructions", 108), ("sends", 13), ("barriers", 2), ("slm", 128), ("dpas", 7), ("block2d", 3), ("loop", 66),
+                          ("loop_loads", 4)):
         assert worse(**{column: value}) == ["k, bmg: %s %d, were %d" % (column, value, row[column])]
     assert module.differences(module.Row("k", "bmg", False), row) == ["k, bmg: was ok"]
     assert module.differences(module.Row("k", "bmg", True, compiler="another one", figures={}), row) == []
+
+
+def test_the_loop_of_dots():
+    listing = """
+loads_and_dots:
+(W)     load_block2d.ugm.d16.a64 (1|M0)  r50:16  [r5:1]
+(W)     load_block2d.ugm.d16.a64 (1|M0)  null:0  [r6:1]
+        dpas.8x8 (16|M0)         r10:f         r10:f             r50:bf         r58.0:bf
+(W&f0.0) jmpi                                loads_and_dots
+        dpas.8x8 (16|M0)         r10:f         r10:f             r50:bf         r58.0:bf
+other:
+        add (16|M0)              r1.0<1>:d     r1.0<1;1,0>:d     1:w
+(W&f0.0) jmpi                                other
+"""
+    figures = module.measure("k_simd16.asm", listing)
+    assert (figures["loop"], figures["loop_loads"], figures["dpas"], figures["block2d"]) == (4, 1, 2, 2)
 
 
 def test_what_the_peer_is_asked():
