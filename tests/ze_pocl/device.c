@@ -46,7 +46,7 @@ static void open_cl(void)
         char name[64] = "";
         clGetPlatformInfo(platforms[i], CL_PLATFORM_NAME, sizeof name, name, NULL);
         cl_int error = CL_SUCCESS;
-        if (strstr(name, "Portable Computing Language") && !clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_CPU, 1, &cl.device, NULL) &&
+        if (strstr(name, zp_option.platform) && !clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_CPU, 1, &cl.device, NULL) &&
             (cl.context = clCreateContext(NULL, 1, &cl.device, NULL, NULL, &error)) && !error)
             is_open = true;
     }

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const zp_options DEFAULTS = {.device = "bmg", .n_devices = 1, .memory = 1ull << 32, .result = ZE_RESULT_ERROR_UNKNOWN};
+static const zp_options DEFAULTS = {
+    .device = "bmg", .platform = "Portable Computing Language", .n_devices = 1, .memory = 1ull << 32, .result = ZE_RESULT_ERROR_UNKNOWN};
 zp_options zp_option = DEFAULTS;
 
 static _Atomic uint64_t n_calls;
@@ -46,6 +47,8 @@ static void set_option(const char *key, const char *value)
         }
     if (strcmp(key, "device") == 0)
         snprintf(zp_option.device, sizeof zp_option.device, "%s", value);
+    else if (strcmp(key, "platform") == 0)
+        snprintf(zp_option.platform, sizeof zp_option.platform, "%s", value);
     else if (strcmp(key, "without") == 0)
         set_without(value);
     else if (strcmp(key, "trace") == 0)

@@ -10,6 +10,8 @@
  *     fail=N         the N-th call, counted from 1, fails              result=HEX   with this result (7ffffffe)
  *     lose=N         the N-th call and all later ones find the device lost
  *     trace=1        every call on standard error
+ *     platform=TEXT  the OpenCL platform with TEXT in its name, not PoCL: Intel's for CPUs (PyPI's intel-opencl-rt, OCL_ICD_VENDORS=FOLDER with
+ *                    a .icd file) is a second opinion where PoCL is wrong, and compiles faster
  * When the process ends, objects that nobody destroyed are reported on standard error, and a fail=N that no call reached.
  *
  *     driver.c  the tables that the loader asks for     device.c  what the device claims to be      fault.c  ZE_POCL, failing calls, leaks
@@ -30,7 +32,7 @@
 /* ---- fault.c ---- */
 
 typedef struct zp_options {
-    char device[16];
+    char device[16], platform[32];
     uint64_t n_devices, memory, slm, group, sizes, spill, fail, result, lose;
     bool trace, no_f64, no_dpas, no_block2d, no_extensions, no_in_order, no_ip;
 } zp_options;
