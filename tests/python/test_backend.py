@@ -23,7 +23,7 @@ def mlp(width=64):
 
 
 class Odd(nn.Module):
-    """A model in the middle of which an op is that kdsl does not know, torch.cummax."""
+    """A model in the middle of which an op is that kdsl does not know, torch.mode."""
 
     def __init__(self):
         super().__init__()
@@ -31,7 +31,7 @@ class Odd(nn.Module):
 
     def forward(self, x):
         x = torch.relu(self.first(x))
-        values, places = torch.cummax(x, 0)
+        values, places = torch.mode(x, 0)
         return self.last(values + x), places
 
 
@@ -50,11 +50,11 @@ def test_gpu(check, monkeypatch):
 def test_mixed_model(check):
     model, x = Odd().eval(), torch.randn(8, 16)
     fast = torch.compile(model, backend="kdsl")
-    with pytest.warns(UserWarning, match=r"aten\.cummax\.default, 1 time: .*does not know this op \(test_backend\.py:\d+: values, places"):
+    with pytest.warns(UserWarning, match=r"aten\.mode\.default, 1 time: .*does not know this op \(test_backend\.py:\d+: values, places"):
         got = fast(x)
     for g, w in zip(got, model(x)):
         torch.testing.assert_close(g, w)
-    assert kdsl.counters.compiled == 2 and kdsl.counters.fallbacks == {"aten.cummax.default": 1}
+    assert kdsl.counters.compiled == 2 and kdsl.counters.fallbacks == {"aten.mode.default": 1}
 
 
 def test_types_that_graphs_do_not_have():
@@ -67,7 +67,7 @@ def test_types_that_graphs_do_not_have():
 
 def test_strict_mode_refuses():
     fast = torch.compile(Odd().eval(), backend="kdsl", options={"fallback": "error"})
-    with pytest.raises(Exception, match=r"cannot compile 1 node of graph(.|\n)*aten\.cummax\.default, 1 time"):
+    with pytest.raises(Exception, match=r"cannot compile 1 node of graph(.|\n)*aten\.mode\.default, 1 time"):
         fast(torch.randn(8, 16))
 
 
@@ -104,7 +104,7 @@ def test_parts_that_never_compile(monkeypatch, error):
 
     def model(x):
         for _ in range(7):
-            x = torch.cummax(x.exp() - 1, 0)[0]
+            x = torch.mode(x.exp() - 1, 0, keepdim=True)[0] + x
         return x
 
     monkeypatch.setattr("kdsl.part.Part.compile", refuse)
@@ -495,8 +495,8 @@ def test_cache_dir(tmp_path):
 def test_explain(capsys):
     report = kdsl.explain(Odd().eval(), torch.randn(8, 16))
     graph, = report.graphs
-    assert [len(graph["parts"]), [host["op"] for host in graph["host"]]] == [2, ["aten.cummax.default"]]
-    assert "; 1 node left to PyTorch" in str(report) and "primitive" in str(report) and "values, places = torch.cummax(x, 0)" in str(report)
+    assert [len(graph["parts"]), [host["op"] for host in graph["host"]]] == [2, ["aten.mode.default"]]
+    assert "; 1 node left to PyTorch" in str(report) and "primitive" in str(report) and "values, places = torch.mode(x, 0)" in str(report)
     torch.compile(mlp(), backend="kdsl", options={"explain": True})(torch.randn(8, 32))
     assert "0 nodes left to PyTorch" in capsys.readouterr().out
 
