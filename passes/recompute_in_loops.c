@@ -2,7 +2,7 @@
  * them all.
  *
  *     %p1 = kd.xor %p, 32 : i32                          kd.for %i ... {
- *     %p2 = kd.add %p, 64 : i32                            %q  = kd.or %p, (%i & %zero) 
+ *     %p2 = kd.add %p, 64 : i32                            %q  = kd.or %p, (%i & %zero)
  *     kd.for %i ... {                             ==>      %q1 = kd.xor %q, 32
  *       gpu.slm_read %buffer, %p1                          gpu.slm_read %buffer, %q1
  *       gpu.slm_read %buffer, %p2                          %q2 = kd.add %q, 64
@@ -11,7 +11,8 @@
  *
  * Intel's compiler would move them in front of the loop again; so they come from a number that is not known to be the same in each iteration:
  * %zero is the sign of the number of programs, which only we know to be 0. An or and no sum: sums it would put in another order, so that what
- * does not change stands in front.
+ * does not change stands in front. And another number in each phase, which end with barriers: tiles lie in the same SLM one after the other, so
+ * that places of one phase would wait for the next.
  *
  * Only for loops that fill the registers (register_use.h), and numbers that differ between lanes.
  * Leaves:  dead ops in front of the loop, for dce.   Cost: for each such loop, a walk over the ops in it. */
@@ -27,7 +28,8 @@ typedef struct remaker {
     kd_op *loop;
     kd_map differs; /* values -> DIFFERS or not */
     kd_map counts;  /* numbers -> how many uses there are of places that they give */
-    kd_map inside;  /* numbers -> what stands for them in the loop */
+    kd_map inside;  /* numbers -> what stands for them in the phase */
+    uint32_t phase;
     KD_VEC(kd_use *) uses; /* of places */
 } remaker;
 
@@ -79,36 +81,53 @@ static kd_value *binary(kd_builder *b, kd_opcode code, kd_loc loc, kd_value *x, 
     return kd_result(kd_build_op(b, code, loc, (kd_value *[]){x, y}, 2, &x->type, 1, NULL));
 }
 
-/* The number plus nothing, as far as a compiler can tell. */
-static kd_value *number_inside(remaker *s, kd_value *number)
+/* The number plus nothing, as far as a compiler can tell, in each phase something else. */
+static kd_value *number_inside(remaker *s, kd_value *number, kd_op *user)
 {
+    kd_op *first = kd_op_ancestor_in(user, s->loop->regions[0]);
+    if (first->mark != s->phase)
+        s->inside = kd_map_in(s->px->scratch);
+    s->phase = first->mark;
     kd_value **known = (kd_value **)kd_map_at_ptr(&s->inside, number);
     if (*known)
         return *known;
-    kd_block *body = kd_op_region(s->loop, 0);
-    kd_builder before = kd_builder_before(s->px->module, s->loop), b = kd_builder_before(s->px->module, body->first);
+    kd_builder before = kd_builder_before(s->px->module, s->loop), b = kd_builder_before(s->px->module, first);
     kd_loc loc = s->loop->loc;
-    kd_value *counter = body->args[0], *n = kd_result(kd_build_num_programs(&before, (kd_num_programs_args){.loc = loc, .type = number->type}));
-    kd_value *zero = binary(&before, KD_OP_shr, loc, n, kd_build_int(&before, loc, number->type, 31));
-    if (counter->type != number->type)
-        counter = kd_result(kd_build_cast(&b, (kd_cast_args){.loc = loc, .value = counter, .type = number->type}));
+    const kd_type *type = number->type;
+    kd_value *counter = s->loop->regions[0]->args[0];
+    kd_value *n = kd_result(kd_build_num_programs(&before, (kd_num_programs_args){.loc = loc, .type = type}));
+    kd_value *zero = binary(&before, KD_OP_shr, loc, n, kd_build_int(&before, loc, type, 31));
+    if (counter->type != type)
+        counter = kd_result(kd_build_cast(&b, (kd_cast_args){.loc = loc, .value = counter, .type = type}));
+    if (s->phase)
+        counter = binary(&b, KD_OP_add, loc, counter, kd_build_int(&b, loc, type, s->phase));
     *known = binary(&b, KD_OP_or, loc, number, binary(&b, KD_OP_and, loc, counter, zero));
     return *known;
+}
+
+static void mark_phases(kd_block *body)
+{
+    uint32_t phase = 0;
+    KD_FOREACH_OP (op, body) {
+        op->mark = phase;
+        phase += op->code == KD_OP_gpu_barrier;
+    }
 }
 
 static bool remake(kd_pass_ctx *px, kd_op *loop)
 {
     remaker s = {.px = px, .loop = loop, .differs = kd_map_in(px->scratch), .counts = kd_map_in(px->scratch), .inside = kd_map_in(px->scratch)};
     bool changed = false;
+    mark_phases(loop->regions[0]);
     kd_op_walk(loop, find_uses, &s);
     for (unsigned i = 0; i < s.uses.n; i++) {
         kd_use *use = s.uses.data[i];
         const kd_op *def = use->value->def;
         kd_value *number = kd_op_operand(def, 0);
-        if ((uintptr_t)kd_map_get_ptr(&s.counts, number) < MIN_PLACES)
+        if (use->user == loop || (uintptr_t)kd_map_get_ptr(&s.counts, number) < MIN_PLACES)
             continue;
         kd_builder b = kd_builder_before(px->module, use->user);
-        kd_value *place = binary(&b, def->code, def->loc, number_inside(&s, number), kd_op_operand(def, 1));
+        kd_value *place = binary(&b, def->code, def->loc, number_inside(&s, number, use->user), kd_op_operand(def, 1));
         kd_op_set_operand(use->user, (unsigned)(use - use->user->operands), place);
         changed = true;
     }

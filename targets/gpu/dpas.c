@@ -70,6 +70,30 @@ static unsigned together(const dpas *d, const kd_value *left, const kd_value *ri
     return fits || !comes_as_rectangle(left) ? n : d->n_n;
 }
 
+/* Where EUs run in pairs (those of 8 lanes), branches are such that Intel's compiler takes a register that the array writes to be in use all through
+ * a loop that carries it. What was computed before is then added to a product of its own, and the loop carries the sums. */
+static bool is_added_apart(const kd_simt *s, kd_value *const *acc)
+{
+    const kd_op *def = acc[0]->def;
+    return s->config->sub_group_size == 8 && def && kd_op_has(def, KD_ELEMENTWISE | KD_PURE);
+}
+
+/* The parts of single operations' results, each with what it is added to, as soon as it is there. */
+static void take_sums(const dpas *d, kd_value *const *addends, kd_value **own)
+{
+    kd_simt *s = d->s;
+    kd_builder after = s->b;
+    for (unsigned i = 0; i < d->n_n * d->n_m; i++) {
+        kd_value **parts = own + i * d->rows;
+        if (addends)
+            s->b = kd_builder_after(s->module, d->acc[i]->def);
+        kd_simt_unpack(s, d->acc[i], parts, d->rows);
+        for (unsigned r = 0; addends && r < d->rows; r++)
+            parts[r] = kd_simt_binary(s, KD_OP_add, addends[i * d->rows + r], parts[r]);
+    }
+    s->b = after;
+}
+
 bool kd_simt_dpas(kd_simt *s, const kd_op *op)
 {
     kd_dpas_tiling t;
@@ -89,16 +113,20 @@ bool kd_simt_dpas(kd_simt *s, const kd_op *op)
     kd_value **acc = kd_simt_regs_as(s, kd_dot_acc(op), t.layouts.acc);
     const kd_type *acc_elem = kd_type_elem(kd_dot_acc(op)->type), *sum = kd_type_is_scalar(acc_elem, KD_I32) ? s->i32 : s->f32;
     unsigned n = kd_layout_n_registers(t.layouts.acc), n_per_batch = n >> t.n_batch;
-    kd_value **out = kd_simt_array(s, n);
-    for (unsigned i = 0; i < n; i++)
+    kd_value **out = kd_simt_array(s, n), **addends = is_added_apart(s, acc) ? kd_simt_array(s, n) : NULL;
+    kd_number nothing = {.is_float = kd_type_is_float_like(sum)};
+    kd_value *zero = addends ? kd_result(kd_build_constant(&s->b, (kd_constant_args){.loc = s->loc, .type = sum, .value = nothing})) : NULL;
+    for (unsigned i = 0; i < n; i++) {
         out[i] = kd_simt_cast(s, acc[i], sum);
+        if (addends)
+            addends[i] = out[i], out[i] = zero;
+    }
     for (unsigned batch = 0; batch < 1u << t.n_batch; batch++) {
         kd_value **own = out + batch * n_per_batch;
         pack_operands(&d, a + batch * (d.n_k * d.n_m * d.a_regs), b + batch * (d.n_n * d.n_k * d.b_regs));
         d.acc = runs_of(s, own, d.n_n * d.n_m, d.rows, sum, d.rows);
         multiply(&d);
-        for (unsigned i = 0; i < d.n_n * d.n_m; i++)
-            kd_simt_unpack(s, d.acc[i], own + i * d.rows, d.rows);
+        take_sums(&d, addends ? addends + batch * n_per_batch : NULL, own);
     }
     for (unsigned i = 0; i < n; i++)
         out[i] = kd_simt_cast(s, out[i], acc_elem);

@@ -168,6 +168,31 @@ static void join_registers(fold *f, unsigned bit)
     f->done[KD_REGISTER] |= 1u << bit;
 }
 
+/* The total of what lies in register r and in those that these steps join with it. */
+static void join_tree(fold *f, const step *steps, unsigned n, unsigned r)
+{
+    if (!n)
+        return;
+    unsigned second = r | 1u << steps[n - 1].bit;
+    join_tree(f, steps, n - 1, r);
+    join_tree(f, steps, n - 1, second);
+    kd_value **out = kd_simt_array(f->s, f->n_values);
+    combine(f, gather_values(f, f->total, r), gather_values(f, f->total, second), out);
+    scatter_values(f, f->total, r, out);
+}
+
+/* Of reductions: line after line, and of each the joined halves as soon as they are there, so that few values wait in registers. */
+static void join_lines(fold *f, const step *steps, unsigned n)
+{
+    uint32_t joined = 0;
+    for (unsigned i = 0; i < n; i++)
+        joined |= 1u << steps[i].bit;
+    for (unsigned r = 0; r < f->n_regs; r++)
+        if (is_alive(f, r) && !(r & joined))
+            join_tree(f, steps, n, r);
+    f->done[KD_REGISTER] |= joined;
+}
+
 static kd_value *lane_bit_is(fold *f, unsigned bit, bool set)
 {
     kd_simt *s = f->s;
@@ -420,16 +445,17 @@ static void run_steps(fold *f)
 {
     unsigned i = f->is_scan ? scan_runs(f) : 0;
     while (i < f->n_steps && !f->s->failed) {
-        unsigned n = 1;
-        if (f->steps[i].in == KD_REGISTER) {
+        unsigned n = 1, alike = 1;
+        while (i + alike < f->n_steps && f->steps[i + alike].in == f->steps[i].in)
+            alike++;
+        if (f->steps[i].in == KD_REGISTER && f->is_scan)
             join_registers(f, f->steps[i].bit);
-        } else if (f->steps[i].in == KD_LANE) {
+        else if (f->steps[i].in == KD_REGISTER)
+            join_lines(f, f->steps + i, n = alike);
+        else if (f->steps[i].in == KD_LANE)
             join_lanes(f, f->steps[i].bit);
-        } else {
-            while (i + n < f->n_steps && f->steps[i + n].in == KD_SUB_GROUP)
-                n++;
-            join_sub_groups(f, f->steps + i, n);
-        }
+        else
+            join_sub_groups(f, f->steps + i, n = alike);
         i += n;
     }
 }
