@@ -11,8 +11,8 @@
  *
  * Intel's compiler would move them in front of the loop again; so they come from a number that is not known to be the same in each iteration:
  * %zero is the sign of the number of programs, which only we know to be 0. An or and no sum: sums it would put in another order, so that what
- * does not change stands in front. And another number in each phase, which end with barriers: tiles lie in the same SLM one after the other, so
- * that places of one phase would wait for the next.
+ * does not change stands in front. And another number in each further phase, which end with barriers: tiles lie in the same SLM one after the
+ * other, so that places of one phase would wait for the next.
  *
  * Only for loops that fill the registers (register_use.h), and numbers that differ between lanes.
  * Leaves:  dead ops in front of the loop, for dce.   Cost: for each such loop, a walk over the ops in it. */
@@ -29,6 +29,7 @@ typedef struct remaker {
     kd_map differs; /* values -> DIFFERS or not */
     kd_map counts;  /* numbers -> how many uses there are of places that they give */
     kd_map inside;  /* numbers -> what stands for them in the phase */
+    kd_map made;    /* numbers that something stands for, in this phase or an earlier one */
     uint32_t phase;
     KD_VEC(kd_use *) uses; /* of places */
 } remaker;
@@ -81,7 +82,7 @@ static kd_value *binary(kd_builder *b, kd_opcode code, kd_loc loc, kd_value *x, 
     return kd_result(kd_build_op(b, code, loc, (kd_value *[]){x, y}, 2, &x->type, 1, NULL));
 }
 
-/* The number plus nothing, as far as a compiler can tell, in each phase something else. */
+/* The number plus nothing, as far as a compiler can tell, in each further phase that needs it something else. */
 static kd_value *number_inside(remaker *s, kd_value *number, kd_op *user)
 {
     kd_op *first = kd_op_ancestor_in(user, s->loop->regions[0]);
@@ -91,6 +92,7 @@ static kd_value *number_inside(remaker *s, kd_value *number, kd_op *user)
     kd_value **known = (kd_value **)kd_map_at_ptr(&s->inside, number);
     if (*known)
         return *known;
+    void **is_made = kd_map_at_ptr(&s->made, number);
     kd_builder before = kd_builder_before(s->px->module, s->loop), b = kd_builder_before(s->px->module, first);
     kd_loc loc = s->loop->loc;
     const kd_type *type = number->type;
@@ -99,8 +101,9 @@ static kd_value *number_inside(remaker *s, kd_value *number, kd_op *user)
     kd_value *zero = binary(&before, KD_OP_shr, loc, n, kd_build_int(&before, loc, type, 31));
     if (counter->type != type)
         counter = kd_result(kd_build_cast(&b, (kd_cast_args){.loc = loc, .value = counter, .type = type}));
-    if (s->phase)
+    if (*is_made)
         counter = binary(&b, KD_OP_add, loc, counter, kd_build_int(&b, loc, type, s->phase));
+    *is_made = number;
     *known = binary(&b, KD_OP_or, loc, number, binary(&b, KD_OP_and, loc, counter, zero));
     return *known;
 }
@@ -116,7 +119,8 @@ static void mark_phases(kd_block *body)
 
 static bool remake(kd_pass_ctx *px, kd_op *loop)
 {
-    remaker s = {.px = px, .loop = loop, .differs = kd_map_in(px->scratch), .counts = kd_map_in(px->scratch), .inside = kd_map_in(px->scratch)};
+    kd_arena *arena = px->scratch;
+    remaker s = {.px = px, .loop = loop, .differs = kd_map_in(arena), .counts = kd_map_in(arena), .inside = kd_map_in(arena), .made = kd_map_in(arena)};
     bool changed = false;
     mark_phases(loop->regions[0]);
     kd_op_walk(loop, find_uses, &s);
