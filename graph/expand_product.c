@@ -106,7 +106,8 @@ typedef struct grouped {
 static void add_label(grouped *g, unsigned group, unsigned char label, int64_t extent)
 {
     g->labels[group][g->n[group]++] = label;
-    g->extents[group] *= extent;
+    if (__builtin_mul_overflow(g->extents[group], extent, &g->extents[group]))
+        g->extents[group] = INT64_MAX; /* which no tensor has */
 }
 
 /* An operand as [batch, group i, group k]. */
@@ -364,9 +365,12 @@ void kd_expand_kron(kd_decomposer *d)
         outer[2 * i] = a->type.shape[i];
         inner[2 * i + 1] = b->type.shape[i];
         outer[2 * i + 1] = inner[2 * i] = 1;
-        shape[i] = outer[2 * i] * inner[2 * i + 1];
     }
     kd_gvalue *each = build_two(d, KD_GOP_mul, build_view(d, a, 2 * n, outer), build_view(d, b, 2 * n, inner));
+    if (d->status) /* there are too many */
+        return;
+    for (unsigned i = 0; i < n; i++)
+        shape[i] = outer[2 * i] * inner[2 * i + 1];
     expand_return(d, 0, build_view(d, each, n, shape));
 }
 

@@ -105,6 +105,8 @@ void kd_expand_repeat_interleave(kd_decomposer *d)
     for (unsigned i = 0; i <= n; i++)
         shape[i] = i == dim + 1 ? times : x->type.shape[i - (i > dim)];
     kd_gvalue *each = build_expand(d, BUILD(d, unsqueeze, kd_garg_value(x), kd_garg_int(dim + 1)), n + 1, shape);
+    if (d->status) /* there are too many */
+        return;
     memcpy(shape, x->type.shape, n * sizeof *shape);
     shape[dim] *= times;
     expand_return(d, 0, build_view(d, each, n, shape));
