@@ -18,6 +18,8 @@ unsigned expand_list(kd_decomposer *d, unsigned i, kd_gvalue **out, unsigned cap
 kd_gvalue *expand_to_dims(kd_decomposer *d, kd_gvalue *x, unsigned n_dims);
 /* In f32 where it is of a half type or whole. */
 kd_gvalue *expand_wide(kd_decomposer *d, kd_gvalue *x);
+/* What becomes of the losses of all elements. reduction: 0 they themselves, 1 their mean, 2 their sum. */
+kd_gvalue *expand_reduced(kd_decomposer *d, kd_gvalue *losses, int64_t reduction);
 
 /* For decompose_build: an expanded op inside of another. */
 kd_gvalue *expand_nested(kd_decomposer *d, const kd_gnode *node);

@@ -3,8 +3,7 @@
 
 #include <math.h>
 
-/* reduction: 0 none, 1 the mean, 2 the sum. */
-static kd_gvalue *reduced(kd_decomposer *d, kd_gvalue *x, int64_t reduction)
+kd_gvalue *expand_reduced(kd_decomposer *d, kd_gvalue *x, int64_t reduction)
 {
     return reduction == 1   ? BUILD(d, mean_all, kd_garg_value(x), no_arg())
            : reduction == 2 ? BUILD(d, sum_all, kd_garg_value(x), no_arg())
@@ -29,7 +28,7 @@ void kd_expand_binary_cross_entropy(kd_decomposer *d)
               *no = build_with(d, KD_GOP_clamp_min, build_one(d, KD_GOP_log1p, build_one(d, KD_GOP_neg, x)), -100);
     kd_gvalue *sum = build_two(d, KD_GOP_add, build_two(d, KD_GOP_mul, t, yes), build_two(d, KD_GOP_mul, less_from_one(d, t), no));
     sum = weighed(d, build_one(d, KD_GOP_neg, sum), decompose_operand(d, 2));
-    expand_return(d, 0, reduced(d, sum, kd_gnode_int(d->of, 3, 1)));
+    expand_return(d, 0, expand_reduced(d, sum, kd_gnode_int(d->of, 3, 1)));
 }
 
 /* (1 - t) * x - w * log(sigmoid(x)), where w is 1 + (p - 1) * t, or 1 */
@@ -43,7 +42,7 @@ void kd_expand_binary_cross_entropy_logits(kd_decomposer *d)
     }
     kd_gvalue *y = build_two(d, KD_GOP_sub, build_two(d, KD_GOP_mul, less_from_one(d, t), x), logarithm);
     y = weighed(d, y, decompose_operand(d, 2));
-    expand_return(d, 0, reduced(d, y, kd_gnode_int(d->of, 4, 1)));
+    expand_return(d, 0, expand_reduced(d, y, kd_gnode_int(d->of, 4, 1)));
 }
 
 void kd_expand_kl_div(kd_decomposer *d)
@@ -52,7 +51,7 @@ void kd_expand_kl_div(kd_decomposer *d)
     kd_gvalue *y = kd_gnode_bool(d->of, 3)
                        ? build_two(d, KD_GOP_mul, build_one(d, KD_GOP_exp, t), build_two(d, KD_GOP_sub, t, x))
                        : build_two(d, KD_GOP_sub, build_two(d, KD_GOP_xlogy, t, t), build_two(d, KD_GOP_mul, t, x));
-    expand_return(d, 0, reduced(d, y, kd_gnode_int(d->of, 2, 1)));
+    expand_return(d, 0, expand_reduced(d, y, kd_gnode_int(d->of, 2, 1)));
 }
 
 void kd_expand_poisson_nll_loss(kd_decomposer *d)
@@ -73,7 +72,7 @@ void kd_expand_poisson_nll_loss(kd_decomposer *d)
         kd_gvalue *is_large = BUILD(d, gt_scalar, kd_garg_value(t), kd_garg_int(1));
         y = build_two(d, KD_GOP_add, y, build_where(d, is_large, more, kd_garg_float(0)));
     }
-    expand_return(d, 0, reduced(d, y, kd_gnode_int(d->of, 5, 1)));
+    expand_return(d, 0, expand_reduced(d, y, kd_gnode_int(d->of, 5, 1)));
 }
 
 /* ---- classes ---- */
@@ -124,8 +123,8 @@ static kd_gvalue *picked(kd_decomposer *d, const classes *c, kd_gvalue *x)
 static kd_gvalue *finish_classes(kd_decomposer *d, const classes *c, kd_gvalue *losses)
 {
     if (c->reduction != 1)
-        return reduced(d, losses, c->reduction);
-    return build_two(d, KD_GOP_div, reduced(d, losses, 2), reduced(d, picked(d, c, NULL), 2));
+        return expand_reduced(d, losses, c->reduction);
+    return build_two(d, KD_GOP_div, expand_reduced(d, losses, 2), expand_reduced(d, picked(d, c, NULL), 2));
 }
 
 void kd_expand_nll_loss(kd_decomposer *d)
@@ -150,7 +149,7 @@ static void cross_entropy_of_probabilities(kd_decomposer *d, classes *c, double 
     kd_gvalue *each = weighed(d, build_two(d, KD_GOP_mul, c->x, t), weight_along(d, c));
     kd_gvalue *y =
         build_one(d, KD_GOP_neg, BUILD(d, sum, kd_garg_value(each), ints_arg(d->arena, 1, &dim), bool_arg(false), no_arg()));
-    expand_return(d, 0, reduced(d, y, c->reduction));
+    expand_return(d, 0, expand_reduced(d, y, c->reduction));
 }
 
 void kd_expand_cross_entropy_loss(kd_decomposer *d)

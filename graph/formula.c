@@ -74,12 +74,6 @@ static kd_gvalue *over(formula *f, kd_gvalue *x, const kd_gvalue *y)
     return kd_tensor_same_shape(&x->type, &y->type) ? x : build_expand(f->d, x, n, shape);
 }
 
-static kd_gvalue *reduced(formula *f, kd_gvalue *x, const kd_garg *reduction)
-{
-    int64_t how = reduction->kind == KD_GARG_INT ? reduction->i : 1;
-    return how == 1 ? BUILD(f->d, mean_all, kd_garg_value(x)) : how == 2 ? BUILD(f->d, sum_all, kd_garg_value(x)) : x;
-}
-
 static bool call_function(formula *f, kd_str name, const kd_garg *args, kd_garg *out)
 {
     kd_decomposer *d = f->d;
@@ -90,7 +84,7 @@ static bool call_function(formula *f, kd_str name, const kd_garg *args, kd_garg 
     else if (kd_str_is(name, "over"))
         *out = kd_garg_value(over(f, tensor_of(f, &args[0]), tensor_of(f, &args[1])));
     else if (kd_str_is(name, "reduced"))
-        *out = kd_garg_value(reduced(f, tensor_of(f, &args[0]), &args[1]));
+        *out = kd_garg_value(expand_reduced(d, tensor_of(f, &args[0]), args[1].kind == KD_GARG_INT ? args[1].i : 1));
     else
         return false;
     return true;

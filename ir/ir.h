@@ -40,6 +40,7 @@ enum kd_trait {
     KD_READS = 1 << 4,
     KD_WRITES = 1 << 5,
     KD_TERMINATOR = 1 << 6,
+    KD_FREE = 1 << 7,
 };
 
 typedef enum kd_constraint {

@@ -1,17 +1,12 @@
 /* layout.c - linear layouts: making, reshaping, asking, and the conversion of one into another. All of it is arithmetic on basis vectors:
  * a position is the xor of the vectors of the input bits that are set. */
 #include "ir/layout.h"
+#include "base/bits.h"
 #include "base/bug.h"
 #include "base/map.h"
 #include "ir/ir_impl.h"
 
 static const char INPUT_LETTERS[KD_N_LAYOUT_INS + 1] = "rls";
-
-static unsigned log2_of(uint64_t n)
-{
-    KD_ASSERT(n && (n & (n - 1)) == 0);
-    return (unsigned)__builtin_ctzll(n);
-}
 
 /* ---- independent vectors ---- */
 
@@ -156,13 +151,13 @@ static unsigned axis_shift(const kd_type *shape, unsigned axis)
 {
     unsigned shift = 0;
     for (unsigned i = axis + 1; i < shape->rank; i++)
-        shift += log2_of((uint64_t)shape->shape[i]);
+        shift += kd_log2((uint64_t)shape->shape[i]);
     return shift;
 }
 
 static unsigned axis_bits(const kd_type *shape, unsigned axis)
 {
-    return log2_of((uint64_t)shape->shape[axis]);
+    return kd_log2((uint64_t)shape->shape[axis]);
 }
 
 static void add_basis(kd_layout *l, kd_layout_in in, uint32_t v)
@@ -173,13 +168,13 @@ static void add_basis(kd_layout *l, kd_layout_in in, uint32_t v)
 
 const kd_layout *kd_layout_blocked(kd_context *ctx, const kd_type *shape, const kd_blocked_spec *spec)
 {
-    kd_layout l = {.n_out_bits = (uint8_t)log2_of((uint64_t)shape->n_elems)};
+    kd_layout l = {.n_out_bits = (uint8_t)kd_log2((uint64_t)shape->n_elems)};
     unsigned used[KD_MAX_RANK] = {0}; /* bits of each axis */
     const uint32_t *const counts[KD_N_LAYOUT_INS] = {spec->regs, spec->lanes, spec->sub_groups};
     for (unsigned in = 0; in < KD_N_LAYOUT_INS; in++)
         for (unsigned k = 0; k < shape->rank; k++) {
             unsigned axis = spec->order[k];
-            for (unsigned i = log2_of(counts[in][axis]); i; i--)
+            for (unsigned i = kd_log2(counts[in][axis]); i; i--)
                 if (used[axis] < axis_bits(shape, axis))
                     add_basis(&l, (kd_layout_in)in, 1u << (axis_shift(shape, axis) + used[axis]++));
                 else if (in != KD_REGISTER)
@@ -196,17 +191,17 @@ const kd_layout *kd_layout_blocked(kd_context *ctx, const kd_type *shape, const 
 const kd_layout *kd_layout_coalesced(kd_context *ctx, const kd_type *shape, const unsigned *order, unsigned vector,
                                      unsigned n_lanes, unsigned n_sub_groups)
 {
-    kd_layout l = {.n_out_bits = (uint8_t)log2_of((uint64_t)shape->n_elems)};
+    kd_layout l = {.n_out_bits = (uint8_t)kd_log2((uint64_t)shape->n_elems)};
     uint32_t bits[KD_MAX_LAYOUT_BITS]; /* of the position, the fastest first */
     unsigned n = 0, at = 0;
     for (unsigned k = 0; k < shape->rank; k++)
         for (unsigned i = 0; i < axis_bits(shape, order[k]); i++)
             bits[n++] = 1u << (axis_shift(shape, order[k]) + i);
-    for (unsigned i = log2_of(vector); i && at < n; i--)
+    for (unsigned i = kd_log2(vector); i && at < n; i--)
         add_basis(&l, KD_REGISTER, bits[at++]);
-    for (unsigned i = log2_of(n_lanes); i; i--)
+    for (unsigned i = kd_log2(n_lanes); i; i--)
         add_basis(&l, KD_LANE, at < n ? bits[at++] : 0);
-    for (unsigned i = log2_of(n_sub_groups); i; i--)
+    for (unsigned i = kd_log2(n_sub_groups); i; i--)
         add_basis(&l, KD_SUB_GROUP, at < n ? bits[at++] : 0);
     while (at < n)
         add_basis(&l, KD_REGISTER, bits[at++]);

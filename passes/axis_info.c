@@ -3,6 +3,7 @@
  * Facts are kept as logarithms, so that a greatest common divisor is a minimum and a product a sum. Values begin with no facts at all
  * ("anything may hold"); facts of an op follow from those of its operands, and only ever get weaker, so the work list runs empty. */
 #include "passes/axis_info.h"
+#include "base/bits.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "ir/text.h"
@@ -49,7 +50,7 @@ static uint8_t power_in(int64_t n)
 
 static uint8_t log2_of(int64_t extent)
 {
-    return (uint8_t)__builtin_ctzll((uint64_t)extent);
+    return (uint8_t)kd_log2((uint64_t)extent);
 }
 
 /* ---- facts of values ---- */

@@ -214,19 +214,9 @@ const kd_layout *kd_default_layout(const kd_layout_costs *costs, const kd_type *
 
 bool kd_op_takes_any_layout(const kd_op *op)
 {
-    switch (op->code) {
-    case KD_OP_constant:
-    case KD_OP_poison:
-    case KD_OP_arange:
-    case KD_OP_splat:
-    case KD_OP_broadcast:
-    case KD_OP_reshape:
-    case KD_OP_permute:
-    case KD_OP_join:
-    case KD_OP_split: return true;
-    case KD_OP_gpu_convert_layout: return false;
-    default: return kd_op_has(op, KD_ELEMENTWISE | KD_PURE) && kd_op_is_pure(op);
-    }
+    if (kd_op_has(op, KD_FREE) || op->code == KD_OP_arange)
+        return true;
+    return kd_op_has(op, KD_ELEMENTWISE | KD_PURE) && kd_op_is_pure(op) && op->code != KD_OP_gpu_convert_layout;
 }
 
 int64_t kd_op_weight(const kd_op *op)

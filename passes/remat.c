@@ -55,16 +55,6 @@ static int64_t op_cost(const kd_op *op)
     const kd_type *type = op->results[0].type;
     int64_t width = kd_type_elem_bits(type) > 32 ? 2 : 1;
     switch (op->code) {
-    case KD_OP_constant:
-    case KD_OP_poison:
-    case KD_OP_splat:
-    case KD_OP_broadcast:
-    case KD_OP_reshape:
-    case KD_OP_permute:
-    case KD_OP_join:
-    case KD_OP_split:
-    case KD_OP_hint:
-    case KD_OP_bitcast: return 0;
     case KD_OP_math: return 8 * width;
     case KD_OP_div:
     case KD_OP_rem: {
@@ -78,7 +68,7 @@ static int64_t op_cost(const kd_op *op)
             n += 2;
         return n * width;
     }
-    default: return width;
+    default: return kd_op_has(op, KD_FREE) ? 0 : width;
     }
 }
 

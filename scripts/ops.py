@@ -14,7 +14,7 @@ TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 ITEM = re.compile(r"^/\*(.*?)\*/$|^(KD_OP|BINARY|KD_ENUM)\((.*?)\)\n(?=KD_|BINARY|\n|#|/\*|$)", re.M | re.S)
 HEADING = re.compile(r"----\s*(.*?)\s*----")
 TRAITS = {"KD_PURE": "pure", "KD_ELEMENTWISE": "elementwise", "KD_SAME_TYPES": "one type", "KD_COMMUTES": "commutes", "KD_READS": "reads",
-          "KD_WRITES": "writes", "KD_TERMINATOR": "terminator"}
+          "KD_WRITES": "writes", "KD_TERMINATOR": "terminator", "KD_FREE": "free"}
 
 
 def prose(comment):

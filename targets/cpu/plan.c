@@ -40,16 +40,7 @@ bool kd_lower_is_action(const kd_op *op)
 static unsigned own_cost(const kd_op *op)
 {
     switch (op->code) {
-    case KD_OP_constant:
-    case KD_OP_poison:
     case KD_OP_arange:
-    case KD_OP_splat:
-    case KD_OP_broadcast:
-    case KD_OP_reshape:
-    case KD_OP_permute:
-    case KD_OP_split:
-    case KD_OP_hint:
-    case KD_OP_bitcast:
         return 0;
     case KD_OP_load:
     case KD_OP_cast:
@@ -80,7 +71,7 @@ static unsigned own_cost(const kd_op *op)
         return n;
     }
     default:
-        return 1;
+        return !kd_op_has(op, KD_FREE);
     }
 }
 

@@ -4,8 +4,8 @@
  * another work-item (one of them a write, through pointers from the same parameter) goes a barrier. None is needed where both go through
  * the very same pointers, of which each work-item has its own and no two lead to one place (in-place updates), where one work-item makes
  * both (writes of scalars), or where their addresses are known to be apart (disjoint.c). Different parameters are taken not to meet, unless
- * it is element on element. A scalar atomic that is no relaxed one speaks to other work-groups of what all work-items did before, and of what they may do after it. The
- * walk keeps what happened since the last barrier; loops are walked until what reaches their start no longer grows. */
+ * it is element on element. A scalar atomic that is no relaxed one speaks to other work-groups of what all work-items did before, and of what
+ * they may do after it. The walk keeps what happened since the last barrier; loops are walked until what reaches their start no longer grows. */
 #include "targets/gpu/lower.h"
 
 #include "base/bug.h"
