@@ -154,6 +154,20 @@ def test_random_numbers_are_pytorchs():
         same(compiled(model)(torch.ones(4)), want)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_norms_that_train(layout):
+    """In training mode without gradients: by the statistics of the batch, and the kept ones follow."""
+    norms = nn.BatchNorm2d(8), nn.BatchNorm2d(8, momentum=0.3, affine=False), nn.InstanceNorm2d(8, affine=True, track_running_stats=True)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), norms[0], nn.ReLU(), norms[1], nn.BatchNorm2d(8, track_running_stats=False), norms[2]).train()
+    other = copy.deepcopy(model)
+    fast = compiled(other, options={"fallback": "error"})
+    for i in range(3):
+        x = (torch.randn(4, 3, 9, 9) * (i + 1) + i).to(memory_format=layout)
+        with torch.no_grad():
+            same(fast(x), model(x), 2e-5)
+        same(dict(other.state_dict()), dict(model.state_dict()), 2e-5)
+
+
 # ---- modes ----
 
 def test_modes():
