@@ -116,7 +116,11 @@ static kd_status lower_kernel(kd_job *job, const kd_compile_request *request, kd
                     kernel_info->n_configs == 1 ? "" : "s", kernel_info->n_configs == 1 ? "s" : "");
         return KD_ERR_ARGUMENT;
     }
-    return kd_lower_kernel(lw, module, kernel, &signature) && kd_verify_module(lw->module, job->diags) ? KD_OK : KD_ERR_REPORTED;
+    if (!kd_lower_kernel(lw, module, kernel, &signature)) {
+        kd_signature_note_types(lw, kernel, &signature);
+        return KD_ERR_REPORTED;
+    }
+    return kd_verify_module(lw->module, job->diags) ? KD_OK : KD_ERR_REPORTED;
 }
 
 /* ---- results ---- */

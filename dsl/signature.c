@@ -455,3 +455,14 @@ bool kd_signature_fill(kd_lower *lw, kd_dmodule *module, const kd_function *kern
             signature->args[i] = more.args[i];
     return true;
 }
+
+void kd_signature_note_types(kd_lower *lw, const kd_function *kernel, const kd_signature *signature)
+{
+    for (unsigned i = 0; i < signature->n; i++) {
+        const kd_sig_arg *arg = &signature->args[i];
+        if (arg->kind == KD_SIG_STATIC && arg->value.kind == KD_D_DTYPE && kd_type_is_int_like(arg->value.type) &&
+            kd_annotation_is_constexpr(kernel->params[i].annotation))
+            kd_note(lw->diags, arg->loc, "the value of '%.*s' is %s itself; a tl.constexpr parameter that is a number is given as one: '%.*s=64'",
+                    KD_STR_ARG(kernel->params[i].name), kd_d_describe(lw, arg->value), KD_STR_ARG(kernel->params[i].name));
+    }
+}

@@ -45,6 +45,8 @@ bool kd_signature_fill(kd_lower *lw, kd_dmodule *module, const kd_function *kern
 void kd_signature_apply_heuristics(kd_lower *lw, kd_dmodule *module, const kd_function *kernel, kd_signature *signature);
 /* Gives what is missing its default. False: there is none; reported. */
 bool kd_signature_complete(kd_lower *lw, kd_dmodule *module, const kd_function *kernel, kd_signature *signature);
+/* For a kernel with errors: notes at compile-time parameters that got an integer type, where a number is likely to be meant. */
+void kd_signature_note_types(kd_lower *lw, const kd_function *kernel, const kd_signature *signature);
 
 /* The kernel as a func op of lw->module, with the helpers it calls. NULL: reported. */
 kd_op *kd_lower_kernel(kd_lower *lw, kd_dmodule *module, const kd_function *kernel, const kd_signature *signature);
