@@ -65,6 +65,9 @@ kd_gvalue *build_mean(kd_decomposer *d, kd_gvalue *x, kd_garg dims, bool keep);
 /* exp(x - max) over some dimension, divided by its sum. */
 kd_gvalue *build_softmax(kd_decomposer *d, kd_gvalue *x, int64_t dim, bool is_safe);
 
+/* Of the four elements around a place, by how far it is behind the second one. */
+void build_cubic_weights(kd_decomposer *d, kd_gvalue *part, kd_gvalue *out[4]);
+
 /* Numbers that no number of the type is less than, or more. */
 kd_garg least_arg(kd_scalar type);
 kd_garg most_arg(kd_scalar type);

@@ -51,14 +51,15 @@ void kd_decompose_pad(kd_decomposer *d)
 
 /* ---- upsampling ---- */
 
-/* Where each of n elements is in a dimension of another extent, f32. */
-static kd_gvalue *source_places(kd_decomposer *d, int64_t n, const kd_upsampling *u, unsigned i)
+/* Where each of n elements is in a dimension of another extent, in a floating-point type. */
+static kd_gvalue *source_places(kd_decomposer *d, int64_t n, const kd_upsampling *u, unsigned i, kd_scalar type)
 {
-    kd_gvalue *at = BUILD(d, arange, kd_garg_int(0), kd_garg_int(n), kd_garg_int(1), text_arg("f32"));
-    bool is_centered = u->is_linear && !u->align_corners;
+    kd_gvalue *at = BUILD(d, arange, kd_garg_int(0), kd_garg_int(n), kd_garg_int(1), text_arg(kd_scalar_name(type)));
+    bool is_centered = (u->is_linear || u->is_cubic) && !u->align_corners;
     at = is_centered || u->is_exact ? build_with(d, KD_GOP_add_scalar, at, 0.5) : at;
     at = build_with(d, KD_GOP_mul_scalar, at, u->step[i]);
-    return is_centered ? BUILD(d, clamp_min, kd_garg_value(build_with(d, KD_GOP_sub_scalar, at, 0.5)), kd_garg_float(0)) : at;
+    at = is_centered ? build_with(d, KD_GOP_sub_scalar, at, 0.5) : at;
+    return is_centered && u->is_linear ? BUILD(d, clamp_min, kd_garg_value(at), kd_garg_float(0)) : at;
 }
 
 static kd_gvalue *picked_along(kd_decomposer *d, kd_gvalue *x, int64_t dim, kd_gvalue *at)
@@ -87,26 +88,67 @@ static kd_gvalue *blended(kd_decomposer *d, kd_gvalue *x, unsigned dim, kd_gvalu
     for (unsigned i = 0; i < x->type.n_dims; i++)
         shape[i] = i == dim ? n : 1;
     kd_gvalue *low = build_convert(d, at, KD_I32), *high = BUILD(d, add_scalar, kd_garg_value(low), kd_garg_int(1), kd_garg_int(1));
-    kd_gvalue *weight = build_view(d, build_two(d, KD_GOP_sub, at, build_convert(d, low, KD_F32)), x->type.n_dims, shape);
+    kd_gvalue *weight = build_view(d, build_two(d, KD_GOP_sub, at, build_convert(d, low, at->type.type)), x->type.n_dims, shape);
     kd_gvalue *first = picked_along(d, x, dim, low), *second = picked_along(d, x, dim, high);
     return BUILD(d, lerp_tensor, kd_garg_value(first), kd_garg_value(second), kd_garg_value(weight));
+}
+
+/* (((c[0] * t + c[1]) * t + c[2]) * t + c[3] */
+static kd_gvalue *polynomial(kd_decomposer *d, kd_gvalue *t, const double c[4])
+{
+    kd_gvalue *y = build_with(d, KD_GOP_mul_scalar, t, c[0]);
+    for (unsigned i = 1; i < 3; i++)
+        y = build_two(d, KD_GOP_mul, c[i] == 0 ? y : build_with(d, KD_GOP_add_scalar, y, c[i]), t);
+    return build_with(d, KD_GOP_add_scalar, y, c[3]);
+}
+
+/* Keys's cubic convolution, with the slope that PyTorch takes. */
+void build_cubic_weights(kd_decomposer *d, kd_gvalue *part, kd_gvalue *out[4])
+{
+    static const double A = -0.75;
+    const double near[4] = {A + 2, -(A + 3), 0, 1}, far[4] = {A, -5 * A, 8 * A, -4 * A};
+    kd_gvalue *left = BUILD(d, rsub, kd_garg_value(part), kd_garg_float(1), kd_garg_int(1));
+    out[0] = polynomial(d, build_with(d, KD_GOP_add_scalar, part, 1), far);
+    out[1] = polynomial(d, part, near);
+    out[2] = polynomial(d, left, near);
+    out[3] = polynomial(d, build_with(d, KD_GOP_add_scalar, left, 1), far);
+}
+
+/* Between four neighbours, of which those beyond the ends are the nearest ones that there are. */
+static kd_gvalue *blended_cubic(kd_decomposer *d, kd_gvalue *x, unsigned dim, kd_gvalue *at)
+{
+    int64_t shape[KD_TENSOR_MAX_DIMS], n = at->type.shape[0];
+    for (unsigned i = 0; i < x->type.n_dims; i++)
+        shape[i] = i == dim ? n : 1;
+    kd_gvalue *low = build_one(d, KD_GOP_floor, at), *weights[4], *sum = NULL;
+    build_cubic_weights(d, build_two(d, KD_GOP_sub, at, low), weights);
+    for (unsigned i = 0; i < 4; i++) {
+        kd_gvalue *place = build_with(d, KD_GOP_add_scalar, low, (double)i - 1);
+        place = build_convert(d, BUILD(d, clamp_min, kd_garg_value(place), kd_garg_float(0)), KD_I32);
+        kd_gvalue *y = build_two(d, KD_GOP_mul, picked_along(d, x, dim, place), build_view(d, weights[i], x->type.n_dims, shape));
+        sum = sum ? build_two(d, KD_GOP_add, sum, y) : y;
+    }
+    return sum;
 }
 
 void kd_decompose_upsample(kd_decomposer *d)
 {
     kd_upsampling u;
     (void)kd_gnode_upsampling(d->of, &u); /* inference saw to it */
-    kd_gvalue *x = u.is_linear ? decompose_wide_operand(d, 0) : decompose_operand(d, 0);
+    bool blends = u.is_linear || u.is_cubic;
+    kd_gvalue *x = blends ? decompose_wide_operand(d, 0) : decompose_operand(d, 0);
     const kd_tensor_type *t = &d->of->results[0]->type;
     for (unsigned i = 0; i < u.n; i++) {
         unsigned dim = t->n_dims - u.n + i;
         int64_t in = x->type.shape[dim], out = t->shape[dim];
-        if (!u.is_linear && out % in == 0 && u.step[i] * (double)out == (double)in) {
+        if (!blends && out % in == 0 && u.step[i] * (double)out == (double)in) {
             x = out == in ? x : repeated(d, x, dim, out / in);
             continue;
         }
-        kd_gvalue *at = source_places(d, out, &u, i);
-        x = u.is_linear ? blended(d, x, dim, at) : picked_along(d, x, dim, build_convert(d, at, KD_I32));
+        kd_gvalue *at = source_places(d, out, &u, i, blends ? x->type.type : KD_F32);
+        x = u.is_linear  ? blended(d, x, dim, at)
+            : u.is_cubic ? blended_cubic(d, x, dim, at)
+                         : picked_along(d, x, dim, build_convert(d, at, KD_I32));
     }
     decompose_finish(d, 0, x);
 }

@@ -408,6 +408,40 @@ void kd_expand_eye(kd_decomposer *d)
     expand_return(d, 0, BUILD(d, to_copy, kd_garg_value(is_on), type_of_options(d, is_square ? 1 : 2)));
 }
 
+/* So many columns of a row are before those of the upper triangle. */
+static int64_t columns_before(int64_t row, int64_t offset, int64_t n_columns)
+{
+    return row + offset < 0 ? 0 : row + offset > n_columns ? n_columns : row + offset;
+}
+
+/* Where a triangle of a matrix is, row by row: element k is in the first row with which there are more than k of them. */
+void kd_expand_triangle_indices(kd_decomposer *d)
+{
+    bool is_lower = d->of->op->code == KD_GOP_tril_indices;
+    int64_t n_rows = kd_gnode_int(d->of, 0, 0), n_columns = kd_gnode_int(d->of, 1, 0), offset = kd_gnode_int(d->of, 2, 0) + is_lower, n = 0;
+    kd_scalar type = KD_I64;
+    (void)kd_gnode_scalar_type(d->of, 3, &type);
+    if (n_rows < 0 || n_columns < 0 || n_rows > INT16_MAX || n_columns > INT16_MAX || offset < INT16_MIN || offset > INT16_MAX) {
+        expand_bad(d, "a triangle of %lld x %lld is not supported", (long long)n_rows, (long long)n_columns);
+        return;
+    }
+    for (int64_t i = 0; i < n_rows; i++)
+        n += is_lower ? columns_before(i, offset, n_columns) : n_columns - columns_before(i, offset, n_columns);
+    kd_garg places = kd_garg_value(build_range(d, n, "i64")), right = bool_arg(true), zero = kd_garg_int(0), one = kd_garg_int(1);
+    kd_gvalue *row = places.value, *column = row;
+    if (n) {
+        kd_gvalue *before = BUILD(d, add_scalar, kd_garg_value(build_range(d, n_rows, "i64")), kd_garg_int(offset), one);
+        before = BUILD(d, clamp, kd_garg_value(before), zero, kd_garg_int(n_columns));
+        kd_gvalue *lengths = is_lower ? before : BUILD(d, rsub, kd_garg_value(before), kd_garg_int(n_columns), one);
+        kd_gvalue *ends = BUILD(d, cumsum, kd_garg_value(lengths), zero), *first = build_two(d, KD_GOP_sub, lengths, ends);
+        row = BUILD(d, bucketize, places, kd_garg_value(ends), bool_arg(false), right);
+        first = is_lower ? first : build_two(d, KD_GOP_add, first, before);
+        column = build_two(d, KD_GOP_add, places.value, BUILD(d, index_select, kd_garg_value(first), zero, kd_garg_value(row)));
+    }
+    kd_gvalue *both[] = {row, column};
+    expand_return(d, 0, build_convert(d, BUILD(d, stack, values_arg(d->arena, 2, both), zero), type));
+}
+
 /* The second half is counted from the end, so that the last element is the end itself. */
 static kd_gvalue *build_linspace(kd_decomposer *d, const char *type)
 {

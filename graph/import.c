@@ -494,7 +494,7 @@ static kd_status read_node(import *in, yyjson_val *v)
     in->at = yyjson_is_str(yyjson_obj_get(v, "at")) ? keep_text(in, yyjson_obj_get(v, "at")) : NULL;
     kd_gnode *node = kd_arena_new(in->arena, kd_gnode);
     node->at = in->at;
-    node->op = kd_str_starts_with(text_of(op_name), "aten.") ? kd_gop_find(text_of(op_name)) : NULL; /* others are kdsl's own */
+    node->op = kd_str_starts_with(text_of(op_name), "kdsl.") ? NULL : kd_gop_find(text_of(op_name)); /* kdsl's own are made from others */
     node->origin = name[0] == '%' ? kd_arena_strdup(in->arena, name) : kd_arena_printf(in->arena, "%%%s", name);
     if (!node->op)
         return bad(in, KD_ERR_UNSUPPORTED, "kdsl does not know this op");

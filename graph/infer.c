@@ -123,6 +123,15 @@ static kd_status check_word(kd_infer *cx, const kd_garg *arg, const char *name, 
     return infer_bad(cx, "%s must be '%s' or '%s'", name, one, other);
 }
 
+kd_status kd_infer_scatter_reduce(kd_infer *cx, const kd_gnode *node)
+{
+    static const char *const WORDS[] = {"sum", "prod", "mean", "amax", "amin"};
+    for (unsigned i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+        if (node->args[4].kind == KD_GARG_TEXT && strcmp(node->args[4].text, WORDS[i]) == 0)
+            return kd_infer_first(cx, node);
+    return infer_bad(cx, "reduce must be 'sum', 'prod', 'mean', 'amax' or 'amin'");
+}
+
 kd_status kd_infer_gelu(kd_infer *cx, const kd_gnode *node)
 {
     kd_status status = check_word(cx, &node->args[1], "approximate", "none", "tanh");

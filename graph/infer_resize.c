@@ -54,9 +54,10 @@ bool kd_gnode_upsampling(const kd_gnode *node, kd_upsampling *out)
     const kd_tensor_type *x = &input->type;
     bool is_vec = strstr(node->op->name, ".vec");
     unsigned n = resized_dims(node);
-    *out = (kd_upsampling){.n = n, .is_linear = strstr(node->op->name, "linear"), .is_exact = strstr(node->op->name, "exact")};
-    out->align_corners = out->is_linear && kd_gnode_bool(node, 2);
-    unsigned scales = out->is_linear ? 3 : 2; /* the first parameter that tells how much larger */
+    *out = (kd_upsampling){.n = n, .is_linear = strstr(node->op->name, "linear"), .is_cubic = strstr(node->op->name, "cubic"), .is_exact = strstr(node->op->name, "exact")};
+    bool blends = out->is_linear || out->is_cubic;
+    out->align_corners = blends && kd_gnode_bool(node, 2);
+    unsigned scales = blends ? 3 : 2; /* the first parameter that tells how much larger */
     bool has_size = kd_gnode_has(node, 1);
     if (x->n_dims != n + 2 || (has_size && kd_gnode_ints(node, 1, out->size, 3) != n) || (!has_size && !kd_gnode_has(node, scales)))
         return false;
@@ -74,7 +75,8 @@ bool kd_gnode_upsampling(const kd_gnode *node, kd_upsampling *out)
         if (in < 1 || out->size[i] < 1 || out->size[i] > INT32_MAX)
             return false;
         double whole = out->align_corners ? (out->size[i] > 1 ? (double)(in - 1) / (double)(out->size[i] - 1) : 0) : (double)in / (double)out->size[i];
-        out->step[i] = (float)(scale > 0 && !out->align_corners ? 1 / scale : whole);
+        double step = scale > 0 && !out->align_corners ? 1 / scale : whole;
+        out->step[i] = blends && x->type == KD_F64 ? step : (double)(float)step;
     }
     return true;
 }
@@ -87,7 +89,7 @@ kd_status kd_infer_upsample(kd_infer *cx, const kd_gnode *node)
     kd_status status = infer_tensor_arg(cx, node, 0, &input);
     if (status)
         return status;
-    if (!kd_gnode_upsampling(node, &u) || (u.is_linear && !kd_scalar_is_float(input->type.type)))
+    if (!kd_gnode_upsampling(node, &u) || ((u.is_linear || u.is_cubic) && !kd_scalar_is_float(input->type.type)))
         return infer_bad(cx, "the output size or the scale does not fit the input %s", infer_type_text(cx, input));
     memcpy(shape, input->type.shape, sizeof shape);
     memcpy(shape + 2, u.size, u.n * sizeof *shape);

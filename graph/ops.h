@@ -173,8 +173,8 @@ kd_padding_mode kd_gnode_padding_mode(const kd_gnode *node);
 typedef struct kd_upsampling {
     unsigned n;
     int64_t size[3];
-    double step[3]; /* a number of f32 */
-    bool is_linear, align_corners, is_exact; /* is_exact: by the middle of the element */
+    double step[3]; /* a number of f32, but for an image in f64 */
+    bool is_linear, is_cubic, align_corners, is_exact; /* is_exact: by the middle of the element */
 } kd_upsampling;
 bool kd_gnode_upsampling(const kd_gnode *node, kd_upsampling *out); /* false: the arguments make no sense */
 /* Writes an op out with others as the graph is read: adds their nodes, and says which values its results are. */
@@ -189,7 +189,7 @@ void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue
     X(float)                                                                                                                      \
     X(bool)                                                                                                                       \
     X(where)                                                                                                                      \
-    X(like) X(first) X(div_mode) X(gelu) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(any) X(extreme)           \
+    X(like) X(first) X(scatter_reduce) X(div_mode) X(gelu) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(any) X(extreme)           \
         X(position) X(topk) X(sort) X(order) X(norm) X(mean) X(mean_all) X(variance) X(softmax) X(softmax_like) X(scan)           \
             X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) X(permute)   \
                 X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) X(windows) X(mm)  \
@@ -225,38 +225,16 @@ KD_GRAPH_VIEW_MAPS(KD_DECLARE)
 KD_GRAPH_COMPOSITES(KD_DECLARE)
 #undef KD_DECLARE
 
-#define KD_GRAPH_EXPANSIONS(X)                                                                                              \
-    X(formula)                                                                                                              \
-    X(atleast)                                                                                                              \
-    X(bilinear)                                                                                                             \
-    X(binary_cross_entropy)                                                                                                 \
-    X(binary_cross_entropy_logits)                                                                                          \
-    X(block_diag)                                                                                                           \
-    X(broadcast_tensors)                                                                                                    \
-    X(cartesian_prod)                                                                                                       \
-    X(chain_matmul)                                                                                                         \
-    X(conv)                                                                                                                 \
-    X(conv_transpose)                                                                                                       \
-    X(channel_shuffle)                                                                                                      \
-    X(cross)                                                                                                                \
-    X(cross_entropy_loss)                                                                                                   \
-    X(diag)                                                                                                                 \
-    X(diag_embed)                                                                                                           \
-    X(diff)                                                                                                                 \
-    X(einsum)                                                                                                               \
-    X(eye)                                                                                                                  \
-    X(gru_cell)                                                                                                             \
-    X(im2col)                                                                                                               \
-    X(index_write)                                                                                                          \
-    X(inner)                                                                                                                \
-    X(instance_norm)                                                                                                        \
-    X(joined)                                                                                                               \
-    X(kl_div)                                                                                                               \
-    X(kron)                                                                                                                 \
-    X(kthvalue) X(median) X(running_extreme) X(linalg_norm) X(linspace) X(logit) X(logspace) X(lstm_cell) X(matrix_norm)    \
-        X(matrix_power) X(meshgrid) X(movedim) X(nan_to_num) X(narrow) X(nll_loss) X(numpy_t) X(one_hot) X(pixel_shuffle)   \
-            X(pixel_unshuffle) X(poisson_nll_loss) X(prelu) X(recurrent) X(repeat_interleave) X(rms_norm) X(rot90) X(rrelu) \
-                X(take_along_dim) X(tensordot) X(tile) X(weight_norm)
+#define KD_GRAPH_EXPANSIONS(X)                                                                                        \
+    X(formula) X(adaptive_max_pool) X(affine_grid) X(atleast) X(bilinear) X(binary_cross_entropy)                     \
+    X(binary_cross_entropy_logits) X(block_diag) X(broadcast_tensors) X(cartesian_prod) X(chain_matmul)               \
+    X(channel_shuffle) X(col2im) X(conv) X(conv_transpose) X(cross) X(cross_entropy_loss) X(diag) X(diag_embed)       \
+    X(diff) X(einsum) X(eye) X(grid_sampler) X(gru_cell) X(im2col) X(index_write) X(inner) X(instance_norm) X(joined) \
+    X(kl_div) X(kron) X(kthvalue) X(linalg_norm) X(linspace) X(logit) X(logspace) X(lstm_cell) X(matrix_norm)         \
+    X(matrix_power) X(max_unpool) X(median) X(meshgrid) X(movedim) X(nan_to_num) X(narrow) X(nll_loss) X(numpy_t)     \
+    X(one_hot) X(pixel_shuffle) X(pixel_unshuffle) X(poisson_nll_loss) X(prelu) X(recurrent) X(repeat_interleave)     \
+    X(rms_norm) X(roi_align) X(rot90) X(rrelu) X(running_extreme) X(take_along_dim) X(tensordot) X(tile)              \
+    X(triangle_indices) X(weight_norm)
 #define KD_DECLARE(which) void kd_expand_##which(struct kd_decomposer *d);
 KD_GRAPH_EXPANSIONS(KD_DECLARE)
 #undef KD_DECLARE

@@ -11,10 +11,8 @@ from kdsl import _kdsl
 
 # Beyond PyTorch's core set: what these become is made of ops that kdsl has.
 ALSO = """_native_batch_norm_legit.default _native_batch_norm_legit.no_stats _native_batch_norm_legit_functional.default
-    adaptive_max_pool2d.default adaptive_max_pool3d.default
-    diagonal_scatter.default as_strided_scatter.default grid_sampler_2d.default max_pool3d_with_indices.default native_batch_norm.default
-    upsample_bicubic2d.default upsample_bilinear2d.default upsample_bilinear2d.vec upsample_nearest2d.vec upsample_trilinear3d.default
-    _addmm_activation.default dist.default tril_indices.default triu_indices.default""".split()
+    diagonal_scatter.default as_strided_scatter.default max_pool3d_with_indices.default native_batch_norm.default upsample_bilinear2d.default
+    upsample_bilinear2d.vec upsample_nearest2d.vec upsample_trilinear3d.default _addmm_activation.default dist.default""".split()
 
 
 def find_op(name):

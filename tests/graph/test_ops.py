@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import expanded_cases  # noqa: F401
+import image_cases  # noqa: F401
 from aten import AtenGraph
 from draw import ALL, CASES, FLOATS, INTS, Draw, aten, bf16, binary, case, f16, f32, f64, i1, i32, i64, u8, unary
 
@@ -774,8 +775,8 @@ def test_every_op_has_a_case():
 
 
 def find(name):
-    _, op, overload = name.split(".")
-    return getattr(getattr(aten, op), overload)
+    library, op, overload = name.split(".")
+    return getattr(getattr(getattr(torch.ops, library), op), overload)
 
 
 def groups(names, size=12):
