@@ -18,6 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from kdsl import _kdsl, kg
 from kdsl.counters import count, counters
 from kdsl.decompositions import decompositions
+from kdsl.memory import Memory
 from kdsl.options import read_options
 from kdsl.part import Part, culprits
 from kdsl.partition import HOST, KDSL, find_refused, split
@@ -38,7 +39,7 @@ def kdsl(gm, example_inputs, *, options=None, mode=None, report=None):
     places = [i for i, node in enumerate(gm.graph.find_nodes(op="placeholder")) if is_static(node, example_inputs[i])]
     if any(is_symbolic(x) for x in example_inputs):
         return Specializer(gm, places, options, report)
-    return specialize(gm, example_inputs, places, options, report)
+    return specialize(gm, example_inputs, places, options, report, Memory())
 
 
 def without_kdsl(gm, options, why):
@@ -64,7 +65,7 @@ class Specializer:
 
     def __init__(self, gm, places, options, report):
         self.gm, self.places, self.options, self.report = gm, places, options, report
-        self.known, self.bound, self.eager = {}, options.max_specializations, None
+        self.known, self.bound, self.eager, self.memory = {}, options.max_specializations, None, Memory()
         self.lock = threading.Lock()
         placeholders = gm.graph.find_nodes(op="placeholder")
         # Numbers with a fraction come as tensors of one element.
@@ -89,7 +90,7 @@ class Specializer:
             return self.eager
         counters.specializations += 1
         with torch.no_grad():
-            run = self.known[key] = specialize(self.with_numbers(args), args, self.places, self.choose_options(args), self.report)
+            run = self.known[key] = specialize(self.with_numbers(args), args, self.places, self.choose_options(args), self.report, self.memory)
         return run
 
     def choose_options(self, args):
@@ -131,9 +132,9 @@ def no_garbage_collection():
             gc.enable()
 
 
-def specialize(gm, example_inputs, places, options, report):
+def specialize(gm, example_inputs, places, options, report, memory):
     """Compiles a graph for the shapes of these inputs. Returns a function of the same arguments."""
-    compiled = Compiled(example_inputs, places, options)
+    compiled = Compiled(example_inputs, places, options, memory)
     if report is not None:
         report.append(compiled)
     with no_garbage_collection():
@@ -153,8 +154,8 @@ def specialize(gm, example_inputs, places, options, report):
 class Compiled:
     """What became of one graph: steps, each a Part or a node that PyTorch runs."""
 
-    def __init__(self, example_inputs, places, options):
-        self.examples, self.places, self.options = list(example_inputs), places, options
+    def __init__(self, example_inputs, places, options, memory):
+        self.examples, self.places, self.options, self.memory = list(example_inputs), places, options, memory
         self.name = f"graph{next(graph_numbers)}"
         self.gm, self.steps, self.refused, self.run, self.needs_wrapper = None, [], {}, None, True
 
@@ -205,11 +206,12 @@ class Compiled:
                 continue
             inside = set(group.nodes)
             if whole:
-                part = Part(self.name, group.nodes, placeholders, results, weights, constants, self.options)
+                part = Part(self.name, group.nodes, placeholders, results, weights, constants, self.options, self.memory)
             else:
                 wanted = [n for n in group.nodes if any(user not in inside for user in n.users)]
                 args = [n for n in dict.fromkeys(p for n in group.nodes for p in n.all_input_nodes) if n not in inside and n not in constants]
-                part = Part(f"{self.name}_{len(self.parts())}", group.nodes, args, wanted, weights, constants, self.options)
+                part = Part(f"{self.name}_{len(self.parts())}", group.nodes, args, wanted, weights, constants, self.options,
+                            self.memory)
             self.steps.append(part)
             why = warm_up(part, weights)
             if why:

@@ -7,14 +7,17 @@ import torch
 from kdsl import kg
 from kdsl._kdsl import Error, Runner, UnsupportedError, compile as compile_text, use_torch
 from kdsl.counters import counters
+from kdsl.memory import LEAST_BYTES
 
 use_torch(torch._C.TensorBase, (torch.Tensor, torch.nn.Parameter), getattr(torch._C._dynamo.guards, "_torchinductor_pyobject_tensor_data_ptr", 0))
 empty_strided = getattr(torch._C._dynamo.guards, "_empty_strided_cpu", None)
 
 
-def empty_maker(value):
+def empty_maker(value, memory):
     """A function and its arguments that make the tensor which a node's result is written to."""
-    size, stride = tuple(value.shape), tuple(value.stride())
+    size, stride, n_bytes = tuple(value.shape), tuple(value.stride()), span_bytes(value)
+    if n_bytes > LEAST_BYTES:
+        return memory.empty, (n_bytes, size, stride, value.dtype)
     if empty_strided is not None and value.dtype != torch.bool:
         return empty_strided, (size, stride, value.dtype)
     return (lambda size, stride, dtype: torch.empty_strided(size, stride, dtype=dtype)), (size, stride, value.dtype)
@@ -56,13 +59,13 @@ class Part:
     """Nodes that run as one compiled graph. Called with the values of args, it returns a list of those of results.
 
     args and results are nodes; a result may be an argument or None. weights: which args are parameters, that change seldom. constants: the
-    tensors of get_attr nodes among the inputs."""
+    tensors of get_attr nodes among the inputs. memory: the graph's, for large results."""
 
     keeps = True                            # what is compiled, in the cache
 
-    def __init__(self, name, nodes, args, results, weights, constants, options):
+    def __init__(self, name, nodes, args, results, weights, constants, options, memory):
         inside = set(nodes)
-        self.name, self.options, self.nodes, self.args = name, options, nodes, args
+        self.name, self.options, self.memory, self.nodes, self.args = name, options, memory, nodes, args
         self.outputs = [node for node in dict.fromkeys(results) if node in inside]
         self.reads = [node for node in dict.fromkeys(p for n in nodes for p in n.all_input_nodes) if node not in inside]
         self.places = {node: i for i, node in enumerate(args)}
@@ -78,7 +81,7 @@ class Part:
             if part is not None:
                 part.changes += part.runner.forget(ref)
 
-        self.runner = Runner(len(args), self.make, on_death, relayout, [empty_maker(node.meta["val"]) for node in self.outputs],
+        self.runner = Runner(len(args), self.make, on_death, relayout, [empty_maker(node.meta["val"], memory) for node in self.outputs],
                              [None if node is None else numbers[node] if node in numbers else ~self.places[node] for node in results])
 
     def text(self, constants):
@@ -133,7 +136,8 @@ def culprits(part):
         value = node.meta["val"]
         results = [user for user in node.users if kg.is_getitem(user)] if isinstance(value, (list, tuple)) else [node]
         try:
-            alone = Part(part.name, [node, *(r for r in results if r is not node)], node.all_input_nodes, results, (), part.constants, part.options)
+            alone = Part(part.name, [node, *(r for r in results if r is not node)], node.all_input_nodes, results, (), part.constants, part.options,
+                         part.memory)
             options = part.options
             executable = compile_text(alone.text({}), part.name, (), options.device, 1, options.cache, options.fusion, options.cache_dir)
             check_strides(executable, results)
