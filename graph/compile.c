@@ -384,6 +384,8 @@ static kd_status rewrite(compilation *c)
         kd_graph_prepare(plan->graph, plan->on_gpu);
     if (status == KD_OK)
         status = kd_graph_split_reductions(plan->graph, plan->on_gpu, plan->n_threads, c->why);
+    if (status == KD_OK && plan->on_gpu)
+        status = kd_graph_split_products(plan->graph, plan->n_threads, c->why);
     return status;
 }
 

@@ -20,6 +20,7 @@ static const char *const AXES[] = {"z", "y", "x"};
 typedef struct convolution {
     kd_product p;
     unsigned n; /* spatial dimensions */
+    int64_t n_images;
     const char *const *axes;
     int64_t in[MAX_SPATIAL], out[MAX_SPATIAL], window[MAX_SPATIAL], stride[MAX_SPATIAL], padding[MAX_SPATIAL],
         dilation[MAX_SPATIAL];
@@ -33,7 +34,8 @@ static void read_node(convolution *c, const kd_gnode *node)
     c->n = src->n_dims - 2;
     c->axes = AXES + MAX_SPATIAL - c->n;
     memcpy(c->in, src->shape + 2, c->n * sizeof *c->in);
-    memcpy(c->out, node->results[0]->type.shape + 2, c->n * sizeof *c->out);
+    c->n_images = src->shape[0];
+    memcpy(c->out, product_result_shape(node) + 2, c->n * sizeof *c->out);
     memcpy(c->window, weight->shape + 2, c->n * sizeof *c->window);
     (void)kd_gnode_spatial(node, STRIDE, c->n, c->stride);
     (void)kd_gnode_spatial(node, PADDING, c->n, c->padding);
@@ -73,17 +75,17 @@ static const char *digit_text(kd_arena *arena, const char *number, int64_t below
 static void name_coordinates(convolution *c)
 {
     kd_arena *arena = c->p.k.arena;
-    int64_t below = 1, n_images = c->p.k.node->results[0]->type.shape[0];
+    int64_t below = 1;
     c->p.col_dim = 1;
     c->p.col = c->groups > 1 && !c->is_depthwise ? "channel" : "col";
     c->p.names[1] = kd_arena_printf(arena, "%s[None, :]", c->p.col);
     c->p.row_dims = 1;
     for (unsigned i = c->n; i-- > 0; below *= c->out[i]) {
-        bool is_first = n_images == 1 && i == 0;
+        bool is_first = c->n_images == 1 && i == 0;
         c->p.names[i + 2] = kd_arena_printf(arena, "(%s)[:, None]", digit_text(arena, "row", below, c->out[i], is_first));
         c->p.row_dims |= 1u << (i + 2);
     }
-    c->p.names[0] = kd_arena_printf(arena, "(%s)[:, None]", digit_text(arena, "row", below, n_images, true));
+    c->p.names[0] = kd_arena_printf(arena, "(%s)[:, None]", digit_text(arena, "row", below, c->n_images, true));
 }
 
 /* Where the window of each row begins. */
@@ -100,7 +102,7 @@ static void write_window_places(convolution *c)
             kd_strbuf_printf(&text, " - %" PRId64, c->padding[i]);
         kernel_line(k, "%s_first = %s", c->axes[i], kd_strbuf_text(&text));
     }
-    if (k->node->results[0]->type.shape[0] > 1)
+    if (c->n_images > 1)
         kernel_line(k, "image = row // %" PRId64, below);
 }
 
@@ -198,10 +200,8 @@ static void write_product(convolution *c, kd_product_operand *src, const kd_prod
 {
     kd_product *p = &c->p;
     kd_kernel_text *k = &p->k;
-    bool ends = p->size.n_inner % p->inner;
+    bool ends = product_write_loop(p);
     const char *in_row = ends ? "(inner[None, :] < K)" : NULL, *inside = NULL, *places;
-    kernel_line(k, "for start in range(0, K, INNER):");
-    kernel_line(k, "    inner = start + tl.arange(0, INNER)");
     if (p->size.n_inner == 1) /* the tile has all its columns, and the mask keeps the others away */
         src->strides[1] = 1;
     if (is_pointwise(c)) {
@@ -249,16 +249,27 @@ static void write_sum(convolution *c)
         write_product(c, &src, &weight);
 }
 
+static kd_product_size size_of(const convolution *c, const kd_gnode *node)
+{
+    int64_t n_batch = c->is_depthwise ? 1 : c->groups;
+    kd_product_size size = {n_batch, c->n_images, product_result_shape(node)[1] / n_batch, n_places(c) * c->channels};
+    for (unsigned i = 0; i < c->n; i++)
+        size.n_rows *= c->out[i];
+    return size;
+}
+
+kd_product_size convolution_size_of(const kd_gnode *node)
+{
+    convolution c = {.n = 0};
+    read_node(&c, node);
+    return size_of(&c, node);
+}
+
 kd_status kd_convolution_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out)
 {
     convolution c = {.n = 0};
-    const kd_tensor_type *t = &node->results[0]->type;
     read_node(&c, node);
-    kd_product_size size = {c.is_depthwise ? 1 : c.groups, t->shape[0], t->shape[1], n_places(&c) * c.channels};
-    for (unsigned i = 0; i < c.n; i++)
-        size.n_rows *= c.out[i];
-    size.n_cols /= size.n_batch;
-    kd_status status = product_begin(&c.p, plan, node, out, size);
+    kd_status status = product_begin(&c.p, plan, node, out, size_of(&c, node));
     if (status)
         return status;
     name_coordinates(&c);

@@ -14,19 +14,25 @@ static uint64_t n_elems(const kd_gvalue *value)
     return value ? (uint64_t)kd_tensor_n_elems(&value->type) : 0;
 }
 
+static uint64_t n_results(const kd_gnode *node)
+{
+    return n_elems(node->results[0]) / (node->n_parts > 1 ? node->n_parts : 1);
+}
+
 /* A multiplication and an addition for each pair of elements that meet. */
 static uint64_t product_flops(const kd_gnode *node)
 {
     const kd_gvalue *first = kd_gnode_tensor(node, node->op->code == KD_GOP_addmm);
-    return first && first->type.n_dims ? 2 * n_elems(node->results[0]) * (uint64_t)first->type.shape[first->type.n_dims - 1] : 0;
+    return first && first->type.n_dims ? 2 * n_results(node) * (uint64_t)first->type.shape[first->type.n_dims - 1] : 0;
 }
 
 /* The weights' first dimension are the channels of the result; of a transposed convolution, those of the input. */
 static uint64_t convolution_flops(const kd_gnode *node)
 {
-    const kd_gvalue *weight = kd_gnode_tensor(node, 1), *end = kd_gnode_bool(node, 6) ? kd_gnode_tensor(node, 0) : node->results[0];
+    const kd_gvalue *weight = kd_gnode_tensor(node, 1);
+    uint64_t n_ends = kd_gnode_bool(node, 6) ? n_elems(kd_gnode_tensor(node, 0)) : n_results(node);
     uint64_t n_channels = weight ? (uint64_t)weight->type.shape[0] : 0;
-    return n_channels && end ? 2 * n_elems(end) * (n_elems(weight) / n_channels) : 0;
+    return n_channels ? 2 * n_ends * (n_elems(weight) / n_channels) : 0;
 }
 
 /* Each query meets each key, and then as much of each value. */

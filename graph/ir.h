@@ -65,6 +65,7 @@ struct kd_gnode {
     unsigned n_results;
     const kd_gpost *posts;
     unsigned n_posts;
+    unsigned n_parts; /* of a product's inner dimension, if more than 1: the result has a dimension in front, for the sum of each */
     const char *origin; /* the names of the file's nodes that it came from */
     const char *at;     /* the line of the model that made it, for messages; NULL: unknown */
 };

@@ -59,7 +59,7 @@ bool kd_kx_take_graph(kd_kx_reader *r, kd_graph *graph, const unsigned char *dat
 
 /* ---- kx.c ---- */
 
-enum { KD_KX_VERSION = 4 };
+enum { KD_KX_VERSION = 5 };
 
 typedef struct kd_kx_header {
     char magic[8];

@@ -48,6 +48,7 @@ static void put_node(kd_strbuf *out, const kd_gnode *node)
     kd_kx_put_u64(out, node->n_results);
     for (unsigned i = 0; i < node->n_results; i++)
         kd_kx_put_u64(out, node->results[i]->id);
+    kd_kx_put_u64(out, node->n_parts);
     kd_kx_put_u64(out, node->n_posts);
     for (unsigned i = 0; i < node->n_posts; i++)
         kd_kx_put_bytes(out, &node->posts[i], sizeof node->posts[i]);
@@ -171,6 +172,10 @@ static void take_node(kd_kx_reader *r, kd_graph *graph)
         value->def = node;
         value->result = i;
     }
+    uint64_t n_parts = kd_kx_take_u64(r);
+    const kd_tensor_type *type = r->is_bad || !node->n_results ? NULL : &node->results[0]->type;
+    r->is_bad = r->is_bad || (n_parts > 1 && (!type || type->n_dims < 3 || (uint64_t)type->shape[0] != n_parts));
+    node->n_parts = (unsigned)n_parts;
     take_posts(r, graph, node);
     if (!node->op || !node->origin || !node->n_results)
         r->is_bad = true;

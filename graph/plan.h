@@ -106,6 +106,11 @@ void kd_graph_prepare(kd_graph *graph, bool on_gpu);
 /* Reductions with fewer results than there are threads become two. */
 kd_status kd_graph_split_reductions(kd_graph *graph, bool on_gpu, unsigned n_threads, kd_failure *out_why);
 
+/* ---- split_product.c ---- */
+
+/* On a GPU: products with few results and long sums become sums of parts. */
+kd_status kd_graph_split_products(kd_graph *graph, unsigned n_threads, kd_failure *out_why);
+
 /* ---- peel.c ---- */
 
 /* Leaves a primitive its first n_kept posts; the others become pointwise nodes behind it. */

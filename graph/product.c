@@ -5,8 +5,6 @@
 
 #include <inttypes.h>
 
-/* ---- tiles ---- */
-
 /* A sub-group sums up at most so many elements, which stay in its registers; a work-group of 16 takes a quarter of a core's hardware threads. */
 enum {
     MOST_HALF = 128,
@@ -24,15 +22,54 @@ static int64_t n_blocks(int64_t n, int64_t block)
     return (n + block - 1) / block;
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- parts ---- */
+
+/* The number from wanted to most, or else the largest below, that divides n evenly; where all of these are much less than wanted, that many, of
+ * which the last one is shorter. */
+static int64_t parts_near(int64_t n, int64_t wanted, int64_t most)
+{
+    int64_t parts = wanted = least(wanted, most);
+    while (parts < most && parts < 2 * wanted && n % parts)
+        parts++;
+    for (parts = n % parts ? wanted : parts; n % parts; parts--)
+        continue;
+    return 2 * parts > wanted ? parts : wanted;
+}
+
+int64_t product_n_parts(const kd_product_size *s, kd_scalar type, unsigned n_threads)
+{
+    enum { LEAST_STEPS = 8, LEAST_ALL_STEPS = 32 }; /* of the loop: what begins and ends a kernel costs as much as some of them */
+    bool is_half = kd_scalar_bytes(type) < 4;
+    int64_t most = is_half ? MOST_HALF : MOST_WIDE, rows = kernel_block_of(s->n_rows, most),
+            cols = kernel_block_of(s->n_cols, most);
+    int64_t n_warps = rows * cols / (is_half ? SUMS_HALF : SUMS_WIDE),
+            n_steps = n_blocks(s->n_inner, is_half ? INNER_HALF : INNER_WIDE);
+    int64_t n_have = s->n_batch * n_blocks(s->n_rows, rows) * n_blocks(s->n_cols, cols) * (n_warps < 1 ? 1 : n_warps);
+    if (!n_have || n_steps < LEAST_ALL_STEPS)
+        return 1;
+    /* Sums in f32 are written and read again: half as much as the operands, at most. */
+    double read = (double)(s->n_rows + s->n_cols) * (double)s->n_inner * kd_scalar_bytes(type);
+    double sums = 2.0 * (double)s->n_rows * (double)s->n_cols * (type == KD_F64 ? 8 : 4);
+    int64_t most_parts = least(n_steps / LEAST_STEPS, (int64_t)(read / 2 / sums)), wanted = n_blocks(n_threads / 2, n_have);
+    return wanted < 2 || most_parts < 2 ? 1 : parts_near(n_steps, wanted, most_parts);
+}
+
+/* ---- tiles ---- */
+
 /* Large tiles read less; where there would be fewer than the device has room for, smaller ones are faster. */
 static void choose_tiles(kd_product *p, bool is_half)
 {
     const kd_product_size *s = &p->size;
-    int64_t most = is_half ? MOST_HALF : MOST_WIDE, n_wanted = p->k.plan->n_threads / THREADS;
+    int64_t most = is_half ? MOST_HALF : MOST_WIDE, n_wanted = p->k.plan->n_threads / THREADS, n_batch = s->n_batch * p->n_parts;
     p->rows = kernel_block_of(s->n_rows, most);
     p->cols = kernel_block_of(s->n_cols, most);
     p->inner = kernel_block_of(s->n_inner, is_half ? INNER_HALF : INNER_WIDE);
-    while (s->n_batch * n_blocks(s->n_rows, p->rows) * n_blocks(s->n_cols, p->cols) < n_wanted && p->rows * p->cols > LEAST * LEAST)
+    while (n_batch * n_blocks(s->n_rows, p->rows) * n_blocks(s->n_cols, p->cols) < n_wanted && p->rows * p->cols > LEAST * LEAST)
         *(p->rows >= p->cols ? &p->rows : &p->cols) /= 2;
     int64_t n_warps = p->rows * p->cols / (is_half ? SUMS_HALF : SUMS_WIDE);
     p->k.out->num_warps = p->k.plan->on_gpu ? (unsigned)(n_warps < 1 ? 1 : n_warps) : 0;
@@ -40,16 +77,18 @@ static void choose_tiles(kd_product *p, bool is_half)
 
 kd_status product_begin(kd_product *p, kd_plan *plan, const kd_gnode *node, kd_kernel_source *out, kd_product_size size)
 {
-    kd_scalar type = node->results[0]->type.type;
+    kd_scalar type = kd_gnode_tensor(node, 0)->type.type;
     *p = (kd_product){.k = kernel_begin(plan, node, out),
                       .size = size,
+                      .n_parts = node->n_parts > 1 ? node->n_parts : 1,
                       .sum_type = type == KD_F64 ? KD_F64 : KD_F32,
-                      .n_dims = node->results[0]->type.n_dims,
+                      .n_dims = node->results[0]->type.n_dims - (node->n_parts > 1),
                       .col = "col"};
     if (!kd_scalar_is_float(type))
         return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: products in %s are not supported on this device yet", node->origin,
                        node->op->name, kd_scalar_name(type));
     choose_tiles(p, kd_scalar_bytes(type) < 4);
+    p->part = n_blocks(n_blocks(size.n_inner, p->inner), p->n_parts) * p->inner;
     p->rows_end = size.n_rows % p->rows ? "(row[:, None] < M)" : NULL;
     p->cols_end = size.n_cols % p->cols ? "(col[None, :] < N)" : NULL;
     return KD_OK;
@@ -72,10 +111,25 @@ void product_write_coordinates(kd_product *p, const char *batch)
         kernel_line(k, "col = %s * COLS + tl.arange(0, COLS)", col_tile);
     else
         kernel_line(k, "col = tl.arange(0, COLS)");
+    if (p->n_parts > 1)
+        kernel_line(k, p->size.n_batch > 1 ? "part = tl.program_id(1) %% PARTS" : "part = tl.program_id(1)");
     if (p->size.n_batch > 1)
-        kernel_line(k, "%s = tl.program_id(1)", batch);
+        kernel_line(k, "%s = tl.program_id(1)%s", batch, p->n_parts > 1 ? " // PARTS" : "");
     k->out->grid[0] = (uint32_t)(n_row_tiles * n_col_tiles);
-    k->out->grid[1] = (uint32_t)p->size.n_batch;
+    k->out->grid[1] = (uint32_t)(p->size.n_batch * p->n_parts);
+}
+
+bool product_write_loop(kd_product *p)
+{
+    kd_kernel_text *k = &p->k;
+    if (p->n_parts > 1) {
+        kernel_line(k, "for start in range(0, PART, INNER):");
+        kernel_line(k, "    inner = part * PART + start + tl.arange(0, INNER)");
+    } else {
+        kernel_line(k, "for start in range(0, K, INNER):");
+        kernel_line(k, "    inner = start + tl.arange(0, INNER)");
+    }
+    return p->n_parts > 1 ? p->n_parts * p->part != p->size.n_inner : p->size.n_inner % p->inner != 0;
 }
 
 /* ---- operands ---- */
@@ -116,7 +170,7 @@ const char *product_places(kd_product *p, const char *pointer, const kd_product_
     const char *names[KD_TENSOR_MAX_DIMS];
     int64_t strides[KD_TENSOR_MAX_DIMS], stride;
     bool is_one = rows_are_one(p, tensor, &stride), has_row = false;
-    stride = whole && p->size.n_rows == 1 ? 1 : stride;
+    stride = whole && p->size.n_rows == 1 ? product_stride_of_one(tensor->shape[p->col_dim], tensor->strides[p->col_dim]) : stride;
     for (unsigned d = 0; d < p->n_dims; d++) {
         bool is_row = is_one && p->row_dims >> d & 1;
         names[d] = is_row ? "row[:, None]" : p->names[d];
@@ -206,12 +260,16 @@ void product_store(kd_product *p)
 {
     kd_buffer *b = kd_plan_info(p->k.plan, p->k.node->results[0])->buffer;
     kd_product_operand out = {.offset = 0};
+    const char *pointer = "out";
+    unsigned first = p->n_parts > 1;
     for (unsigned d = 0; d < p->n_dims; d++) {
-        out.shape[d] = b->type.shape[d];
-        out.strides[d] = out.shape[d] > 1 ? b->type.strides[d] : d == p->col_dim;
+        out.shape[d] = b->type.shape[first + d];
+        out.strides[d] = out.shape[d] > 1 ? b->type.strides[first + d] : d == p->col_dim;
     }
+    if (first)
+        pointer = kd_arena_printf(p->k.arena, "out + part * %" PRId64, b->type.strides[0]);
     kernel_writes(&p->k, "out", b);
-    kernel_line(&p->k, "tl.store(%s, total%s)", product_places(p, "out", &out, true),
+    kernel_line(&p->k, "tl.store(%s, total%s)", product_places(p, pointer, &out, true),
                 kernel_mask(&p->k, p->rows_end, p->cols_end, false));
 }
 
@@ -223,5 +281,9 @@ kd_status product_finish(kd_product *p, const char *what, unsigned number)
     kernel_constant(&p->k, "ROWS", p->rows);
     kernel_constant(&p->k, "COLS", p->cols);
     kernel_constant(&p->k, "INNER", p->inner);
+    if (p->n_parts > 1) {
+        kernel_constant(&p->k, "PARTS", p->n_parts);
+        kernel_constant(&p->k, "PART", p->part);
+    }
     return kernel_finish(&p->k, what, number);
 }

@@ -112,7 +112,7 @@ def test_damaged(kdsl, tmp_path, model):
         result, _ = run(kdsl, tmp_path, tmp_path / "bad.kx", status=None)
         assert result.returncode == 1 and result.stderr.count("\n") == 1 and "bad.kx: " in result.stderr, (name, result)
     (tmp_path / "bad.kx").write_bytes(good[:8] + struct.pack("<Q", 77) + good[16:])
-    assert "version 77 of the format; this kdsl reads version 4" in run(kdsl, tmp_path, tmp_path / "bad.kx", status=1)[0].stderr
+    assert "version 77 of the format; this kdsl reads version 5" in run(kdsl, tmp_path, tmp_path / "bad.kx", status=1)[0].stderr
     (tmp_path / "bad.kx").write_bytes(good[:-64])
     assert f"the file has {len(good) - 64} bytes instead of {len(good)}" in run(kdsl, tmp_path, tmp_path / "bad.kx", status=1)[0].stderr
 

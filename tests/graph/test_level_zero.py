@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from aten import AtenGraph, check_model
+from aten import AtenGraph, check_model, kernels
 from kg import Graph
 from models import MODELS
 from test_torch_models import LIMIT_BF16, made
@@ -71,6 +71,35 @@ def test_posts(kdsl, tmp_path):
     n_kernels, _, steps = check_model(kdsl, tmp_path, Posts(), randn(9, 20), randn(20, 17, seed=1), randn(1, 17), randn(9, 1), randn(9, 17),
                                       limit=1e-4, options=ON_GPU)
     assert n_kernels == 4, steps        # the flipped operand is copied
+
+
+class Divided(torch.nn.Module):
+    """A product whose sums are computed in parts, on a device with 1280 hardware threads."""
+
+    def forward(self, a, b, bias, added):
+        return F.relu(torch.addmm(bias, a, b)) + added, torch.bmm(a[None], b[None]) if bias.dtype == torch.float16 else a @ b
+
+
+@pytest.mark.parametrize("shape", [(3, 2048, 48), (20, 2052, 70), (64, 990, 64)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64], ids=str)
+def test_products_in_parts(kdsl, tmp_path, shape, dtype):
+    m, k, n = shape
+    inputs = [randn(m, k, dtype=dtype), randn(n, k, dtype=dtype).t() / k ** 0.5, randn(n, dtype=dtype), randn(m, n, dtype=dtype)]
+    n_kernels, _, steps = check_model(kdsl, tmp_path, Divided(), *inputs, limit=5e-3 if dtype == torch.float16 else 1e-4, options=ON_GPU)
+    is_short = k < 1024 and dtype == torch.float16
+    assert steps.count("matmul") == 2 and n_kernels == (2 if is_short else 4), steps
+
+
+def test_convolutions_in_parts(kdsl, tmp_path):
+    """What follows is in the kernel that adds the parts up."""
+    g = AtenGraph()
+    x, w, b = g.input(randn(1, 80, 5, 4)), g.weight(randn(40, 80, 3, 3, seed=1), "weight"), g.weight(randn(40), "bias")
+    y = g.op(aten.convolution.default, x, w, b, [1, 1], [1, 1], [1, 1], False, [0, 0], 1)
+    g.op(aten.relu.default, y)
+    g.outputs = g.outputs[1:]
+    g.check(kdsl, tmp_path, options=ON_GPU)
+    n_kernels, _, steps = kernels(kdsl, tmp_path, ON_GPU)
+    assert n_kernels == 3 and "convolution_relu" in steps, steps    # the image's copy, the parts, their sums
 
 
 # ---- convolutions ----
