@@ -108,4 +108,7 @@ int kd_cli_cache(const kd_command *command, int argc, char **argv);
 int kd_cli_version(const kd_command *command, int argc, char **argv);
 int kd_cli_help(const kd_command *command, int argc, char **argv);
 
+/* Whether the target, where it is a GPU that kdsl knows, has such work-groups; 0: nobody asked. */
+kd_exit kd_cli_check_work_group(const char *target, long num_warps, long sub_group_size);
+
 #endif

@@ -1,6 +1,9 @@
 /* common.c - what the commands that take a kernel file share. */
 #include "cli/common.h"
 
+#include "base/gpu_device.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
 void kd_common_options_rows(kd_common_options *common, kd_option *out)
@@ -34,6 +37,26 @@ kd_exit kd_common_options_check(const kd_common_options *common)
     }
     if (common->debug_info) {
         kd_cli_error("-g is not implemented yet");
+        return KD_EXIT_USAGE;
+    }
+    return KD_EXIT_OK;
+}
+
+kd_exit kd_cli_check_work_group(const char *target, long num_warps, long sub_group_size)
+{
+    char name[16] = ""; /* "bmg" of "spirv:bmg:sg16" */
+    bool is_gpu = target && sscanf(target, "spirv:%15[^:]", name) == 1;
+    const kd_gpu_device *device = is_gpu ? kd_gpu_device_find(name) : NULL;
+    if (sub_group_size & (sub_group_size - 1)) {
+        kd_cli_error("--sub-group-size is 8, 16 or 32, not %ld", sub_group_size);
+        return KD_EXIT_USAGE;
+    }
+    if (device && num_warps & (num_warps - 1)) {
+        kd_cli_error("--num-warps is a power of two for a GPU, not %ld", num_warps);
+        return KD_EXIT_USAGE;
+    }
+    if (device && sub_group_size && !(device->sub_group_sizes & (uint32_t)sub_group_size)) {
+        kd_cli_error("%s (%s) has no sub-groups of %ld lanes", device->name, device->description, sub_group_size);
         return KD_EXIT_USAGE;
     }
     return KD_EXIT_OK;

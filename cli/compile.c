@@ -78,6 +78,8 @@ static kd_exit compile(kd_compiler *compiler, compile_options *o, const kd_text_
         return KD_EXIT_USAGE;
     }
     kd_exit status = kd_common_options_check(&o->common);
+    if (status == KD_EXIT_OK)
+        status = kd_cli_check_work_group(o->target, o->common.num_warps, o->common.sub_group_size);
     if (status == KD_EXIT_OK && o->device && strcmp(o->device, "cpu") != 0) {
         kd_cli_error("--device %s: 'compile' makes code for a --target, such as spirv:bmg; 'kdsl devices' shows each device's", o->device);
         return KD_EXIT_USAGE;

@@ -100,16 +100,10 @@ static bool find_gpu(options *o)
         kd_cli_error("passes know no target '%s'; expected spirv:NAME, as in spirv:bmg", o->target);
         return false;
     }
+    if (kd_cli_check_work_group(o->target, o->num_warps, o->sub_group_size))
+        return false;
     unsigned size = o->sub_group_size ? (unsigned)o->sub_group_size : device->sub_group_sizes & 32 ? 32 : 16;
-    if (!(size & device->sub_group_sizes) || (size & (size - 1))) {
-        kd_cli_error("%s has no sub-groups of %u", device->description, size);
-        return false;
-    }
     unsigned n = o->num_warps ? (unsigned)o->num_warps : 4;
-    if (n & (n - 1)) {
-        kd_cli_error("--num-warps is a power of two, not %u", n);
-        return false;
-    }
     kd_failure why = {0};
     const kd_codegen *codegen = kd_codegen_open(&why);
     if (!codegen) {

@@ -382,6 +382,9 @@ static kd_exit open_device(run_state *st)
         kd_cli_error("cannot compile for the device %s (%s): %s", st->info.name, st->info.description, st->info.note);
         return KD_EXIT_WORLD;
     }
+    kd_exit status = kd_cli_check_work_group(st->info.target, st->options.common.num_warps, st->options.common.sub_group_size);
+    if (status)
+        return status;
     if (st->info.note[0])
         kd_cli_note("the device %s (%s): %s", st->info.name, st->info.description, st->info.note);
     if (kd_queue_create(st->device, &st->queue) != KD_OK) {
