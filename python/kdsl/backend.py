@@ -22,7 +22,7 @@ from kdsl.memory import Memory
 from kdsl.options import read_options
 from kdsl.part import Part, culprits
 from kdsl.partition import HOST, KDSL, find_refused, split
-from kdsl.program import write_program
+from kdsl.program import get_attribute, write_program
 from kdsl.trace import trace
 
 MAX_ROUNDS = 4                              # of splitting again because a part did not compile
@@ -238,12 +238,13 @@ class Compiled:
         counters.fallback_nodes += len(left)
         if not left:
             return
-        by_op = {}
+        by_op, by_reason = {}, {}
         for node in left:
             by_op.setdefault(kg.op_name(node) or str(node.target), []).append(node)
         for op, nodes in by_op.items():
             counters.fallbacks[op] = counters.fallbacks.get(op, 0) + len(nodes)
-        said = "".join(f"\n  {op}, {count(len(nodes), 'time')}: {self.refused[nodes[0].name]}" for op, nodes in by_op.items())
+            by_reason.setdefault(self.refused[nodes[0].name], []).append(f"{op}, {count(len(nodes), 'time')}")
+        said = "".join(f"\n  {'; '.join(ops)}: {why}" for why, ops in by_reason.items())
         if self.options.fallback == "error":
             raise _kdsl.UnsupportedError(f"kdsl cannot compile {count(len(left), 'node')} of {self.name} (the option fallback is 'error'):{said}")
         warnings.warn(f"kdsl: {count(len(left), 'node')} of {self.name} left to PyTorch:{said}", stacklevel=2)
@@ -259,12 +260,6 @@ def warm_up(part, weights):
     except (_kdsl.Error, ValueError, MemoryError) as error:
         return str(error) or type(error).__name__
     return None
-
-
-def get_attribute(gm, target):
-    for name in target.split("."):
-        gm = getattr(gm, name)
-    return gm
 
 
 def is_plain(gm, placeholders, examples):

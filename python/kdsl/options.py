@@ -1,7 +1,10 @@
 """torch.compile(..., options={...}): names, defaults, environment variables, and the names that OpenVINO's backend has for the same."""
 import dataclasses
+import difflib
 import os
 import warnings
+
+from kdsl import _kdsl
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,13 +68,21 @@ def check(options):
     for name, allowed in (("fallback", ("host", "error")), ("weights", ("constants", "inputs"))):
         if getattr(options, name) not in allowed:
             raise ValueError(f"the option {name!r} must be {' or '.join(map(repr, allowed))}, not {getattr(options, name)!r}")
+    ops = {name for op in _kdsl.ops() for name in (op, without_overload(op))} if options.disabled_ops else ()
+    for name in options.disabled_ops:
+        if name not in ops:
+            warnings.warn(f"kdsl: the option 'disabled_ops' names {name!r}, which is no op of kdsl's{suggest(name, ops)}", stacklevel=2)
     return options
 
 
-def suggest(name):
-    import difflib
-    near = difflib.get_close_matches(name, [*FIELDS, *ALIASES], 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(FIELDS)}"
+def without_overload(op):
+    """"aten.add" of "aten.add.Tensor"."""
+    return op.rpartition(".")[0]
+
+
+def suggest(name, names):
+    near = difflib.get_close_matches(name, sorted(names), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def read_options(given=None, mode=None):
@@ -97,7 +108,7 @@ def read_options(given=None, mode=None):
         else:
             name = ALIASES.get(key, key)
             if name not in FIELDS:
-                raise ValueError(f"kdsl has no option {key!r}{suggest(key)}")
+                raise ValueError(f"kdsl has no option {key!r}" + (suggest(key, [*FIELDS, *ALIASES]) or f"; there are {', '.join(FIELDS)}"))
             values[name] = convert(name, value, f"the option {key!r}")
     if "device" in values:
         values["device"] = values["device"].lower()

@@ -8,6 +8,7 @@ import dataclasses
 import torch
 
 from kdsl import kg
+from kdsl.options import without_overload
 
 KDSL, HOST = "kdsl", "host"
 
@@ -24,9 +25,13 @@ def is_input(node):
     return node.op in ("placeholder", "get_attr")
 
 
+def computed_nodes(gm):
+    return [node for node in gm.graph.nodes if not is_input(node) and node.op != "output"]
+
+
 def find_refused(gm, native, name, disabled=()):
     """Why kdsl cannot compile a node, for those that it cannot, by the node's name: the library is asked about all at once."""
-    nodes = [node for node in gm.graph.nodes if node.op not in ("placeholder", "get_attr", "output")]
+    nodes = computed_nodes(gm)
     inputs = [kg.input_json(node, "user") for node in gm.graph.nodes if is_input(node)]
     refused = {}
     for first, why in native.check(kg.graph_text(inputs, nodes, []), name):
@@ -35,7 +40,7 @@ def find_refused(gm, native, name, disabled=()):
         op = kg.op_name(node)
         if op is None and not kg.is_getitem(node):
             refused[node.name] = f"{name}: %{node.name} = {node.target}: not an op that kdsl knows"
-        elif op and (op in disabled or op.rpartition(".")[0] in disabled):
+        elif op and (op in disabled or without_overload(op) in disabled):
             refused[node.name] = f"{name}: %{node.name} = {op}: is among the disabled ops"
     # Results of an op with several are named "%split.0" by the library.
     return {node.name: refused.get(node.name) or refused[f"{node.name}.0"] for node in nodes
@@ -78,7 +83,7 @@ def assign_levels(nodes, kinds):
 
 def split(gm, refused):
     """Groups in an order in which they can run."""
-    nodes = [node for node in gm.graph.nodes if node.op not in ("placeholder", "get_attr", "output")]
+    nodes = computed_nodes(gm)
     kinds = choose_kinds(nodes, refused)
     while True:
         levels = assign_levels(nodes, kinds)

@@ -12,6 +12,12 @@ import torch
 from kdsl import kg
 
 
+def get_attribute(gm, target):
+    for name in target.split("."):
+        gm = getattr(gm, name)
+    return gm
+
+
 class Writer:
     def __init__(self, gm):
         self.gm, self.lines, self.scope, self.names = gm, [], {}, {}
@@ -87,10 +93,7 @@ def write_program(gm, placeholders, steps, results):
     writer = Writer(gm)
     for node in gm.graph.nodes:
         if node.op == "get_attr":
-            attribute = gm
-            for name in node.target.split("."):
-                attribute = getattr(attribute, name)
-            writer.names[node] = writer.keep("constant", attribute)
+            writer.names[node] = writer.keep("constant", get_attribute(gm, node.target))
     constants = set(writer.names)
     arguments = ", ".join(writer.name(node) for node in placeholders)
     uses = [((step.outputs, step.args) if hasattr(step, "runner") else ([step], step.all_input_nodes)) for step in steps]

@@ -87,7 +87,7 @@ def facts(compiled):
     return {"name": compiled.name, "parts": parts, "host": host}
 
 
-def time_steps(executable, part, runs=3):
+def time_steps(executable, part, runs=5):
     """The fastest of some runs on zeros, step by step."""
     inputs = [torch.zeros(n_bytes + 64, dtype=torch.uint8) for *_, n_bytes in executable.inputs]
     outputs = [torch.empty(n_bytes + 64, dtype=torch.uint8) for *_, n_bytes in executable.outputs]

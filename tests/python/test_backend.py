@@ -76,6 +76,15 @@ def test_disabled_ops(check):
     assert kdsl.counters.fallbacks == {"aten.relu.default": 1} and kdsl.counters.compiled == 2
 
 
+def test_disabled_ops_that_are_none():
+    from kdsl.options import read_options
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_options({"disabled_ops": ["aten.relu", "aten.add", "aten.add.Tensor"]})
+    with pytest.warns(UserWarning, match="'disabled_ops' names 'aten.rellu', which is no op of kdsl's; did you mean 'aten.relu'?"):
+        read_options({"disabled_ops": ["aten.rellu"]})
+
+
 def test_known_op_that_does_not_compile(check):
     """The library knows scatter, but not of so many elements: found out when the part is compiled."""
     check(lambda x, i: torch.relu(x).scatter(0, i, 2.0), torch.randn(20000), torch.randperm(20000), whole=False)
@@ -483,8 +492,10 @@ def test_options_and_their_aliases(monkeypatch):
 
 def test_another_device_runs_in_pytorch():
     model, x = mlp(), torch.randn(8, 32)
-    with pytest.warns(UserWarning, match="there is no device 'npu'; expected cpu"):
+    with pytest.warns(UserWarning, match="there is no device 'npu'; expected cpu") as said:
         torch.testing.assert_close(torch.compile(model, backend="kdsl", options={"device": "NPU"})(x), model(x))
+    text = str(said[0].message)
+    assert text.count("no device") == 1 and "aten.relu.default, 1 time; " in text       # one reason, said once
 
 
 def test_cache_dir(tmp_path):
