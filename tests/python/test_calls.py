@@ -286,6 +286,22 @@ def test_a_weight_that_is_transposed_where_it_is():
         fast(x)
 
 
+@pytest.mark.skipif(not hasattr(torch.compiler, "skip_guard_on_inbuilt_nn_modules_unsafe"), reason="this PyTorch has no filters of guards")
+def test_weights_change_where_no_guard_looks():
+    model, x = layers(), torch.randn(4, 8)
+    fast = compiled(model, options={"guard_filter_fn": torch.compiler.skip_guard_on_inbuilt_nn_modules_unsafe})
+    same(fast(x), model(x))
+    model[0].weight.mul_(2)
+    same(fast(x), model(x))
+    model[3].weight = nn.Parameter(torch.randn(8, 8))
+    same(fast(x), model(x))
+    with torch.compiler.set_stance("default", skip_guard_eval_unsafe=True):
+        model[0].bias.add_(1)
+        same(fast(x), model(x))
+        model[0].weight = nn.Parameter(torch.randn(8, 8))
+        same(fast(x), model(x))
+
+
 def test_weights_in_odd_strides():
     model, x = nn.Linear(8, 8).eval(), torch.randn(2, 8)
     fast = compiled(model)
