@@ -9,6 +9,19 @@ const kd_gpu_device kd_gpu_devices[] = {
 };
 const unsigned kd_n_gpu_devices = sizeof kd_gpu_devices / sizeof *kd_gpu_devices;
 
+static const kd_gpu_speed speeds[] = {
+#define KD_GPU_SPEED(...) {__VA_ARGS__},
+#include "base/gpu_speeds.def"
+};
+
+const kd_gpu_speed *kd_gpu_speed_find(const char *name)
+{
+    for (unsigned i = 0; i < sizeof speeds / sizeof *speeds; i++)
+        if (strcmp(speeds[i].name, name) == 0)
+            return &speeds[i];
+    return NULL;
+}
+
 bool kd_target_is_gpu(const char *target)
 {
     return target && strncmp(target, "spirv", 5) == 0;

@@ -32,6 +32,17 @@ bool kd_target_is_gpu(const char *target);
 const kd_gpu_device *kd_gpu_device_find(const char *name);
 /* By what a driver reports; NULL: unknown. A release between two of the table (12.56, a smaller Alchemist) is a variant of the one before it. */
 const kd_gpu_device *kd_gpu_device_by_ip(uint32_t ip_major, uint32_t ip_minor);
+/* Of one of its family, at best; sources: gpu_speeds.def. */
+typedef struct kd_gpu_speed {
+    const char *name;           /* of the device */
+    uint32_t n_engines, threads_per_engine; /* vector engines, and hardware threads of each */
+    uint32_t clock_mhz;
+    uint32_t f32_ops, systolic_ops; /* of an engine in a cycle; systolic: of 16-bit types, 0: it has none */
+    double memory_gb_per_s;
+} kd_gpu_speed;
+/* NULL: no such device. */
+const kd_gpu_speed *kd_gpu_speed_find(const char *name);
+
 extern const kd_gpu_device kd_gpu_devices[];
 extern const unsigned kd_n_gpu_devices;
 

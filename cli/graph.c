@@ -17,7 +17,7 @@ typedef struct graph_options {
     kd_tolerance tolerance;
     long repeat, seed, threads;
     bool time, no_cache, no_fusion, embed_weights, nodes, invents_inputs;
-    const char *out, *device, *html;
+    const char *out, *device, *target, *html;
 } graph_options;
 
 /* What --in says. */
@@ -58,6 +58,7 @@ static kd_graph_options options_of(const graph_state *st)
                               .n_threads = (unsigned)st->options.threads,
                               .no_cache = st->options.no_cache,
                               .no_fusion = st->options.no_fusion,
+                              .target = st->options.target,
                               .shapes = st->shapes};
 }
 
@@ -561,17 +562,20 @@ static kd_exit check_options(const graph_options *o, unsigned action)
                  {"--html", o->html, EXPLAIN},
                  {"--nodes", o->nodes, EXPLAIN},
                  {"-o", o->out, SOURCE | COMPILE},
-                 {"--embed-weights", o->embed_weights, COMPILE}};
+                 {"--embed-weights", o->embed_weights, COMPILE},
+                 {"--target", o->target, EXPLAIN | SOURCE | COMPILE}};
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (!rules[i].is_given || rules[i].actions & ACTIONS[action].bit)
             continue;
-        const char *names[N_ACTIONS] = {0};
-        unsigned n = 0;
+        char names[64] = ""; /* "explain' and 'source" */
         for (unsigned k = 0; k < N_ACTIONS; k++)
             if (rules[i].actions & ACTIONS[k].bit)
-                names[n++] = ACTIONS[k].name;
-        kd_cli_error("'%s' goes with 'kdsl graph %s'%s%s%s, not with '%s'", rules[i].name, names[0], n > 1 ? " and '" : "", n > 1 ? names[1] : "",
-                     n > 1 ? "'" : "", ACTIONS[action].name);
+                snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? "' and '" : "", ACTIONS[k].name);
+        kd_cli_error("'%s' goes with 'kdsl graph %s', not with '%s'", rules[i].name, names, ACTIONS[action].name);
+        return KD_EXIT_USAGE;
+    }
+    if (o->target && o->device) {
+        kd_cli_error("--target %s stands in place of --device %s: give one of them", o->target, o->device);
         return KD_EXIT_USAGE;
     }
     return KD_EXIT_OK;
@@ -637,6 +641,7 @@ int kd_cli_graph(const kd_command *command, int argc, char **argv)
         {"--nodes", KD_OPTION_FLAG, &o->nodes, NULL, "for explain: each node of the graph, and what became of it", 0, 0},
         {"--embed-weights", KD_OPTION_FLAG, &o->embed_weights, NULL, "for compile: the .kx file holds the weights too", 0, 0},
         {"--device", KD_OPTION_TEXT, &o->device, "NAME", "the device: cpu, level_zero or level_zero:N (cpu, or what a .kx file is for)", 0, 0},
+        {"--target", KD_OPTION_TEXT, &o->target, "T", "for explain, source and compile: a kind of GPU, spirv:bmg, in place of a device", 0, 0},
         {"--threads", KD_OPTION_NUMBER, &o->threads, "N", "threads to run on (KDSL_NUM_THREADS, or all processors)", 1, 4096},
         {"--seed", KD_OPTION_NUMBER, &o->seed, "N", "for rand, randn and randint without a seed of their own (0)", 0, 0},
         {"--no-cache", KD_OPTION_FLAG, &o->no_cache, NULL, "compile even where a compiled kernel is in the cache", 0, 0},

@@ -3,12 +3,14 @@
 #include "graph/ahead.h"
 #include "graph/kx.h"
 
+#include "base/gpu_device.h"
 #include "base/map.h"
 #include "base/scalar.h"
 #include "dsl/kdsl.h"
 #include "runtime/cache.h"
 #include "runtime/desc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const size_t MEMORY_LIMIT = (size_t)4 << 30;
@@ -65,10 +67,10 @@ static kd_status load_code(compilation *c, const kd_kernel_source *source, const
     kd_executable *exe = c->exe;
     kd_ready_kernel kept = {.key = key_of(source), .n_code_bytes = n_bytes};
     kd_vec_push(exe->arena, &exe->kernels, NULL); /* it has its place before it is there */
-    kd_status status = kd_kernel_load(exe->device, desc, code, n_bytes, out);
+    kd_status status = exe->device ? kd_kernel_load(exe->device, desc, code, n_bytes, out) : KD_OK;
     if (status)
         return kd_fail(c->why, status, "the kernel of nodes %s: %s", source->nodes, kd_device_error(exe->device));
-    exe->kernels.data[exe->kernels.n - 1] = *out;
+    exe->kernels.data[exe->kernels.n - 1] = exe->device ? *out : NULL;
     if (kd_kernel_desc_encode(desc, &c->encoded, &kept.n_desc_bytes))
         return kd_fail(c->why, KD_ERR_MEMORY, "out of memory");
     kept.desc = kd_arena_strndup(exe->arena, (const char *)c->encoded, kept.n_desc_bytes);
@@ -133,6 +135,10 @@ static kd_status load_kernel(compilation *c, const kd_kernel_source *source, kd_
     release_held(c);
     if (status)
         return status;
+    if (!c->exe->device) {
+        *known = c; /* it is there, if not loaded */
+        return KD_OK;
+    }
     *out = *known ? *known : *out;
     *known = *out;
     return KD_OK;
@@ -152,7 +158,7 @@ static kd_status write_kernel(compilation *c, const kd_step_plan *from, unsigned
     case KD_GOP_convolution: return kd_convolution_write(plan, node, number, out);
     default:
         return kd_fail(c->why, KD_ERR_UNSUPPORTED, "%s = %s: this needs oneDNN, which kdsl has on the device cpu only, not on '%s'",
-                       node->origin, node->op->name, c->options.device);
+                       node->origin, node->op->name, c->target);
     }
 }
 
@@ -326,16 +332,37 @@ static void list_inputs_and_outputs(compilation *c)
     }
 }
 
-static kd_status open_tools(compilation *c)
+/* In place of the device's: those of a target. */
+static kd_status describe_target(const compilation *c, kd_device_info *out)
+{
+    static const char SPIRV[] = "spirv:";
+    const char *name = c->options.target;
+    const kd_gpu_speed *speed = strncmp(name, SPIRV, strlen(SPIRV)) == 0 ? kd_gpu_speed_find(name + strlen(SPIRV)) : NULL;
+    if (!speed)
+        return kd_fail(c->why, KD_ERR_ARGUMENT, "graphs have no target '%s'; expected spirv:NAME, as in spirv:bmg", name);
+    *out = (kd_device_info){.n_threads = speed->n_engines * speed->threads_per_engine, .clock_mhz = speed->clock_mhz};
+    snprintf(out->target, sizeof out->target, "%s", name);
+    return KD_OK;
+}
+
+static kd_status open_device(const compilation *c, kd_device_info *out)
 {
     const char *device = c->options.device ? c->options.device : "cpu";
     kd_device_options device_options = {.n_threads = c->options.n_threads, .no_cache = c->options.no_cache};
     kd_status status = kd_device_open(device, &device_options, &c->exe->device, c->why);
+    if (status == KD_OK)
+        kd_device_get_info(c->exe->device, out);
+    return status;
+}
+
+static kd_status open_tools(compilation *c)
+{
+    kd_device_info info;
+    kd_status status = c->options.target ? describe_target(c, &info) : open_device(c, &info);
     if (status)
         return status;
-    kd_device_info info;
-    kd_device_get_info(c->exe->device, &info);
     c->exe->n_threads = c->exe->plan->n_threads = info.n_threads;
+    c->exe->clock_mhz = info.clock_mhz;
     c->exe->plan->on_gpu = !info.has_host_memory;
     c->target = c->exe->target = kd_arena_strdup(c->exe->arena, info.target);
     if (!*c->target)

@@ -32,7 +32,7 @@ kd_status kd_executable_upload_constants(kd_executable *exe, kd_buffer_filter *i
     kd_queue *queue = NULL;
     for (unsigned i = 0; i < exe->plan->buffers.n; i++)
         n_bytes += exe->plan->buffers.data[i]->host ? padded(exe->plan->buffers.data[i]) : 0;
-    if (!n_bytes)
+    if (!n_bytes || !exe->device)
         return KD_OK;
     kd_status status = exe->constants ? KD_OK : kd_memory_alloc(exe->device, n_bytes, &exe->constants);
     if (status == KD_OK)

@@ -30,7 +30,8 @@ struct kd_executable {
     kd_arena *arena;
     const kd_graph *graph; /* the user's */
     kd_plan *plan;
-    kd_device *device;
+    kd_device *device; /* NULL: for a target that is not here */
+    uint32_t clock_mhz; /* of a GPU; 0: unknown */
     const char *target; /* what kernels are compiled for */
     void *constants; /* a GPU's copy of those that steps read; NULL: they are used where they are */
     KD_VEC(kd_step) steps;

@@ -1,7 +1,9 @@
 /* explain.c - what became of each node of a graph, how much work each step is, and how long it should take at best. */
 #include "graph/executable.h"
 
+#include "base/gpu_device.h"
 #include "base/map.h"
+#include "base/scalar.h"
 #include "graph/kx.h"
 #include "graph/ops.h"
 
@@ -240,12 +242,38 @@ static double memory_cycles(double n_bytes, double n_threads)
     return n_bytes / bytes_per_cycle;
 }
 
+/* Products of half types run in the systolic array, unless there is but one channel to sum over. */
+static bool is_systolic(const kd_gnode *product)
+{
+    return product && kd_scalar_bytes(kd_gnode_tensor(product, 0)->type.type) == 2 &&
+           (product->op->code != KD_GOP_convolution || kd_gnode_tensor(product, 1)->type.shape[1] > 1);
+}
+
+/* All that steps read and write comes from memory and goes there. */
+static void estimate_on_gpu(const kd_executable *executable, uint64_t *out_step_ns)
+{
+    const kd_gpu_speed *speed = kd_gpu_speed_find(executable->target + strlen("spirv:"));
+    if (!speed)
+        return;
+    double clock_ghz = (executable->clock_mhz ? executable->clock_mhz : speed->clock_mhz) * 1e-3;
+    double n_engines = (double)executable->n_threads / speed->threads_per_engine;
+    for (unsigned i = 0; i < executable->steps.n; i++) {
+        const kd_step_info *s = &executable->steps.data[i].info;
+        bool systolic = speed->systolic_ops && is_systolic(executable->plan->steps.data[i].primitive);
+        double work = (double)s->n_flops / (n_engines * clock_ghz * (systolic ? speed->systolic_ops : speed->f32_ops)),
+               memory = (double)(s->n_read_bytes + s->n_written_bytes) / speed->memory_gb_per_s;
+        out_step_ns[i] = (uint64_t)(work > memory ? work : memory);
+    }
+}
+
 void kd_executable_estimate(const kd_executable *executable, uint64_t *out_step_ns)
 {
     static const double START_NS = 2000; /* to wake the threads */
     memset(out_step_ns, 0, executable->steps.n * sizeof *out_step_ns);
-    if (executable->plan->on_gpu)
+    if (executable->plan->on_gpu) {
+        estimate_on_gpu(executable, out_step_ns);
         return;
+    }
     double n_threads = executable->n_threads ? executable->n_threads : 1, frequency = measure_frequency();
     double flops_per_cycle = measure_flops() / frequency;
     for (unsigned i = 0; i < executable->steps.n; i++) {

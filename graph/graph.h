@@ -108,6 +108,8 @@ typedef struct kd_graph_options {
     const char *cache_dir;       /* NULL: $KDSL_CACHE_DIR, or the user's cache folder */
     bool no_fusion;              /* a kernel for each op: slow, for tracking down differences */
     kd_input_shapes shapes;      /* for kd_executable_open: as kd_graph_read */
+    const char *target;          /* "spirv:pvc": for such a GPU in place of a device, which this machine need not have. What is compiled can be
+                                    asked and saved, not run. NULL: for the device */
 } kd_graph_options;
 
 /* options may be NULL. KD_ERR_UNSUPPORTED: what the device or this version cannot do, by op and node. KD_ERR_MEMORY, KD_ERR_DEVICE. */
@@ -176,7 +178,7 @@ typedef struct kd_step_info {
 unsigned kd_executable_n_steps(const kd_executable *executable);
 const kd_step_info *kd_executable_step(const kd_executable *executable, unsigned index);
 /* Nanoseconds that each step would take if memory or arithmetic, whichever takes longer, were used to the full: kd_executable_n_steps numbers.
- * Measures this machine for a moment. Of GPUs kdsl does not know it: all are 0. */
+ * Measures this machine for a moment. Of a GPU: the clock that its driver tells, and numbers of its family (base/gpu_speeds.def). */
 void kd_executable_estimate(const kd_executable *executable, uint64_t *out_step_ns);
 
 /* What became of a node of the graph. */

@@ -538,7 +538,7 @@ static kd_status read_model(loading *l)
 static kd_status compile_loaded(loading *l)
 {
     l->options.no_fusion = (l->h.flags & FLAG_NO_FUSION) != 0;
-    if (!l->options.device && !is_for_cpu(&l->h))
+    if (!l->options.device && !l->options.target && !is_for_cpu(&l->h))
         l->options.device = "level_zero";
     kd_failure what = {{0}};
     kd_status status = kd_graph_compile_ready(l->graph, &l->options, &l->ready, &l->exe, &what);

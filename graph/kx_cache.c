@@ -56,6 +56,7 @@ static bool add_options(kd_hash *key, const kd_graph_options *options)
     if (!n_threads && kd_processors_count(&n_threads, NULL))
         return false;
     kd_hash_add_text(key, options->device);
+    kd_hash_add_text(key, options->target);
     kd_hash_add_u64(key, options->no_fusion);
     kd_hash_add_u64(key, n_threads);
     kd_hash_add_processor(key);

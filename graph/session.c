@@ -122,6 +122,8 @@ kd_status kd_session_create(kd_executable *executable, kd_session **out_session,
 {
     if (!executable || !out_session)
         return kd_fail(out_why, KD_ERR_ARGUMENT, "executable and out_session must not be NULL");
+    if (!executable->device)
+        return kd_fail(out_why, KD_ERR_UNSUPPORTED, "this graph was compiled for %s, not for a device of this machine", executable->target);
     size_t n_args = 0;
     for (unsigned i = 0; i < executable->steps.n; i++)
         n_args += executable->steps.data[i].n_operands;

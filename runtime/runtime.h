@@ -54,6 +54,7 @@ typedef struct kd_device_info {
     uint32_t max_work_group;    /* work-items */
     uint32_t slm_bytes;         /* of a work-group */
     uint32_t features;          /* a mask of kd_device_feature */
+    uint32_t clock_mhz;         /* at most */
     uint32_t ip_version[3];     /* of the architecture, 20.1.0; all 0: the driver does not tell */
     char note[160];             /* where the driver's report differs from what kdsl knows of this GPU; "" */
 } kd_device_info;

@@ -149,6 +149,7 @@ static ze_result_t read_device(const kd_ze *ze, ze_device_handle_t device, unsig
         return result;
     snprintf(f->info.description, sizeof f->info.description, "%.95s", p.name);
     f->info.n_threads = p.numSlices * p.numSubslicesPerSlice * p.numEUsPerSubslice * p.numThreadsPerEU;
+    f->info.clock_mhz = p.coreClockRate;
     f->device_id = p.deviceId;
     f->max_alloc_bytes = p.maxMemAllocSize;
     f->ns_per_tick = p.timerResolution ? 1e9 / (double)p.timerResolution : 1; /* of the 1.2 structure: cycles a second */

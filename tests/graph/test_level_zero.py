@@ -1,5 +1,6 @@
 """Products, convolutions and whole models on the device level_zero, which tests/ze_pocl plays on the CPU, against eager."""
 import os
+import re
 
 import numpy as np
 import pytest
@@ -203,3 +204,35 @@ def test_executables_in_files(kdsl, tmp_path, monkeypatch, embed):
     assert "made for spirv:bmg, but the device cpu needs cpu" in kdsl("graph", "run", tmp_path / "graph.kx", *words, "--device", "cpu", status=1).stderr
     monkeypatch.setenv("ZE_POCL", "device=pvc")
     assert "made for spirv:bmg, but the device level_zero:0 needs spirv:pvc" in kdsl("graph", "run", tmp_path / "graph.kx", *words, status=1).stderr
+
+
+def test_targets_that_are_not_here(kdsl, tmp_path, monkeypatch):
+    """Estimates, sources and executables for a GPU that this machine does not have."""
+    words = small(tmp_path)
+    monkeypatch.delenv("ZE_ENABLE_ALT_DRIVERS")
+    graph = tmp_path / "graph.json"
+    steps = kdsl("graph", "explain", graph, "--target", "spirv:pvc").stdout
+    assert re.search(r"0 +kernel +matmul_0 .* [0-9.]+ ns ", steps), steps
+    assert kdsl("graph", "source", graph, "--target", "spirv:pvc").stdout.count("def ") == 1
+    kdsl("graph", "compile", graph, "--target", "spirv:pvc", "-o", tmp_path / "graph.kx", "--embed-weights")
+    assert "compiled for spirv:pvc, not for a device" in kdsl("graph", "explain", graph, "--target", "spirv:pvc", "--time", status=1).stderr
+    assert "no target 'pvc'; expected spirv:NAME" in kdsl("graph", "explain", graph, "--target", "pvc", status=2).stderr
+    assert "in place of --device" in kdsl("graph", "explain", graph, "--target", "spirv:pvc", "--device", "cpu", status=2).stderr
+    assert "goes with 'kdsl graph explain' and 'source'" in kdsl("graph", "run", graph, "--target", "spirv:pvc", status=2).stderr
+    monkeypatch.setenv("ZE_ENABLE_ALT_DRIVERS", os.path.join(os.environ["KDSL_BUILD"], "tests", "libze_pocl.so"))
+    monkeypatch.setenv("ZE_POCL", "device=pvc")
+    kdsl("graph", "run", tmp_path / "graph.kx", *words)
+
+
+def test_estimates(kdsl, tmp_path):
+    """Products of half types by the systolic array's speed, the others by the vector engines'; what reads much, by the memory's."""
+    times = {}
+    for name, n, dtype in (("half", 512, torch.float16), ("wide", 512, torch.float32), ("row", 1, torch.float16)):
+        g = AtenGraph()
+        g.op(aten.mm.default, g.input(randn(n, 512, dtype=dtype)), g.input(randn(512, 512, dtype=dtype)))
+        steps = kdsl("graph", "explain", g.write(tmp_path), "--target", "spirv:bmg").stdout
+        number, unit = re.search(r"matmul_0 .* ([0-9.]+) (ns|us) ", steps).groups()
+        times[name] = float(number) * {"ns": 1, "us": 1e3}[unit]
+    flops, engines = 2 * 512 ** 3, 160 * 2.85
+    expected = {"half": max(flops / engines / 256, 3 * 512 * 512 * 2 / 456), "wide": flops / engines / 32, "row": (512 * 512 + 1024) * 2 / 456}
+    assert times == pytest.approx(expected, rel=0.02), times
