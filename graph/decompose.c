@@ -375,18 +375,25 @@ static bool is_reshape_of_made(const kd_gvalue *value)
     return of && of->def && of->def->op->lowering != KD_LOWER_VIEW && of->def->n_results == 1 && kd_tensor_is_contiguous(&of->type);
 }
 
+static bool is_output(const kd_decomposer *d, const kd_gvalue *value)
+{
+    for (unsigned i = 0; i < d->to->outputs.n; i++)
+        if (d->to->outputs.data[i] == value)
+            return true;
+    return false;
+}
+
 /* An output is a value that a step makes, in the strides that the caller expects, and that no other output is. */
 static void add_output(kd_decomposer *d, kd_gvalue *value, kd_tensor_type type)
 {
     bool is_made = value->def && value->def->op->lowering != KD_LOWER_VIEW && same_strides(&value->type, &type);
     if (is_made && !d->on_gpu && (value->def->op->code == KD_GOP_convolution || value->def->op->code == KD_GOP_max_pool))
         is_made = kd_tensor_is_channels_last(&value->type); /* oneDNN is slow where it has to write another order */
-    if (!is_made && is_reshape_of_made(value) && kd_tensor_is_contiguous(&type)) { /* the caller sees its own shape of it */
-        value = kd_gnode_tensor(value->def, 0);
+    is_made = is_made && !is_output(d, value);
+    if (!is_made && is_reshape_of_made(value) && kd_tensor_is_contiguous(&type) && !is_output(d, kd_gnode_tensor(value->def, 0))) {
+        value = kd_gnode_tensor(value->def, 0); /* the caller sees its own shape of it */
         is_made = true;
     }
-    for (unsigned i = 0; i < d->to->outputs.n; i++)
-        is_made &= d->to->outputs.data[i] != value;
     if (!is_made) {
         kd_gnode at = {.op = &kd_gops[KD_GOP_clone],
                        .results = &value,

@@ -137,7 +137,9 @@ void kd_decompose_vector_norm(kd_decomposer *d)
 
 void kd_decompose_logsumexp(kd_decomposer *d)
 {
-    kd_gvalue *x = decompose_wide_operand(d, 0), *peak = BUILD(d, amax, kd_garg_value(x), d->of->args[1], bool_arg(true));
+    kd_gvalue *x = decompose_wide_operand(d, 0);
+    x = kd_scalar_is_float(x->type.type) ? x : build_convert(d, x, KD_F32);
+    kd_gvalue *peak = BUILD(d, amax, kd_garg_value(x), d->of->args[1], bool_arg(true));
     kd_gvalue *is_finite = build_one(d, KD_GOP_logical_not, build_one(d, KD_GOP_isinf, peak));
     peak = build_where(d, is_finite, peak, kd_garg_float(0)); /* infinity less infinity would be no number */
     kd_gvalue *power = build_one(d, KD_GOP_exp, build_two(d, KD_GOP_sub, x, peak));

@@ -152,6 +152,13 @@ kd_status kd_infer_bool(kd_infer *cx, const kd_gnode *node)
     return pointwise(cx, node, KD_I1);
 }
 
+/* Truth values are counted. */
+kd_status kd_infer_number(kd_infer *cx, const kd_gnode *node)
+{
+    kd_scalar type = kd_gnode_promote(node);
+    return pointwise(cx, node, type == KD_I1 ? KD_I64 : type);
+}
+
 /* f32 as i32, f64 as i64. */
 kd_status kd_infer_order(kd_infer *cx, const kd_gnode *node)
 {

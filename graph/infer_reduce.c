@@ -58,9 +58,21 @@ kd_status kd_infer_reduce(kd_infer *cx, const kd_gnode *node)
     return reduced_dims(cx, node, self ? self->type.type : KD_F32);
 }
 
+kd_status kd_infer_reduce_float(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self = kd_gnode_tensor(node, 0);
+    return reduced_dims(cx, node, self && kd_scalar_is_float(self->type.type) ? self->type.type : KD_F32);
+}
+
+/* As PyTorch, of u8 a u8, which was the type of truth values once. */
+static kd_scalar truth_type(const kd_gvalue *self)
+{
+    return self && self->type.type == KD_U8 ? KD_U8 : KD_I1;
+}
+
 kd_status kd_infer_any(kd_infer *cx, const kd_gnode *node)
 {
-    return reduced_dims(cx, node, KD_I1);
+    return reduced_dims(cx, node, truth_type(kd_gnode_tensor(node, 0)));
 }
 
 /* Of all elements: max, min, any, all. */
@@ -73,7 +85,7 @@ kd_status kd_infer_extreme(kd_infer *cx, const kd_gnode *node)
         return status;
     if (is_extreme && !kd_tensor_n_elems(&self->type))
         return infer_bad(cx, "%s has no elements", infer_type_text(cx, self));
-    return infer_one_result(cx, is_extreme ? self->type.type : KD_I1, 0, NULL);
+    return infer_one_result(cx, is_extreme ? self->type.type : truth_type(self), 0, NULL);
 }
 
 /* argmax and argmin, and those that give the values too. */
@@ -87,7 +99,9 @@ kd_status kd_infer_position(kd_infer *cx, const kd_gnode *node)
     if (status)
         return status;
     unsigned mask = kd_gnode_dims_mask(node, 1, self->type.n_dims, &is_bad);
-    if (is_bad || !kd_tensor_n_elems(&self->type))
+    for (unsigned d = 0; d < self->type.n_dims; d++)
+        is_bad |= mask >> d & 1 && !self->type.shape[d]; /* nothing is the largest of none */
+    if (is_bad)
         return infer_bad(cx, "dim is out of range, or has no elements, for %s", infer_type_text(cx, self));
     kd_infer one = {cx->arena, cx->why, cx->types, 1};
     status = reduced(&one, node, with_values ? self->type.type : KD_I64, mask, kd_gnode_bool(node, 2));

@@ -266,6 +266,13 @@ static void promote_with_arg(promotion *p, const kd_garg *arg)
         promote_with(p, 0, KD_I1);
 }
 
+/* What has a default, as alpha of a sum, is a setting: a whole number there changes no type. */
+static bool takes_part(const kd_gparam *param, const kd_garg *arg)
+{
+    bool is_setting = param->default_text.ptr && !param->optional;
+    return param->kind == KD_PARAM_TENSOR || (param->kind == KD_PARAM_NUMBER && (!is_setting || arg->kind == KD_GARG_FLOAT));
+}
+
 kd_scalar kd_gnode_promote(const kd_gnode *node)
 {
     promotion p = {0};
@@ -273,7 +280,7 @@ kd_scalar kd_gnode_promote(const kd_gnode *node)
     unsigned n = kd_gop_params(node->op, params);
     for (unsigned i = 0; i < n && i < node->n_args; i++) {
         const kd_garg *arg = &node->args[i];
-        if (params[i].kind == KD_PARAM_TENSOR || params[i].kind == KD_PARAM_NUMBER)
+        if (takes_part(&params[i], arg))
             promote_with_arg(&p, arg);
         for (unsigned k = 0; params[i].kind == KD_PARAM_TENSORS && k < arg->list.n; k++)
             promote_with_arg(&p, &arg->list.items[k]);
@@ -299,6 +306,12 @@ void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue
 }
 
 /* ---- expressions that depend on arguments ---- */
+
+/* Truth values: either. */
+const char *kd_expression_add(const kd_gnode *node)
+{
+    return node->results[0]->type.type == KD_I1 ? "{0} | {1}" : "{0} + {*2}{1}";
+}
 
 const char *kd_expression_pow(const kd_gnode *node)
 {
@@ -429,7 +442,7 @@ const char *kd_expression_shift(const kd_gnode *node)
     double by = kd_gnode_number(node, 1, 0);
     if (by >= 0 && by < bits)
         return is_left ? "{0} << {1}" : "{0} >> {1}";
-    return is_left || kd_scalar_is_unsigned(type) ? "{0} * 0" : "tl.where({0} < 0, -1, 0)";
+    return is_left || kd_scalar_is_unsigned(type) ? "{0} * 0" : "tl.where({0} < 0, -1, 0).to({type})";
 }
 
 /* The bits of a number, of a negative one with those behind the sign turned around. Both zeros are 0. */

@@ -187,9 +187,10 @@ void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue
 #define KD_GRAPH_INFER_RULES(X)                                                                                                   \
     X(promote)                                                                                                                    \
     X(float)                                                                                                                      \
+    X(number)                                                                                                                     \
     X(bool)                                                                                                                       \
     X(where)                                                                                                                      \
-    X(like) X(first) X(scatter_reduce) X(div_mode) X(gelu) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(any) X(extreme)           \
+    X(like) X(first) X(scatter_reduce) X(div_mode) X(gelu) X(to_type) X(glu) X(log_sigmoid) X(sum) X(sum_all) X(reduce) X(reduce_float) X(any) X(extreme)           \
         X(position) X(topk) X(sort) X(order) X(norm) X(mean) X(mean_all) X(variance) X(softmax) X(softmax_like) X(scan)           \
             X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) X(permute)   \
                 X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) X(windows) X(mm)  \
@@ -252,7 +253,7 @@ KD_DECLARE(embedding)
 KD_DECLARE(gather) KD_DECLARE(index)
 #undef KD_DECLARE
 #define KD_DECLARE(which) const char *kd_expression_##which(const kd_gnode *node);
-    KD_DECLARE(pow) KD_DECLARE(clamp) KD_DECLARE(gelu) KD_DECLARE(div_mode) KD_DECLARE(remainder) KD_DECLARE(fmod) KD_DECLARE(round)
+    KD_DECLARE(add) KD_DECLARE(pow) KD_DECLARE(clamp) KD_DECLARE(gelu) KD_DECLARE(div_mode) KD_DECLARE(remainder) KD_DECLARE(fmod) KD_DECLARE(round)
         KD_DECLARE(shift) KD_DECLARE(order) KD_DECLARE(arange) KD_DECLARE(smooth_distance) KD_DECLARE(signbit) KD_DECLARE(isclose)
 #undef KD_DECLARE
 

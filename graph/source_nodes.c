@@ -304,7 +304,7 @@ static kd_local reduced(kd_writer *w, const kd_gnode *node, const char *tile, un
 /* How far the elements of a tile are from the mean, squared and summed up. */
 static kd_local sum_of_squares(kd_writer *w, const kd_gnode *node, kd_local x, kd_local mean)
 {
-    unsigned along = x.along | mean.along | KD_ALONG_COL, placed = w->loops.in_turns ? along : along & KD_ALONG_ROW;
+    unsigned along = x.along | mean.along, placed = w->loops.in_turns ? along | KD_ALONG_COL : along & KD_ALONG_ROW;
     kd_local distance = source_define(w, "distance", x.type, along, kd_arena_printf(w->arena, "%s - %s", x.text, mean.text), NULL);
     kd_local square =
         source_define(w, "square", x.type, along, kd_arena_printf(w->arena, "%s * %s", distance.text, distance.text), NULL);

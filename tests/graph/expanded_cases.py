@@ -368,9 +368,8 @@ LOSSES = "mse_loss l1_loss smooth_l1_loss huber_loss soft_margin_loss hinge_embe
 @case(*[f"aten.{name}.default" for name in LOSSES], n=4)
 def loss(d, op):
     name = str(op).split(".")[1]
-    x, t = d.graph.input(d.values([4, 6], f32, 0.05, 0.95)), d.graph.input(d.values([4, 6], f32, 0.05, 0.95))
-    if name in ("soft_margin_loss", "hinge_embedding_loss"):
-        t.tensor.copy_(torch.sign(t.tensor - 0.5))
+    x, target = d.graph.input(d.values([4, 6], f32, 0.05, 0.95)), d.values([4, 6], f32, 0.05, 0.95)
+    t = d.graph.input(torch.sign(target - 0.5) if name in ("soft_margin_loss", "hinge_embedding_loss") else target)
     args = {"smooth_l1_loss": (d.pick(1.0, 0.2, 0.0),), "huber_loss": (0.3,)}.get(name, ())
     if "cross" in name:
         some = d.pick(None, d.tensor([6]))

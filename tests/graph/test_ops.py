@@ -728,7 +728,7 @@ def max_pool(d, op):
     n = int(re.search(r"(\d)d", str(op)).group(1))
     x = image(d, n, d.pick(f32, f32, f64))
     if "with" in str(op):                                   # no ties: oneDNN and PyTorch agree on values only
-        x.tensor.copy_(torch.from_numpy(d.rng.permutation(x.tensor.numel()).reshape(x.tensor.shape)))
+        x = d.graph.input(torch.from_numpy(d.rng.permutation(x.tensor.numel()).reshape(x.tensor.shape)).to(x.tensor.dtype))
     d.graph.op(op, x, [3, 2, 2][:n], *d.pick((), ([2] * n, [1] * n), ([2, 1, 2][:n], [1, 1, 0][:n], [1] * n, True), ([2] * n, [0] * n, [2] * n)))
 
 
