@@ -77,6 +77,10 @@ kd_gvalue *build_order(kd_decomposer *d, kd_gvalue *x, bool largest, bool nan_fi
 /* Where along a dimension the first element is that equals the largest of those that are left (NULL: all are); kept as a dimension of one. */
 kd_gvalue *build_first_largest(kd_decomposer *d, kd_gvalue *x, kd_gvalue *left, kd_gvalue *places, int64_t dim);
 
+/* Of numbers in the elements' order the k-th smallest along a dimension, from 0, in an i32 or i64; k: a number or, for each row, a tensor. Kept as a
+ * dimension of one. */
+kd_gvalue *build_kth(kd_decomposer *d, kd_gvalue *order, int64_t dim, kd_garg k);
+
 /* Parameter i of the node that is written out, as it is, and in f32 where it is of a half type. NULL: none. */
 kd_gvalue *decompose_operand(kd_decomposer *d, unsigned i);
 kd_gvalue *decompose_wide_operand(kd_decomposer *d, unsigned i);

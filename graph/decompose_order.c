@@ -1,7 +1,7 @@
 /* decompose_order.c - compositions around the order of elements: positions of extremes, the largest few, sorting, searching.
  *
- * A sorted row is found without moving anything: the place of each element is the number of those that come before it. With n elements in a row
- * that is n comparisons for each, in one kernel, which up to a thousand is as fast as sorting. */
+ * What is sorted are whole numbers of 64 bits, an element's order above its place in the row: equal elements stay as they stand, and where an
+ * element came from is read off the sorted number. */
 #include "graph/decompose_impl.h"
 
 #include <math.h>
@@ -67,24 +67,88 @@ void kd_decompose_position(kd_decomposer *d)
     decompose_finish(d, 0, build_view(d, value, t->n_dims, t->shape));
 }
 
+/* ---- the k-th smallest ---- */
+
+kd_gvalue *build_kth(kd_decomposer *d, kd_gvalue *order, int64_t dim, kd_garg k)
+{
+    kd_scalar type = order->type.type, wide = kd_scalar_bytes(type) < 4 ? KD_I32 : type == KD_U32 ? KD_I64 : type;
+    unsigned bits = type == KD_I1 ? 1 : 8 * kd_scalar_bytes(type);
+    int64_t shape[KD_TENSOR_MAX_DIMS], least = least_arg(type).i;
+    memcpy(shape, order->type.shape, sizeof shape);
+    shape[dim] = 1;
+    order = build_convert(d, order, wide);
+    kd_garg sizes = ints_arg(d->arena, order->type.n_dims, shape), name = text_arg(kd_scalar_name(wide)), over = ints_arg(d->arena, 1, &dim);
+    kd_gvalue *found = BUILD(d, full, sizes, kd_garg_int(least), name);
+    for (unsigned b = bits; b-- > 0;) { /* from the highest bit down: set, if at most k elements are less */
+        kd_gvalue *next = least && b == bits - 1 ? BUILD(d, full, sizes, kd_garg_int(0), name)
+                                                 : BUILD(d, add_scalar, kd_garg_value(found), kd_garg_int(INT64_C(1) << b), kd_garg_int(1));
+        kd_gvalue *is_less = build_convert(d, build_two(d, KD_GOP_lt, order, next), KD_I32);
+        kd_gvalue *n_less = BUILD(d, sum, kd_garg_value(is_less), over, bool_arg(true), text_arg("i32"));
+        kd_gvalue *is_set = k.kind == KD_GARG_VALUE ? build_two(d, KD_GOP_le, n_less, k.value) : BUILD(d, le_scalar, kd_garg_value(n_less), k);
+        found = build_where(d, is_set, next, kd_garg_value(found));
+    }
+    return found;
+}
+
 /* ---- sorting ---- */
 
-/* The indices, i32, of the first k elements along the last dimension by their order, equal ones as they stand. */
-static kd_gvalue *first_by_order(kd_decomposer *d, kd_gvalue *order, int64_t k)
+/* Rows of which few elements are looked for before they are sorted; and of how many. */
+enum { LONG_ROW = 1024, FEW_OF = 16 };
+
+/* Numbers in which the lower half is an element's place in its row and the upper one is of i32; those of a row are all different. */
+static kd_gvalue *pack(kd_decomposer *d, kd_gvalue *upper)
 {
-    unsigned n_dims = order->type.n_dims + 1;
-    int64_t n = order->type.shape[n_dims - 2], last = -1;
-    kd_garg over = ints_arg(d->arena, 1, &last);
-    kd_gvalue *row = BUILD(d, unsqueeze, kd_garg_value(order), kd_garg_int(-1)),
-              *other = BUILD(d, unsqueeze, kd_garg_value(order), kd_garg_int(-2));
-    kd_gvalue *row_at = build_places(d, n_dims, n_dims - 2, n), *other_at = build_places(d, n_dims, n_dims - 1, n);
-    kd_gvalue *is_before =
-        build_two(d, KD_GOP_logical_or, build_two(d, KD_GOP_gt, other, row),
-                  build_two(d, KD_GOP_logical_and, build_two(d, KD_GOP_eq, other, row), build_two(d, KD_GOP_lt, other_at, row_at)));
-    kd_gvalue *rank = BUILD(d, sum, kd_garg_value(build_convert(d, is_before, KD_I32)), over, bool_arg(false), text_arg("i32"));
-    kd_gvalue *hit =
-        build_two(d, KD_GOP_eq, BUILD(d, unsqueeze, kd_garg_value(rank), kd_garg_int(-2)), build_places(d, n_dims, n_dims - 2, k));
-    return BUILD(d, sum, kd_garg_value(build_where(d, hit, other_at, kd_garg_int(0))), over, bool_arg(false), text_arg("i32"));
+    unsigned n_dims = upper->type.n_dims;
+    kd_gvalue *shifted = BUILD(d, mul_scalar, kd_garg_value(upper), kd_garg_int(INT64_C(1) << 32));
+    return build_two(d, KD_GOP_add, shifted, build_places(d, n_dims, n_dims - 1, upper->type.shape[n_dims - 1]));
+}
+
+static kd_gvalue *lower_half(kd_decomposer *d, kd_gvalue *packed)
+{
+    return BUILD(d, bitwise_and_scalar, kd_garg_value(packed), kd_garg_int(UINT32_MAX));
+}
+
+static kd_gvalue *sort_rows(kd_decomposer *d, kd_gvalue *packed)
+{
+    return BUILD(d, sorted, kd_garg_value(packed), kd_garg_int(-1));
+}
+
+/* The indices, i64, of the elements along the last dimension by their order, equal ones as they stand. An order of 64 bits is sorted by its lower
+ * half first, and then, equal ones as that leaves them, by the upper one. */
+static kd_gvalue *all_by_order(kd_decomposer *d, kd_gvalue *order)
+{
+    kd_scalar type = order->type.type;
+    kd_gvalue *key = build_one(d, KD_GOP_bitwise_not, build_convert(d, order, KD_I64));
+    if (type == KD_U64)
+        key = BUILD(d, bitwise_xor_scalar, kd_garg_value(key), kd_garg_int(INT64_MIN));
+    if (kd_scalar_bytes(type) < 4 || type == KD_I32)
+        return lower_half(d, sort_rows(d, pack(d, key)));
+    kd_gvalue *low = BUILD(d, sub_scalar, kd_garg_value(lower_half(d, key)), kd_garg_int(INT64_C(1) << 31), kd_garg_int(1));
+    kd_gvalue *by_low = lower_half(d, sort_rows(d, pack(d, low)));
+    kd_gvalue *high = BUILD(d, right_shift_scalar, kd_garg_value(key), kd_garg_int(32));
+    high = BUILD(d, gather, kd_garg_value(high), kd_garg_int(-1), kd_garg_value(by_low));
+    return BUILD(d, gather, kd_garg_value(by_low), kd_garg_int(-1), kd_garg_value(lower_half(d, sort_rows(d, pack(d, high)))));
+}
+
+/* The same of few in long rows: the elements up to the k-th are counted, so that each tells where it goes, and only they are sorted. */
+static kd_gvalue *few_by_order(kd_decomposer *d, kd_gvalue *order, int64_t k)
+{
+    unsigned n_dims = order->type.n_dims;
+    int64_t dim = n_dims - 1, n = order->type.shape[dim], last = -1;
+    kd_garg along = kd_garg_int(dim), over = ints_arg(d->arena, 1, &last);
+    order = kd_scalar_bytes(order->type.type) < 4 ? build_convert(d, order, KD_I32) : order;
+    kd_gvalue *limit = build_kth(d, order, dim, kd_garg_int(n - k));
+    kd_gvalue *is_above = build_two(d, KD_GOP_gt, order, limit), *is_at = build_two(d, KD_GOP_eq, order, limit);
+    kd_gvalue *n_above = BUILD(d, sum, kd_garg_value(build_convert(d, is_above, KD_I32)), over, bool_arg(true), text_arg("i32"));
+    kd_gvalue *n_at = BUILD(d, cumsum, kd_garg_value(build_convert(d, is_at, KD_I32)), along, text_arg("i32"));
+    kd_gvalue *n_left = BUILD(d, rsub, kd_garg_value(n_above), kd_garg_int(k), kd_garg_int(1));
+    kd_gvalue *is_taken = build_two(d, KD_GOP_logical_or, is_above, build_two(d, KD_GOP_logical_and, is_at, build_two(d, KD_GOP_le, n_at, n_left)));
+    kd_gvalue *n_taken = BUILD(d, cumsum, kd_garg_value(build_convert(d, is_taken, KD_I32)), along, text_arg("i32"));
+    kd_gvalue *number = build_places(d, n_dims + 1, n_dims - 1, k);
+    kd_gvalue *is_before = build_two(d, KD_GOP_le, BUILD(d, unsqueeze, kd_garg_value(n_taken), kd_garg_int(-2)), number);
+    kd_gvalue *at = BUILD(d, sum, kd_garg_value(build_convert(d, is_before, KD_I32)), over, bool_arg(false), text_arg("i32"));
+    kd_gvalue *sorted = all_by_order(d, BUILD(d, gather, kd_garg_value(order), along, kd_garg_value(at)));
+    return build_convert(d, BUILD(d, gather, kd_garg_value(at), along, kd_garg_value(sorted)), KD_I64);
 }
 
 /* Sets results to the first k elements along a dimension, and to their indices. */
@@ -93,14 +157,19 @@ static void finish_sorted(kd_decomposer *d, int64_t dim, int64_t k, bool largest
     kd_gvalue *x = decompose_operand(d, 0), *row = x->type.n_dims ? x : build_flat(d, x);
     kd_garg from = kd_garg_int(dim), last = kd_garg_int(-1);
     kd_gvalue *order = build_order(d, row, largest, largest);
-    kd_gvalue *indices = first_by_order(d, BUILD(d, transpose, kd_garg_value(order), from, last), k);
+    order = BUILD(d, transpose, kd_garg_value(order), from, last);
+    int64_t n_elems = row->type.shape[dim];
+    bool are_few = n_elems > LONG_ROW && FEW_OF * k <= n_elems && order->type.n_dims < KD_TENSOR_MAX_DIMS;
+    kd_gvalue *indices = are_few ? few_by_order(d, order, k) : all_by_order(d, order);
+    if (!are_few && k < n_elems)
+        indices = BUILD(d, slice, kd_garg_value(indices), last, kd_garg_int(0), kd_garg_int(k), kd_garg_int(1));
     indices = BUILD(d, transpose, kd_garg_value(indices), from, last);
     unsigned n = d->of->n_results;
     const kd_tensor_type *t = &d->of->results[n - 1]->type;
     if (n == 2)
         decompose_finish(d, 0,
                          build_view(d, BUILD(d, gather, kd_garg_value(row), from, kd_garg_value(indices)), t->n_dims, t->shape));
-    decompose_finish(d, n - 1, build_convert(d, build_view(d, indices, t->n_dims, t->shape), KD_I64));
+    decompose_finish(d, n - 1, build_view(d, indices, t->n_dims, t->shape));
 }
 
 void kd_decompose_sort(kd_decomposer *d)

@@ -112,12 +112,12 @@ kd_status kd_infer_position(kd_infer *cx, const kd_gnode *node)
     return status;
 }
 
-/* Rows that are sorted by comparing each element with each. */
-enum { MAX_SORTED = 1024 };
+/* Rows that are sorted lie in one tile, in a power of two. */
+enum { MAX_SORTED = 1 << 20, MAX_BOUNDS = 1024 };
 
-static kd_status sorted_row(kd_infer *cx, int64_t n, unsigned n_dims)
+static kd_status sorted_row(kd_infer *cx, int64_t n)
 {
-    if (n > MAX_SORTED || n_dims == KD_TENSOR_MAX_DIMS)
+    if (n > MAX_SORTED)
         return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "sorting rows of %lld elements, more than %d, is not supported yet",
                        (long long)n, MAX_SORTED);
     return KD_OK;
@@ -141,7 +141,7 @@ kd_status kd_infer_sort(kd_infer *cx, const kd_gnode *node)
         kd_tensor_set_contiguous(&cx->types[0]);
     cx->types[!is_argsort] = cx->types[0];
     cx->types[!is_argsort].type = KD_I64;
-    return sorted_row(cx, t->n_dims ? t->shape[dim] : 1, t->n_dims);
+    return sorted_row(cx, t->n_dims ? t->shape[dim] : 1);
 }
 
 kd_status kd_infer_bucketize(kd_infer *cx, const kd_gnode *node)
@@ -157,7 +157,7 @@ kd_status kd_infer_bucketize(kd_infer *cx, const kd_gnode *node)
         fits = b->shape[d] == t->shape[d];
     if (!fits)
         return infer_bad(cx, "%s cannot be looked for in %s", infer_type_text(cx, self), infer_type_text(cx, bounds));
-    if (t->n_dims == KD_TENSOR_MAX_DIMS || (is_search && kd_gnode_has(node, 5)) || b->shape[b->n_dims - 1] > MAX_SORTED)
+    if (t->n_dims == KD_TENSOR_MAX_DIMS || (is_search && kd_gnode_has(node, 5)) || b->shape[b->n_dims - 1] > MAX_BOUNDS)
         return kd_fail(cx->why, KD_ERR_UNSUPPORTED, "looking for %s in %s, or with a sorter, is not supported yet",
                        infer_type_text(cx, self), infer_type_text(cx, bounds));
     return infer_one_result(cx, kd_gnode_bool(node, 2) ? KD_I32 : KD_I64, t->n_dims, t->shape);
@@ -175,7 +175,7 @@ kd_status kd_infer_topk(kd_infer *cx, const kd_gnode *node)
     int64_t k = kd_gnode_int(node, 1, 0);
     if (!self->type.n_dims || dim < 0 || k < 0 || k > self->type.shape[dim])
         return infer_bad(cx, "k or dim is out of range for %s", infer_type_text(cx, self));
-    if (k > KD_GRAPH_FEW && (status = sorted_row(cx, self->type.shape[dim], self->type.n_dims)))
+    if (k > KD_GRAPH_FEW && (status = sorted_row(cx, self->type.shape[dim])))
         return status;
     cx->types[0] = self->type;
     cx->types[0].shape[dim] = k;

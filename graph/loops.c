@@ -72,6 +72,14 @@ static bool has_scan(const kd_group *g)
     return false;
 }
 
+static bool has_sort(const kd_group *g)
+{
+    for (unsigned i = 0; i < g->nodes.n; i++)
+        if (g->nodes.data[i]->op->code == KD_GOP_sorted)
+            return true;
+    return false;
+}
+
 /* Dimensions of one kind from the slowest to the fastest, as the reference has them in memory. */
 static unsigned order_dims(const accesses *a, bool reduced, unsigned *out)
 {
@@ -183,7 +191,7 @@ static int64_t rows_beside(accesses *a, const unsigned *rows, unsigned n_rows, c
 static void shape_reduction(accesses *a, const unsigned *rows, unsigned n_rows, kd_loops *l)
 {
     l->block = power_of_two(l->n_cols);
-    if (fastest(a, a->reference, rows, n_rows) < n_rows && l->n_cols > 1) {
+    if (fastest(a, a->reference, rows, n_rows) < n_rows && l->n_cols > 1 && !has_sort(a->group)) { /* tl.sort: the last dimension */
         l->rows_last = true;
         l->rows = rows_beside(a, rows, n_rows, l);
         l->block = l->block * l->rows > MAX_TILE && !has_scan(a->group) ? MAX_TILE / l->rows : l->block;

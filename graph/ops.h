@@ -23,14 +23,15 @@ typedef enum kd_lowering {
 } kd_lowering;
 /* In which type a pointwise op takes its operands. */
 typedef enum kd_compute { KD_COMPUTE_RESULT, KD_COMPUTE_OPERANDS, KD_COMPUTE_EACH } kd_compute;
-/* max and min keep a NaN, peak is a max that may lose it; spread is the sum of the squares of the distances from the mean. */
+/* max and min keep a NaN, peak is a max that may lose it; spread is the sum of the squares of the distances from the mean; order sorts. */
 typedef enum kd_combine {
     KD_COMBINE_sum,
     KD_COMBINE_prod,
     KD_COMBINE_max,
     KD_COMBINE_min,
     KD_COMBINE_peak,
-    KD_COMBINE_spread
+    KD_COMBINE_spread,
+    KD_COMBINE_order
 } kd_combine;
 
 struct kd_decomposer;

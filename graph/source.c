@@ -178,13 +178,14 @@ static void write_signature(kd_writer *w)
     w->out->signature = kd_strbuf_text(&signature);
 }
 
-/* Reductions that tl does not have: products, and extremes that keep a NaN. */
+/* Reductions that tl does not have: products, and extremes that keep a NaN; and a scan that it lacks. */
 static void write_combines(const kd_writer *w, kd_strbuf *text)
 {
     static const char *const FUNCTIONS[] = {
         [KD_COMBINE_prod] = "keep_prod(a, b):\n    return a * b",
         [KD_COMBINE_max] = "keep_max(a, b):\n    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)",
-        [KD_COMBINE_min] = "keep_min(a, b):\n    return tl.minimum(a, b, propagate_nan=tl.PropagateNan.ALL)"};
+        [KD_COMBINE_min] = "keep_min(a, b):\n    return tl.minimum(a, b, propagate_nan=tl.PropagateNan.ALL)",
+        [KD_COMBINE_peak] = "keep_peak(a, b):\n    return tl.maximum(a, b)"};
     for (unsigned i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         if (w->uses_combine[i])
             kd_strbuf_printf(text, "\n\n@triton.jit\ndef %s\n", FUNCTIONS[i]);

@@ -55,7 +55,7 @@ typedef struct kd_writer {
     unsigned n_in, n_out;
     KD_VEC(const kd_gnode *) nodes; /* that the kernel computes, those inlined too */
     bool is_too_large; /* an index does not fit the i32 that kernels compute it in */
-    bool uses_combine[KD_COMBINE_spread + 1]; /* as a function beside the kernel */
+    bool uses_combine[KD_COMBINE_order + 1]; /* as a function beside the kernel */
     kd_kernel_source *out;
 } kd_writer;
 

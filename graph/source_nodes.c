@@ -400,7 +400,11 @@ static kd_local compute_scan(kd_writer *w, const kd_gnode *node, const kd_index 
     if (w->loops.n_cols == 1)
         return source_convert(w, read_operand(w, node, kd_gnode_tensor(node, 0), at), type);
     const char *tile = masked_operand(w, node, at, type, &along), *axis = w->loops.rows == 1 || w->loops.rows_last ? "0" : "1";
-    const char *right = kd_arena_printf(w->arena, "tl.cum%s(%s, axis=%s)", COMBINE_NAMES[node->op->combine], tile, axis);
+    kd_combine combine = node->op->combine;
+    w->uses_combine[combine] |= combine == KD_COMBINE_peak;
+    const char *right = combine == KD_COMBINE_order  ? kd_arena_printf(w->arena, "tl.sort(%s)", tile)
+                        : combine == KD_COMBINE_peak ? kd_arena_printf(w->arena, "tl.associative_scan(%s, %s, keep_peak)", tile, axis)
+                                                     : kd_arena_printf(w->arena, "tl.cum%s(%s, axis=%s)", COMBINE_NAMES[combine], tile, axis);
     return source_define(w, node_name(w, node), type, along, right, node_comment(w, node));
 }
 

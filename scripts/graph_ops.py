@@ -18,7 +18,7 @@ ROW = re.compile(r'\w+, "([^"]+)",\s*(.*?),\s*\w+,\s*(\w+)(?:\((.*)\))?', re.S)
 TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 COMPUTE = {"RESULT": "", "OPERANDS": ", in the type that the operands promote to", "EACH": ", each operand in its own type"}
 REDUCED = {"sum": "sum", "prod": "product", "max": "maximum", "min": "minimum", "peak": "maximum, where a NaN does not matter",
-           "spread": "the sum of the squares of the distances from the mean"}
+           "spread": "the sum of the squares of the distances from the mean", "order": "the elements from the least on"}
 ONEDNN = "a oneDNN primitive, with what follows it element by element"
 
 

@@ -220,8 +220,8 @@ def counts(d, op):
 @case("aten.kthvalue.default", "aten.median.dim", "aten.median.default", n=8)
 def order(d, op):
     whole = str(op) == "aten.median.default"
-    shape = d.pick([5], [4, 5, 6], [8, 16]) if whole else d.shape(1, 3, 2, 9)
-    x = torch.from_numpy(d.rng.permutation(int(np.prod(shape))).reshape(shape)).to(d.pick(f32, i64, f64))
+    shape = d.pick([5], [4, 5, 6], [40, 1000]) if whole else d.pick(d.shape(1, 3, 2, 9), [3, 1500])
+    x = torch.from_numpy(d.rng.permutation(int(np.prod(shape))).reshape(shape)).to(d.pick(f32, i64, f64, bf16 if np.prod(shape) < 256 else f32))
     if x.dtype.is_floating_point and d.rng.random() < 0.4:
         x.view(-1)[int(d.rng.integers(x.numel()))] = float("nan")
     dim = d.dim(len(shape))

@@ -482,6 +482,16 @@ def topk_of_many(d, op):
         d.graph.op(op, d.graph.input(x.half()), 1, 1, largest)
 
 
+@case("aten.topk.default", "aten.sort.stable", n=4)
+def order_in_long_rows(d, op):
+    x = torch.from_numpy(d.rng.integers(-400, 400, [2, 1300])).to(d.pick(f32, i64, f64, torch.int16))     # with ties
+    if "topk" not in str(op):
+        d.graph.op(op, d.graph.input(x), stable=True, descending=d.pick(False, True))
+        return
+    x = torch.from_numpy(d.rng.permutation(x.numel()).reshape(x.shape)).to(x.dtype)
+    d.graph.op(op, d.graph.input(x), d.pick(40, 1000), 1, d.pick(False, True))
+
+
 @case("aten.var.correction", "aten.std.correction", "aten.var_mean.correction", n=8)
 def variance(d, op):
     shape = d.shape(1, 4, 2)
