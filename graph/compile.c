@@ -320,6 +320,7 @@ static void list_inputs_and_outputs(compilation *c)
 {
     const kd_graph *g = c->exe->plan->graph;
     kd_executable *exe = c->exe;
+    exe->n_states = c->graph->states.n;
     for (unsigned i = 0; i < g->inputs.n; i++)
         if (!kd_constant_is(g->inputs.data[i]))
             kd_vec_push(exe->arena, &exe->inputs, (kd_tensor_info){g->inputs.data[i]->name, g->inputs.data[i]->type});
@@ -548,24 +549,25 @@ void kd_executable_destroy(kd_executable *executable)
 
 /* ---- queries ---- */
 
+/* States are inputs and outputs too, the last ones, and the session's own. */
 unsigned kd_executable_n_inputs(const kd_executable *executable)
 {
-    return executable->inputs.n;
+    return executable->inputs.n - executable->n_states;
 }
 
 unsigned kd_executable_n_outputs(const kd_executable *executable)
 {
-    return executable->outputs.n;
+    return executable->outputs.n - executable->n_states;
 }
 
 const kd_tensor_info *kd_executable_input(const kd_executable *executable, unsigned index)
 {
-    return index < executable->inputs.n ? &executable->inputs.data[index] : NULL;
+    return index < kd_executable_n_inputs(executable) ? &executable->inputs.data[index] : NULL;
 }
 
 const kd_tensor_info *kd_executable_output(const kd_executable *executable, unsigned index)
 {
-    return index < executable->outputs.n ? &executable->outputs.data[index] : NULL;
+    return index < kd_executable_n_outputs(executable) ? &executable->outputs.data[index] : NULL;
 }
 
 unsigned kd_executable_n_steps(const kd_executable *executable)

@@ -40,6 +40,7 @@ struct kd_executable {
     kd_onednn *onednn;           /* NULL: no step needs it */
     size_t scratch_bytes;        /* of the primitive that needs most */
     KD_VEC(kd_tensor_info) inputs, outputs;
+    unsigned n_states; /* of the graph: the last inputs and outputs */
     KD_VEC(kd_node_info) nodes;
     KD_VEC(kd_ready_kernel) code; /* of kernels */
     kd_graph *own_graph; /* that no caller knows of; NULL: none */

@@ -129,7 +129,7 @@ typedef struct kd_save_options {
 } kd_save_options;
 
 /* Writes an executable to a .kx file. options may be NULL. KD_ERR_ARGUMENT: weights are not embedded, but the graph came from no file.
- * KD_ERR_IO, KD_ERR_MEMORY: nothing is written. */
+ * KD_ERR_UNSUPPORTED: its runs change buffers.  KD_ERR_IO, KD_ERR_MEMORY: nothing is written. */
 kd_status kd_executable_save(const kd_executable *executable, const char *path, const kd_save_options *options, kd_failure *out_why);
 /* Reads one: nothing is compiled. options may be NULL; fusion is as it was. The file is mapped as long as the executable exists. It holds machine
  * code: like a library, load what you trust.
@@ -158,7 +158,8 @@ typedef struct kd_tensor_info {
     kd_tensor_type type;
 } kd_tensor_info;
 
-/* Inputs are those that the file has no data for. */
+/* Inputs are those that the file has no data for. An input that the program changes is not written; what it becomes is an output behind the program's
+ * own. */
 unsigned kd_executable_n_inputs(const kd_executable *executable);
 unsigned kd_executable_n_outputs(const kd_executable *executable);
 const kd_tensor_info *kd_executable_input(const kd_executable *executable, unsigned index);
@@ -198,7 +199,8 @@ size_t kd_executable_arena_bytes(const kd_executable *executable);
 
 /* ---- running ---- */
 
-/* What one thread needs to run an executable: memory for the values between. */
+/* What one thread needs to run an executable: memory for the values between, and the buffers that the program changes from run to run. These begin
+ * as in the model's file. */
 typedef struct kd_session kd_session;
 
 kd_status kd_session_create(kd_executable *executable, kd_session **out_session, kd_failure *out_why);

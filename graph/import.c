@@ -25,6 +25,7 @@ typedef struct import {
     kd_map missing;         /* by name: what stands for a value that a graph cannot hold, or that a refused node makes; texts */
     kd_map files;           /* of weights: kd_mapping, by path */
     kd_map memory;          /* of weights: kd_graph_memory, by name */
+    KD_VEC(kd_gvalue *) states; /* inputs that become something else */
     const char *where, *at; /* what is being read, for messages: "node '%y'", and the line of the model that it came from */
     kd_graph_refuse_fn *refuse; /* nodes are only checked; NULL: a graph is made */
     void *refuse_user;
@@ -215,6 +216,17 @@ static void note_missing(import *in, yyjson_val *name, const char *what)
     *kd_map_at(&in->missing, kd_str_of(kd_arena_printf(in->arena, *text == '%' ? "%s" : "%%%s", text))) = (void *)(uintptr_t)what;
 }
 
+/* "becomes": "%y": what the input is at the next run. */
+static kd_status note_state(import *in, yyjson_val *becomes, kd_gvalue *value)
+{
+    if (!yyjson_is_str(becomes) || !value->data)
+        return bad(in, KD_ERR_DAMAGED, "\"becomes\" needs a value, and \"data\" for the first run");
+    kd_vec_push(in->arena, &in->graph->states, (kd_graph_state){.data = value->data, .becomes = keep_text(in, becomes)});
+    kd_vec_push(in->arena, &in->states, value);
+    value->data = NULL;
+    return KD_OK;
+}
+
 static kd_status read_input(import *in, yyjson_val *v)
 {
     yyjson_val *name = yyjson_obj_get(v, "n"), *data = yyjson_obj_get(v, "data"), *unknown = yyjson_obj_get(v, "unknown");
@@ -230,6 +242,8 @@ static kd_status read_input(import *in, yyjson_val *v)
         status = define(in, name, &type, &value);
     if (status == KD_OK && data && !in->refuse)
         status = read_data(in, data, value);
+    if (status == KD_OK && yyjson_obj_get(v, "becomes") && !in->refuse)
+        return note_state(in, yyjson_obj_get(v, "becomes"), value);
     if (status == KD_OK)
         kd_vec_push(in->arena, &in->graph->inputs, value);
     return status;
@@ -568,6 +582,32 @@ static kd_status read_output(import *in, yyjson_val *v)
     return KD_OK;
 }
 
+/* States stand behind all other inputs and outputs. What they become is a copy, in the strides in which it is read. */
+static kd_status add_states(import *in)
+{
+    for (unsigned i = 0; i < in->states.n; i++) {
+        kd_gvalue *value = in->states.data[i], *next = find_value(in, kd_str_of(in->graph->states.data[i].becomes)), **results;
+        in->where = kd_arena_printf(in->arena, "input '%%%s'", value->name);
+        if (!next || next->type.type != value->type.type || !kd_tensor_same_shape(&next->type, &value->type))
+            return bad(in, KD_ERR_DAMAGED, "it is %s, and cannot become '%s', which is %s", kd_tensor_type_text(in->arena, &value->type),
+                       in->graph->states.data[i].becomes, next ? kd_tensor_type_text(in->arena, &next->type) : "not defined");
+        kd_garg *args = kd_arena_array(in->arena, kd_garg, KD_GOP_MAX_PARAMS);
+        kd_gnode *node = kd_arena_new(in->arena, kd_gnode);
+        args[0] = kd_garg_value(next);
+        args[1] = (kd_garg){0};
+        results = kd_arena_array(in->arena, kd_gvalue *, 1);
+        *node = (kd_gnode){.op = &kd_gops[KD_GOP_clone], .args = args, .n_args = 2, .results = results, .n_results = 1};
+        node->origin = kd_arena_printf(in->arena, "%%%s.next", value->name);
+        results[0] = kd_graph_add_value(in->graph, node->origin + 1, &value->type);
+        results[0]->def = node;
+        kd_vec_push(in->arena, &in->graph->nodes, node);
+        kd_vec_push(in->arena, &in->graph->inputs, value);
+        kd_vec_push(in->arena, &in->graph->outputs, results[0]);
+    }
+    in->where = NULL;
+    return KD_OK;
+}
+
 static kd_status not_json(import *in, const yyjson_read_err *error)
 {
     if (error->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
@@ -599,6 +639,8 @@ static kd_status read_graph(import *in)
         status = read_each(in, yyjson_obj_get(root, "nodes"), "nodes", in->refuse ? check_node : read_node);
     if (status == KD_OK && !in->refuse)
         status = read_each(in, yyjson_obj_get(root, "outputs"), "outputs", read_output);
+    if (status == KD_OK)
+        status = add_states(in);
     if (status == KD_OK && !in->refuse && !in->graph->outputs.n)
         return bad(in, KD_ERR_DAMAGED, "the graph has no outputs");
     return status;

@@ -70,6 +70,12 @@ struct kd_gnode {
     const char *at;     /* the line of the model that made it, for messages; NULL: unknown */
 };
 
+/* An input that the graph changes from run to run: its last inputs and its last outputs are such. */
+typedef struct kd_graph_state {
+    const void *data; /* at first, in the strides of the input */
+    const char *becomes; /* an output's name */
+} kd_graph_state;
+
 struct kd_graph {
     kd_arena *arena;
     kd_budget budget;
@@ -79,6 +85,7 @@ struct kd_graph {
     KD_VEC(kd_gvalue *) inputs;
     KD_VEC(kd_gnode *) nodes;
     KD_VEC(kd_gvalue *) outputs;
+    KD_VEC(kd_graph_state) states;
     KD_VEC(kd_mapping) files; /* weights */
     kd_mapping archive; /* a .pt2 file, with weights */
     bool has_callers_memory; /* for weights */

@@ -258,6 +258,8 @@ kd_status kd_executable_save(const kd_executable *executable, const char *path, 
 
 kd_status kd_kx_save(const kd_executable *executable, const char *path, const kd_save_options *options, uint64_t most_bytes, kd_failure *out_why)
 {
+    if (executable->n_states)
+        return kd_fail(out_why, KD_ERR_UNSUPPORTED, "cannot save '%s': an executable whose runs change its buffers is not saved yet", path);
     saving s = {
         .exe = executable, .path = path, .embeds = options && options->embed_weights, .most_bytes = most_bytes, .why = out_why};
     if (has_weights_inside(&executable->file)) { /* perhaps in packed form only: it stays as it is */

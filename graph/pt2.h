@@ -39,11 +39,12 @@ typedef struct kd_pt2_value {
     unsigned last_use; /* the number of the last node that reads it; UINT_MAX: an output; 0: nobody */
     struct kd_pt2_value *base; /* whose memory it has; itself: its own */
     struct kd_pt2_value *same; /* the first name of the same elements in the same order */
-    struct kd_pt2_value *whole; /* what it is a slice of; NULL: it is none */
-    const char *put_back, *place; /* the op that writes such a slice into the whole, and its arguments behind the two, as kg text */
+    struct kd_pt2_value *whole; /* what it is a view of, where that can be made anew from it; else NULL */
+    const char *put_back, *place; /* the op that makes the whole from the whole and this, and its arguments behind these, as kg text */
+    bool is_all; /* from this alone */
     KD_VEC(struct kd_pt2_value *) sharers; /* of a base: all with its memory, itself too */
     unsigned renamed; /* the number of the last node that changed what it stands for */
-    bool is_outside; /* a base: memory of the caller, or a weight */
+    const char *weight; /* the archive's name of its data; NULL: it has none there */
 } kd_pt2_value;
 
 typedef struct kd_pt2 {
@@ -56,6 +57,7 @@ typedef struct kd_pt2 {
     const kd_input_shapes *shapes; /* of inputs, where the caller says them; NULL: none */
     kd_map symbols; /* double: "s0" */
     kd_map numbers; /* kd_pt2_number: values that are no tensors, by name */
+    KD_VEC(kd_pt2_value *) outside; /* inputs and weights */
     kd_strbuf inputs, nodes, outputs; /* in the kg format */
     KD_VEC(kd_graph_memory) memory;   /* of weights */
     unsigned number, n_temporaries; /* of the node that is translated, from 1 */
@@ -130,6 +132,11 @@ void kd_pt2_find_numbers(kd_pt2 *p, yyjson_val *graph);
 const kd_pt2_number *kd_pt2_number_named(const kd_pt2 *p, yyjson_val *v);
 /* {"as_int": 3}, or {"as_expr": ...}: an extent or stride of the value 'name'. */
 kd_status kd_pt2_extent(kd_pt2 *p, const char *name, yyjson_val *v, int64_t *out);
+
+/* ---- pt2_views.c ---- */
+
+/* Finds how 'whole' is made anew from 'part', result i of the current node and a view of it, once that was changed. */
+void kd_pt2_find_way_back(kd_pt2 *p, kd_pt2_value *part, kd_pt2_value *whole, unsigned i);
 
 /* ---- pt2_ops.c ---- */
 

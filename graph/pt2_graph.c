@@ -1,8 +1,9 @@
 /* pt2_graph.c - from an exported program to a graph in the kg format.
  *
  * What the program calls in place (relu_, add_) becomes an op with a result of its own: from there on its operand's name, and every other name
- * of the very same tensor, stands for that result. Where other views of the memory are read later the program is refused, since they would
- * have to change too. Weights stay where the archive has them.
+ * of the very same tensor, stands for that result; what it is a view of is made anew. Where other views of the memory are read later the program
+ * is refused, since they would have to change too. Buffers that the program changes are the graph's state, and inputs that it changes are
+ * results too. Weights stay where the archive has them.
  *
  * Source of the JSON: torch/_export/serde/schema.py, versions 8.x. */
 #include "graph/pt2.h"
@@ -118,19 +119,6 @@ static void share(kd_pt2 *p, kd_pt2_value *value, kd_pt2_value *with, bool same)
     kd_vec_push(p->arena, &value->base->sharers, value);
 }
 
-static void share_slice(kd_pt2 *p, kd_pt2_value *slice, kd_pt2_value *whole)
-{
-    bool is_slice = strcmp(p->op, "aten.slice.Tensor") == 0;
-    if (!is_slice && strcmp(p->op, "aten.select.int") != 0)
-        return;
-    slice->whole = whole;
-    slice->put_back = is_slice ? "aten.slice_scatter.default" : "aten.select_scatter.default";
-    slice->place = is_slice ? kd_arena_printf(p->arena, "%s, %s, %s, %s", kd_pt2_arg_text(p, "dim", "0"),
-                                              kd_pt2_arg_text(p, "start", "null"), kd_pt2_arg_text(p, "end", "null"),
-                                              kd_pt2_arg_text(p, "step", "1"))
-                            : kd_arena_printf(p->arena, "%s, %s", kd_pt2_arg_text(p, "dim", "0"), kd_pt2_arg_text(p, "index", "0"));
-}
-
 /* From now on all names of these elements stand for the value 'now' of the graph. */
 static void rename_all(const kd_pt2 *p, const kd_pt2_value *same, const char *now)
 {
@@ -154,18 +142,22 @@ static const kd_pt2_value *outdated(const kd_pt2 *p, const kd_pt2_value *base)
     return NULL;
 }
 
-/* The current node has changed self's memory: its result is what self's names stand for from now on. What self is a slice of is made anew
+/* What the part is a view of, with what the part's names stand for now. */
+static const char *put_back(kd_pt2 *p, const kd_pt2_value *part)
+{
+    const char *now = kd_pt2_ref(p, part);
+    return part->is_all ? kd_pt2_emit_more(p, part->put_back, "%s, %s", now, part->place)
+                        : kd_pt2_emit_more(p, part->put_back, "%s, %s, %s", kd_pt2_ref(p, part->whole), now, part->place);
+}
+
+/* The current node has changed self's memory: its result is what self's names stand for from now on. What self is a view of is made anew
  * with it, where it is read later. */
 static kd_status replace(kd_pt2 *p, kd_pt2_value *self, kd_pt2_value *result)
 {
     const kd_pt2_value *base = self->base, *part = self->same;
-    if (base->is_outside)
-        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "it changes '%s' in place, which outlives the call; kdsl does not do that yet",
-                          base->name);
     rename_all(p, part, result->now);
     for (; part->whole && outdated(p, base); part = part->whole->same)
-        rename_all(p, part->whole->same,
-                   kd_pt2_emit_more(p, part->put_back, "%s, %s, %s", kd_pt2_ref(p, part->whole), kd_pt2_ref(p, part), part->place));
+        rename_all(p, part->whole->same, put_back(p, part));
     const kd_pt2_value *other = outdated(p, base);
     if (other)
         return kd_pt2_bad(p, KD_ERR_UNSUPPORTED,
@@ -265,7 +257,8 @@ static kd_status translate_node(kd_pt2 *p)
     for (unsigned i = 0; self && sharing != KD_PT2_OWN && i < kd_pt2_n_results(p); i++)
         if (kd_pt2_result(p, i)) {
             share(p, kd_pt2_result(p, i), self, sharing == KD_PT2_SAME);
-            share_slice(p, kd_pt2_result(p, i), self);
+            if (sharing == KD_PT2_VIEW)
+                kd_pt2_find_way_back(p, kd_pt2_result(p, i), self, i);
         }
     return KD_OK;
 }
@@ -289,13 +282,11 @@ static kd_status translate_nodes(kd_pt2 *p, yyjson_val *nodes)
 
 /* ---- inputs and outputs ---- */
 
-static void put_input(kd_pt2 *p, kd_pt2_value *value)
+/* The value outlives the call: who reads it last is not known. */
+static void add_outside(kd_pt2 *p, kd_pt2_value *value)
 {
-    value->is_outside = true;
-    kd_strbuf_puts(&p->inputs, p->inputs.len ? ",\n{\"n\": " : "{\"n\": ");
-    kd_pt2_put_text(&p->inputs, "%", value->name);
-    kd_strbuf_puts(&p->inputs, ", ");
-    kd_pt2_put_type(p, &value->type, &p->inputs);
+    value->last_use = UINT_MAX;
+    kd_vec_push(p->arena, &p->outside, value);
 }
 
 static kd_status add_weight(kd_pt2 *p, const char *value_name, const char *weight)
@@ -309,10 +300,8 @@ static kd_status add_weight(kd_pt2 *p, const char *value_name, const char *weigh
     kd_status status = new_value(p, value_name, &v);
     if (status)
         return status;
-    put_input(p, v);
-    kd_strbuf_puts(&p->inputs, ", \"role\": \"param\", \"data\": {\"memory\": ");
-    kd_pt2_put_text(&p->inputs, "", weight);
-    kd_strbuf_puts(&p->inputs, "}}");
+    v->weight = weight;
+    add_outside(p, v);
     kd_graph_memory m = {weight, t->data, kd_tensor_n_bytes(&v->type)};
     if (m.n_bytes > t->n_bytes)
         return kd_pt2_bad(p, KD_ERR_DAMAGED, "the tensor '%s' has %zu bytes, but the program needs %zu", weight, t->n_bytes,
@@ -325,11 +314,39 @@ static kd_status add_input(kd_pt2 *p, const char *name)
 {
     kd_pt2_value *v;
     kd_status status = new_value(p, name, &v);
-    if (status)
-        return status;
-    put_input(p, v);
-    kd_strbuf_puts(&p->inputs, ", \"role\": \"user\"}");
-    return KD_OK;
+    if (status == KD_OK)
+        add_outside(p, v);
+    return status;
+}
+
+static bool is_changed(const kd_pt2_value *value)
+{
+    return strcmp(value->now, value->name) != 0;
+}
+
+/* After all nodes: {"n": "%x", "t": "f32", ...}. A weight that was changed says what it becomes. */
+static void put_inputs(kd_pt2 *p)
+{
+    kd_strbuf *out = &p->inputs;
+    for (unsigned i = 0; i < p->outside.n; i++) {
+        const kd_pt2_value *v = p->outside.data[i];
+        kd_strbuf_puts(out, out->len ? ",\n{\"n\": " : "{\"n\": ");
+        kd_pt2_put_text(out, "%", v->name);
+        kd_strbuf_puts(out, ", ");
+        kd_pt2_put_type(p, &v->type, out);
+        if (v->weight) {
+            kd_strbuf_printf(out, ", \"role\": \"%s\", \"data\": {\"memory\": ", is_changed(v) ? "state" : "param");
+            kd_pt2_put_text(out, "", v->weight);
+            kd_strbuf_puts(out, "}");
+        } else {
+            kd_strbuf_puts(out, ", \"role\": \"user\"");
+        }
+        if (v->weight && is_changed(v)) {
+            kd_strbuf_puts(out, ", \"becomes\": ");
+            kd_pt2_put_text(out, "%", v->now);
+        }
+        kd_strbuf_puts(out, "}");
+    }
 }
 
 const char *kd_pt2_user_input(yyjson_val *spec)
@@ -372,23 +389,62 @@ static kd_status read_input(kd_pt2 *p, yyjson_val *spec)
     return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "the program has an input of the kind '%s', which kdsl does not know", kind);
 }
 
-static kd_status read_output(kd_pt2 *p, yyjson_val *spec)
+static void put_output(kd_pt2 *p, const kd_pt2_value *value)
 {
-    const char *kind;
-    yyjson_val *what = kd_pt2_only_member(spec, &kind);
-    const char *name = yyjson_get_str(yyjson_obj_get(yyjson_obj_get(yyjson_obj_get(what, "arg"), "as_tensor"), "name"));
-    if (strstr(kind, "mutation"))
-        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED,
-                          "the program changes a buffer or an input of its caller (%s), which kdsl does not do yet", kind);
-    if (strcmp(kind, "user_output") != 0 && strcmp(kind, "loss_output") != 0)
-        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "the program has an output of the kind '%s', which kdsl does not know", kind);
-    const kd_pt2_value *value = name ? kd_map_get(&p->values, kd_str_of(name)) : NULL;
-    if (!name)
-        return KD_OK; /* None, or a number */
-    if (!value)
-        return kd_pt2_bad(p, KD_ERR_DAMAGED, "the output '%s' is not defined", name);
     kd_strbuf_puts(&p->outputs, p->outputs.len ? ", " : "");
     kd_pt2_put_text(&p->outputs, "%", value->now);
+}
+
+/* A program that was made functional says itself what a buffer or an input becomes: {"arg": {"name": "add"}, "buffer_name": "count"}. */
+static kd_status read_mutation(kd_pt2 *p, yyjson_val *what, const kd_pt2_value *value)
+{
+    const char *buffer = yyjson_get_str(yyjson_obj_get(what, "buffer_name")),
+               *input = yyjson_get_str(yyjson_obj_get(what, "user_input_name"));
+    for (unsigned i = 0; i < p->outside.n; i++) {
+        kd_pt2_value *v = p->outside.data[i];
+        if ((buffer && v->weight && strcmp(v->weight, buffer) == 0) || (input && strcmp(v->name, input) == 0)) {
+            v->now = value->now;
+            return KD_OK;
+        }
+    }
+    return buffer ? KD_OK /* that nobody reads */
+                  : kd_pt2_bad(p, KD_ERR_DAMAGED, "the input '%s' that the program changes is not defined", input ? input : "?");
+}
+
+static kd_status read_output(kd_pt2 *p, yyjson_val *spec, bool mutations)
+{
+    const char *kind;
+    yyjson_val *what = kd_pt2_only_member(spec, &kind), *arg = yyjson_obj_get(what, "arg"), *tensor = yyjson_obj_get(arg, "as_tensor");
+    const char *name = yyjson_get_str(yyjson_obj_get(tensor ? tensor : arg, "name"));
+    bool is_mutation = strcmp(kind, "buffer_mutation") == 0 || strcmp(kind, "user_input_mutation") == 0;
+    if (!is_mutation && strcmp(kind, "user_output") != 0 && strcmp(kind, "loss_output") != 0)
+        return kd_pt2_bad(p, KD_ERR_UNSUPPORTED, "the program has an output of the kind '%s', which kdsl does not know", kind);
+    const kd_pt2_value *value = name ? kd_map_get(&p->values, kd_str_of(name)) : NULL;
+    if (is_mutation != mutations || (!name && !is_mutation))
+        return KD_OK; /* the other ones' turn; None, or a number */
+    if (!value)
+        return kd_pt2_bad(p, KD_ERR_DAMAGED, "the output '%s' is not defined", name ? name : "?");
+    if (is_mutation)
+        return read_mutation(p, what, value);
+    put_output(p, value);
+    return KD_OK;
+}
+
+/* The program's own outputs, and behind them what the inputs are now that it changes. */
+static kd_status read_outputs(kd_pt2 *p, yyjson_val *specs)
+{
+    yyjson_val *spec;
+    size_t i, max;
+    for (unsigned mutations = 0; mutations < 2; mutations++)
+        yyjson_arr_foreach(specs, i, max, spec)
+        {
+            kd_status status = read_output(p, spec, mutations);
+            if (status)
+                return status;
+        }
+    for (unsigned k = 0; k < p->outside.n; k++)
+        if (!p->outside.data[k]->weight && is_changed(p->outside.data[k]))
+            put_output(p, p->outside.data[k]);
     return KD_OK;
 }
 
@@ -466,10 +522,9 @@ static kd_status translate_program(kd_pt2 *p)
     }
     if (status == KD_OK)
         status = translate_nodes(p, yyjson_obj_get(graph, "nodes"));
-    yyjson_arr_foreach(yyjson_obj_get(signature, "output_specs"), i, max, spec)
-    {
-        status = status ? status : read_output(p, spec);
-    }
+    if (status == KD_OK)
+        status = read_outputs(p, yyjson_obj_get(signature, "output_specs"));
+    put_inputs(p);
     return status;
 }
 

@@ -24,6 +24,9 @@ struct kd_session {
     char *memory; /* the arena, and behind it the scratch memory of primitives */
     char *staging; /* on a GPU: a place for each input and output, which are copied; NULL: the caller's memory is used */
     const void **inputs, **outputs; /* where steps find them in this run */
+    const void **all_inputs; /* the caller's, and behind them the states' */
+    void **all_outputs;
+    char *states; /* the values of states; NULL: there are none */
     kd_arg *args; /* of all steps, one behind the other */
     kd_primitive_call **calls; /* by step; NULL: a kernel */
     patch *patches;
@@ -42,8 +45,12 @@ void kd_session_destroy(kd_session *session)
         kd_memory_free(session->exe->device, session->memory);
     if (session->staging)
         kd_memory_free(session->exe->device, session->staging);
+    if (session->states)
+        kd_memory_free(session->exe->device, session->states);
     free(session->inputs);
     free(session->outputs);
+    free(session->all_inputs);
+    free(session->all_outputs);
     free(session->calls);
     free(session->args);
     free(session->patches);
@@ -118,6 +125,41 @@ static kd_status get_memory(kd_session *s, kd_failure *out_why)
                   : KD_OK;
 }
 
+/* Two places for each state: what it is in a run, and what it becomes by it. */
+static kd_status create_states(kd_session *s, kd_failure *out_why)
+{
+    const kd_executable *exe = s->exe;
+    unsigned first_in = kd_executable_n_inputs(exe), first_out = kd_executable_n_outputs(exe);
+    size_t n_bytes = 0;
+    for (unsigned i = 0; i < exe->n_states; i++)
+        n_bytes += 2 * padded(kd_tensor_n_bytes(&exe->inputs.data[first_in + i].type));
+    kd_status status = n_bytes ? kd_memory_alloc(exe->device, n_bytes, (void **)&s->states) : KD_OK;
+    char *place = s->states;
+    for (unsigned i = 0; i < exe->n_states && status == KD_OK; i++) {
+        size_t n = kd_tensor_n_bytes(&exe->inputs.data[first_in + i].type);
+        s->all_inputs[first_in + i] = place;
+        s->all_outputs[first_out + i] = place + padded(n);
+        place += 2 * padded(n);
+        for (unsigned k = 0; k < 2 && n && status == KD_OK; k++) /* twice: what lies between elements is not written by runs */
+            status = kd_queue_copy(s->queue, place - (2 - k) * padded(n), exe->graph->states.data[i].data, n, NULL);
+    }
+    if (status == KD_OK && n_bytes)
+        status = kd_queue_finish(s->queue);
+    return status ? kd_fail(out_why, status, "cannot make %zu bytes of state: %s", n_bytes, kd_device_error(exe->device)) : KD_OK;
+}
+
+/* What the states became is what they are from now on. */
+static void swap_states(kd_session *s)
+{
+    const void **now = s->all_inputs + kd_executable_n_inputs(s->exe);
+    void **next = s->all_outputs + kd_executable_n_outputs(s->exe);
+    for (unsigned i = 0; i < s->exe->n_states; i++) {
+        void *old = (void *)(uintptr_t)now[i];
+        now[i] = next[i];
+        next[i] = old;
+    }
+}
+
 kd_status kd_session_create(kd_executable *executable, kd_session **out_session, kd_failure *out_why)
 {
     if (!executable || !out_session)
@@ -136,7 +178,9 @@ kd_status kd_session_create(kd_executable *executable, kd_session **out_session,
     s->calls = calloc(executable->steps.n + 1, sizeof(kd_primitive_call *));
     s->inputs = calloc(executable->inputs.n + 1, sizeof(void *));
     s->outputs = calloc(executable->outputs.n + 1, sizeof(void *));
-    bool has_memory = s->args && s->patches && s->calls && s->inputs && s->outputs;
+    s->all_inputs = calloc(executable->inputs.n + 1, sizeof(void *));
+    s->all_outputs = calloc(executable->outputs.n + 1, sizeof(void *));
+    bool has_memory = s->args && s->patches && s->calls && s->inputs && s->outputs && s->all_inputs && s->all_outputs;
     kd_status status = has_memory ? KD_OK : kd_fail(out_why, KD_ERR_MEMORY, "out of memory");
     if (status == KD_OK) {
         status = create_queue(s);
@@ -148,6 +192,8 @@ kd_status kd_session_create(kd_executable *executable, kd_session **out_session,
     }
     if (status == KD_OK)
         status = get_memory(s, out_why);
+    if (status == KD_OK)
+        status = create_states(s, out_why);
     if (status == KD_OK)
         status = bind_steps(s, out_why);
     if (status)
@@ -167,8 +213,6 @@ static bool overlap(const char *a, size_t n_a, const char *b, size_t n_b)
 /* The kernels rely on it that what they write is nothing else that they use. */
 static kd_status check_pointers(const kd_executable *exe, const void *const *inputs, void *const *outputs, kd_failure *out_why)
 {
-    if ((exe->inputs.n && !inputs) || !outputs)
-        return kd_fail(out_why, KD_ERR_ARGUMENT, "inputs and outputs must not be NULL");
     for (unsigned i = 0; i < exe->inputs.n; i++)
         if (!inputs[i] && kd_tensor_n_bytes(&exe->inputs.data[i].type))
             return kd_fail(out_why, KD_ERR_ARGUMENT, "input %u, '%s', is NULL", i, exe->inputs.data[i].name);
@@ -319,6 +363,17 @@ kd_status kd_session_run_timed(kd_session *session, const void *const *inputs, v
     if (!session)
         return kd_fail(out_why, KD_ERR_ARGUMENT, "session must not be NULL");
     const kd_executable *exe = session->exe;
+    unsigned n_inputs = kd_executable_n_inputs(exe), n_outputs = kd_executable_n_outputs(exe);
+    if ((n_inputs && !inputs) || (n_outputs && !outputs))
+        return kd_fail(out_why, KD_ERR_ARGUMENT, "inputs and outputs must not be NULL");
+    if (exe->n_states) {
+        for (unsigned i = 0; i < n_inputs; i++)
+            session->all_inputs[i] = inputs[i];
+        for (unsigned i = 0; i < n_outputs; i++)
+            session->all_outputs[i] = outputs[i];
+        inputs = session->all_inputs;
+        outputs = session->all_outputs;
+    }
     kd_status status = check_pointers(exe, inputs, outputs, out_why);
     if (status)
         return status;
@@ -326,6 +381,8 @@ kd_status kd_session_run_timed(kd_session *session, const void *const *inputs, v
     status = run_once(session, inputs, outputs, out_step_ns, out_why);
     if (exe->onednn)
         kd_onednn_set_threads(exe->onednn, n_threads);
+    if (status == KD_OK)
+        swap_states(session);
     return status;
 }
 

@@ -63,6 +63,7 @@ BAD = {
                "%y = aten.gelu.default: approximate must be 'none' or 'tanh'"),
     "another word": (graph({"o": "%y", "op": "aten.scatter_reduce.two", "in": ["%x", 0, "%i", "%x", "median"]}, inputs=(X, {**X, "n": "%i", "t": "i64"})),
                      "%y = aten.scatter_reduce.two: reduce must be 'sum', 'prod', 'mean', 'amax' or 'amin'"),
+    "a state without a beginning": (graph(relu(), inputs=({**X, "becomes": "%y"},)), "input '%x': \"becomes\" needs a value, and \"data\" for the first run"),
     "a grid": (graph({"o": "%y", "op": "aten.grid_sampler.default", "in": ["%x", "%x", 2, 0, False]}, inputs=({**X, "s": [1, 1, 2, 2, 3]},)),
                "there is no interpolation 2 of 3 dimensions with padding 0"),
     "samples by size": (graph({"o": "%y", "op": "torchvision.roi_align.default", "in": ["%x", "%b", 1.0, 2, 2, 0, False]},

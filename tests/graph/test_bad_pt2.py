@@ -42,15 +42,14 @@ class Function(nn.Module):
 
 def changed_base(self, x):
     base = x * 2
-    base.view(12).add_(1)
-    return base
+    flat = base.view(12)
+    base.add_(1)
+    return flat
 
 
 PROGRAMS = {
     "unknown op": (lambda self, x: torch.linalg.det(x[:, :2]), "kdsl does not know this op (", "in_the_line"),
-    "a buffer that changes": (lambda self, x: self.count.add_(x[0]), "it changes 'b_count' in place", ""),
-    "an input that changes": (lambda self, x: x.add_(1), "it changes 'x' in place, which outlives the call", ""),
-    "a view of what is read later": (changed_base, "while 'mul' is another view of that memory and read later", "base.view(12).add_(1)"),
+    "a view of what is changed": (changed_base, "while 'view' is another view of that memory and read later", "base.add_(1)"),
     "dropout": (lambda self, x: torch.nn.functional.dropout(x, 0.5, True), "dropout of a model in training mode: export it after model.eval()", ""),
     "complex numbers": (lambda self, x: torch.fft.fft(x).real, "has a type that kdsl does not know (number 10", ""),
 }

@@ -136,12 +136,31 @@ def changed_slices(x):
     return y, z + y
 
 
+def changed_views(x):
+    y = x * 2
+    y.view(3, 8)[1].add_(1)
+    y.t()[2].mul_(3)
+    y.permute(1, 0).unsqueeze(0)[:, 1:3].sub_(0.5)
+    y.unbind(0)[1].zero_()
+    y.split([1, 3])[1].view(-1)[4:6].fill_(7)
+    y.chunk(2, 1)[1].transpose(0, 1)[0, 1:].copy_(x[0, :3])
+    y[1:, 2].index_put_((torch.tensor([2, 0]),), torch.tensor([5.0, 6.0]))
+    return y
+
+
+def changed_input(x, y):
+    x[1:].add_(1)
+    y.t().mul_(2)
+    return x + y
+
+
 MODELS = {
     "weights in one storage, buffers, constants": (shared_storage, X),
     "in place": (lambda: Function(lambda x: (x + 1).relu_().mul_(2).add_(x, alpha=3)), X),
     "in place, under all its names": (lambda: Function(lambda x: [y := x * 2, z := y.detach(), z.add_(1), y + z][-1]), X),
     "in place, through a view that alone is read": (lambda: Function(lambda x: (x * 2).view(24).add_(1)), X),
     "in place, a slice of what is read later": (lambda: Function(changed_slices), X),
+    "in place, through views of what is read later": (lambda: Function(changed_views), X),
     "several outputs": (lambda: Function(lambda x, y: (x + y, x - y, x * y)), X, Y),
     "numbers and none": (lambda: Function(lambda x, y: torch.clamp(x, max=0.5) + torch.clamp(y, min=2)), X, Y),
     "infinity": (lambda: Function(lambda x: x.masked_fill(x > 1, float("-inf"))), X),
@@ -187,3 +206,48 @@ def test_op(kdsl, tmp_path, name):
     torch.manual_seed(2)
     model, *inputs = MODELS[name]
     check(kdsl, tmp_path, model(), *inputs, atol=1e-4 if name in ("linear", "convolutions", "products") else 1e-5)
+
+
+class Cache(nn.Module):
+    """Rows of each call behind those of the calls before, and how many there were."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("rows", torch.full((6, 6), 0.5).t())
+        self.register_buffer("count", torch.tensor(3))
+
+    def forward(self, x):
+        self.count.add_(1)
+        self.rows[1:3].copy_(x[:2] + self.rows[2:4])
+        self.rows.t()[4].mul_(2)
+        return x @ self.rows + self.count
+
+
+@pytest.mark.parametrize("functional", (False, True))
+def test_buffers_that_change_stay_so_for_the_session(kdsl, tmp_path, functional):
+    model, n = Cache().eval(), 3
+    program = torch.export.export(model, (X,), strict=False)
+    torch.export.save(program.run_decompositions() if functional else program, tmp_path / "m.pt2")
+    expected = [model(X) for _ in range(n)]
+    np.save(tmp_path / "x.npy", X.numpy())
+    for i in (1, n):
+        kdsl("graph", "run", tmp_path / "m.pt2", "--in", f"x=@{tmp_path}/x.npy", "--save", f"y={tmp_path}/y.npy", "--repeat", i, "--no-cache")
+        np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected[i - 1].numpy(), rtol=1e-5)
+    result = kdsl("graph", "compile", tmp_path / "m.pt2", "-o", tmp_path / "m.kx", status=1)
+    assert "an executable whose runs change its buffers is not saved yet" in result.stderr
+
+
+@pytest.mark.parametrize("functional", (False, True))
+def test_inputs_that_change_are_results_too(kdsl, tmp_path, functional):
+    program = torch.export.export(Function(changed_input), (X, Y), strict=False)
+    torch.export.save(program.run_decompositions() if functional else program, tmp_path / "m.pt2")
+    x, y = X.clone(), Y.clone()
+    expected = [changed_input(x, y), x, y]
+    words = []
+    for i, value in enumerate((X, Y)):
+        np.save(tmp_path / f"x{i}.npy", value.numpy())
+        words += ["--in", f"x{i}=@{tmp_path}/x{i}.npy"]
+    words += [word for i in range(3) for word in ("--save", f"y{i}={tmp_path}/y{i}.npy")]
+    kdsl("graph", "run", tmp_path / "m.pt2", *words, "--no-cache")
+    for i, value in enumerate(expected):
+        np.testing.assert_allclose(np.load(tmp_path / f"y{i}.npy"), value.numpy(), rtol=1e-5)
