@@ -79,6 +79,13 @@ const char *kernel_mask(kd_kernel_text *k, const char *one, const char *two, boo
                       : kd_arena_printf(k->arena, ", mask=%s%s", one ? one : two, other);
 }
 
+void kernel_write_launch(const kd_kernel_source *kernel, kd_strbuf *text)
+{
+    kd_strbuf_printf(text, kernel->grid[1] > 1 ? "    grid: %u, %u\n" : "    grid: %u\n", kernel->grid[0], kernel->grid[1]);
+    if (kernel->num_warps)
+        kd_strbuf_printf(text, "    num_warps: %u\n", kernel->num_warps);
+}
+
 static void write_head(kd_kernel_text *k, const char *what, kd_strbuf *text)
 {
     kd_strbuf signature = kd_strbuf_in(k->arena);
@@ -99,8 +106,7 @@ static void write_head(kd_kernel_text *k, const char *what, kd_strbuf *text)
     for (unsigned i = 0; i < k->args.n; i++)
         kd_strbuf_printf(text, "    %s: %%%s, %s\n", k->args.data[i].name, k->args.data[i].buffer->value->name,
                          kd_tensor_type_text(k->arena, &k->args.data[i].buffer->type));
-    if (k->out->num_warps)
-        kd_strbuf_printf(text, "    num_warps: %u\n", k->out->num_warps);
+    kernel_write_launch(k->out, text);
     kd_strbuf_puts(text, "    \"\"\"\n");
     k->out->signature = kd_strbuf_text(&signature);
 }

@@ -40,6 +40,8 @@ const char *kernel_places(kd_kernel_text *k, const char *pointer, unsigned n_dim
 const char *kernel_mask(kd_kernel_text *k, const char *one, const char *two, bool loads);
 /* Puts it together. what: "attention", for its name and its comment. */
 kd_status kernel_finish(kd_kernel_text *k, const char *what, unsigned number);
+/* What a launch by hand needs, for the comment of a kernel: how many programs, and sub-groups on a GPU. */
+void kernel_write_launch(const kd_kernel_source *kernel, kd_strbuf *text);
 
 /* The least power of two from 16 up that holds n, but no more than most. */
 int64_t kernel_block_of(int64_t n, int64_t most);

@@ -3,6 +3,7 @@
  * Where a reduction's rows are longer than a block, the kernel goes over them in turns: the first turn computes the reductions of what is
  * read, the next those that need the first ones, and so on; what is stored for each element is stored in the turn in which all that it needs
  * is there. Elements are computed anew in each turn that needs them. */
+#include "graph/kernel_text.h"
 #include "graph/source_impl.h"
 
 #include "base/scalar.h"
@@ -224,8 +225,7 @@ static void write_text(kd_writer *w, unsigned number)
     for (unsigned i = 0; i < w->buffers.n; i++)
         kd_strbuf_printf(&text, "    %s: %%%s, %s\n", w->pointers.data[i], w->buffers.data[i]->value->name,
                          kd_tensor_type_text(w->arena, &w->buffers.data[i]->type));
-    if (out->num_warps)
-        kd_strbuf_printf(&text, "    num_warps: %u\n", out->num_warps);
+    kernel_write_launch(out, &text);
     kd_strbuf_printf(&text, "    \"\"\"\n%s", body_text(w, true));
     out->text = kd_strbuf_text(&text);
 }
@@ -252,7 +252,6 @@ kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, 
         return kd_fail(plan->why, KD_ERR_UNSUPPORTED, "%s = %s: a tensor of more than 2^31 elements is not supported yet",
                        group->nodes.data[0]->origin, group->nodes.data[0]->op->name);
     write_signature(&w);
-    write_text(&w, number);
     out->buffers = w.buffers.data;
     out->n_buffers = w.buffers.n;
     const kd_loops *l = &w.loops;
@@ -261,5 +260,6 @@ kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, 
     out->grid[0] = group->has_reduction ? n_rows : n_blocks;
     out->grid[1] = group->has_reduction ? 1 : n_rows;
     out->n_programs = (uint64_t)out->grid[0] * out->grid[1];
+    write_text(&w, number);
     return KD_OK;
 }
