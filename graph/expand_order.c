@@ -1,4 +1,4 @@
-/* expand_order.c - ops around the order of a row's elements: medians, the k-th smallest, and the largest so far. */
+/* expand_order.c - ops around the order of a row's elements: medians, the k-th smallest, the largest so far, and how many lie where. */
 #include "graph/expand_impl.h"
 
 /* Returns element k of each row in order and, where the op has two results, the place of the first one that is equal. */
@@ -82,4 +82,25 @@ void kd_expand_running_extreme(kd_decomposer *d)
     kd_gvalue *at = BUILD(d, running_peak, kd_garg_value(hit), along, text_arg("i32"));
     expand_return(d, 0, BUILD(d, gather, kd_garg_value(x), along, kd_garg_value(at)));
     expand_return(d, 1, build_convert(d, at, KD_I64));
+}
+
+/* How many elements lie in each of several equally wide parts of a range, whose last number belongs to the last part: each element's part
+ * is compared with all. */
+void kd_expand_histc(kd_decomposer *d)
+{
+    kd_gvalue *x = build_flat(d, expand_tensor(d, 0));
+    int64_t n_bins = kd_gnode_int(d->of, 1, 100);
+    double first = kd_gnode_number(d->of, 2, 0), last = kd_gnode_number(d->of, 3, 0);
+    if (n_bins < 1 || !(first < last) || !kd_scalar_is_float(x->type.type)) {
+        expand_bad(d, "%lld parts from %g to %g of %s: kdsl needs a range that the op names, and numbers in floating point",
+                   (long long)n_bins, first, last, kd_tensor_type_text(d->arena, &x->type));
+        return;
+    }
+    kd_gvalue *wide = expand_wide(d, x), *part = build_with(d, KD_GOP_mul_scalar, build_with(d, KD_GOP_sub_scalar, wide, first), (double)n_bins);
+    part = build_one(d, KD_GOP_floor, build_with(d, KD_GOP_div_scalar, part, last - first));
+    kd_gvalue *is_last = BUILD(d, eq_scalar, kd_garg_value(wide), kd_garg_float(last));
+    part = BUILD(d, masked_fill, kd_garg_value(part), kd_garg_value(is_last), kd_garg_float((double)(n_bins - 1)));
+    kd_gvalue *is_there = build_two(d, KD_GOP_eq, BUILD(d, unsqueeze, kd_garg_value(part), kd_garg_int(-1)), build_places(d, 1, 0, n_bins));
+    expand_return(d, 0, BUILD(d, sum, kd_garg_value(is_there), ints_arg(d->arena, 1, (const int64_t[]){0}), bool_arg(false),
+                              text_arg(kd_scalar_name(x->type.type))));
 }

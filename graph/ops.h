@@ -231,12 +231,12 @@ KD_GRAPH_COMPOSITES(KD_DECLARE)
     X(formula) X(adaptive_max_pool) X(affine_grid) X(atleast) X(bilinear) X(binary_cross_entropy)                     \
     X(binary_cross_entropy_logits) X(block_diag) X(broadcast_tensors) X(cartesian_prod) X(chain_matmul)               \
     X(channel_shuffle) X(col2im) X(conv) X(conv_transpose) X(cross) X(cross_entropy_loss) X(diag) X(diag_embed)       \
-    X(diff) X(einsum) X(eye) X(grid_sampler) X(gru_cell) X(im2col) X(index_write) X(inner) X(instance_norm) X(joined) \
-    X(kl_div) X(kron) X(kthvalue) X(linalg_norm) X(linspace) X(logit) X(logspace) X(lstm_cell) X(matrix_norm)         \
-    X(matrix_power) X(max_unpool) X(median) X(meshgrid) X(movedim) X(nan_to_num) X(narrow) X(nll_loss) X(numpy_t)     \
-    X(one_hot) X(pixel_shuffle) X(pixel_unshuffle) X(poisson_nll_loss) X(prelu) X(recurrent) X(repeat_interleave)     \
-    X(rms_norm) X(roi_align) X(rot90) X(rrelu) X(running_extreme) X(take_along_dim) X(tensordot) X(tile)              \
-    X(triangle_indices) X(weight_norm)
+    X(diff) X(einsum) X(eye) X(grid_sampler) X(gru_cell) X(histc) X(im2col) X(index_write) X(inner) X(instance_norm)  \
+    X(joined) X(kl_div) X(kron) X(kthvalue) X(linalg_norm) X(linspace) X(logit) X(logspace) X(lstm_cell)              \
+    X(matrix_norm) X(matrix_power) X(max_unpool) X(median) X(meshgrid) X(movedim) X(nan_to_num) X(narrow) X(nll_loss) \
+    X(numpy_t) X(one_hot) X(pixel_shuffle) X(pixel_unshuffle) X(poisson_nll_loss) X(prelu) X(recurrent)               \
+    X(repeat_interleave) X(rms_norm) X(roi_align) X(rot90) X(rrelu) X(running_extreme) X(take_along_dim) X(tensordot) \
+    X(tile) X(triangle_indices) X(weight_norm)
 #define KD_DECLARE(which) void kd_expand_##which(struct kd_decomposer *d);
 KD_GRAPH_EXPANSIONS(KD_DECLARE)
 #undef KD_DECLARE

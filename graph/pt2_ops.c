@@ -134,6 +134,30 @@ static kd_status group_norm(kd_pt2 *p)
 
 /* ---- others ---- */
 
+/* Rows in groups, each times the matrix of its group, as mixtures of experts have it: groups are in order, and a tensor tells the end of each.
+ * Where they end is known at run time only, so all rows are multiplied by all matrices, and of the products each row takes its own. */
+static kd_status grouped_product(kd_pt2 *p)
+{
+    const kd_pt2_value *input = kd_pt2_arg_tensor(p, "input"), *weight = kd_pt2_arg_tensor(p, "weight"), *ends = kd_pt2_arg_tensor(p, "offs");
+    if (!input || !weight || !ends || input->type.n_dims != 2 || weight->type.n_dims != 3)
+        return no_tensor(p);
+    int64_t n_rows = input->type.shape[0], n_groups = weight->type.shape[0], depth = weight->type.shape[1], width = weight->type.shape[2];
+    const char *beside = kd_pt2_emit_more(p, "aten.permute.default", "%s, [1, 0, 2]", kd_pt2_ref(p, weight));
+    beside = kd_pt2_emit_more(p, "aten.reshape.default", "\"%%%s\", [%" PRId64 ", -1]", beside, depth);
+    const char *products = kd_pt2_emit_more(p, "aten.mm.default", "%s, \"%%%s\"", kd_pt2_ref(p, input), beside);
+    products = kd_pt2_emit_more(p, "aten.reshape.default", "\"%%%s\", [-1, %" PRId64 "]", products, width);
+    const char *row = kd_pt2_emit_more(p, "aten.arange.default", "%" PRId64 ", \"i64\"", n_rows);
+    const char *end = kd_pt2_emit_more(p, "aten._to_copy.default", "%s, \"i64\"", kd_pt2_ref(p, ends));
+    const char *group = kd_pt2_emit_more(p, "aten.bucketize.Tensor", "\"%%%s\", \"%%%s\", false, true", row, end);
+    const char *place = kd_pt2_emit_more(p, "aten.mul.Scalar", "\"%%%s\", %" PRId64, row, n_groups);
+    place = kd_pt2_emit_more(p, "aten.add.Tensor", "\"%%%s\", \"%%%s\"", place, group);
+    const char *own = kd_pt2_emit_more(p, "aten.index_select.default", "\"%%%s\", 0, \"%%%s\"", products, place);
+    const char *has_group = kd_pt2_emit_more(p, "aten.lt.Scalar", "\"%%%s\", %" PRId64, group, n_groups);
+    has_group = kd_pt2_emit_more(p, "aten.unsqueeze.default", "\"%%%s\", 1", has_group);
+    kd_pt2_emit_result(p, 0, "aten.where.self", "\"%%%s\", \"%%%s\", 0", has_group, own);
+    return KD_OK;
+}
+
 static kd_status relu6(kd_pt2 *p)
 {
     const kd_pt2_value *self = kd_pt2_arg_tensor(p, "self");
@@ -166,6 +190,7 @@ typedef struct rule {
 static const rule RULES[] = {
     {"aten.group_norm.default", group_norm, KD_PT2_OWN},
     {"aten.relu6.default", relu6, KD_PT2_OWN},
+    {"transformers.grouped_mm_fallback.default", grouped_product, KD_PT2_OWN},
     {"aten.where.Scalar", where, KD_PT2_OWN},
     {"aten.where.ScalarSelf", where, KD_PT2_OWN},
     {"aten.where.ScalarOther", where, KD_PT2_OWN},

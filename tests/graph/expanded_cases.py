@@ -238,6 +238,13 @@ def running_extreme(d, op):
     d.graph.op(op, d.graph.input(d.memory(x)), d.dim(len(shape)))
 
 
+@case("aten.histc.default", n=4)
+def histc(d, op):
+    """Numbers outside of the range and on its edges, too."""
+    x = torch.cat([d.values(d.shape(0, 2, 1, 9), f32).reshape(-1) * 2, torch.tensor([-1.0, 1.0, 3.0])])
+    d.graph.op(op, d.graph.input(x.to(d.pick(f32, f64))), d.pick(1, 4, 8), -1, d.pick(1, 3))
+
+
 @case("aten.aminmax.default", n=4)
 def aminmax(d, op):
     d.graph.op(op, d.tensor([4, 5, 3], d.pick(f32, i64)), **d.pick({}, {"dim": 1}, {"dim": -1, "keepdim": True}))

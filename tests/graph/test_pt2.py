@@ -92,6 +92,39 @@ def test_bert(kdsl, tmp_path, layout):
 # ---- one thing at a time -------------------------------------------------------------------------------------------------------------------
 
 
+@torch.library.custom_op("transformers::grouped_mm_fallback", mutates_args=())
+def grouped_mm(input: torch.Tensor, weight: torch.Tensor, offs: torch.Tensor) -> torch.Tensor:
+    """As the library of transformers has it: rows in groups, each group with a matrix of its own."""
+    parts = torch.tensor_split(input, offs.tolist())[:-1]
+    rest = input.shape[0] - int(offs[-1])
+    return torch.cat([part @ w for part, w in zip(parts, weight)] + [input.new_zeros(rest, weight.shape[2])])
+
+
+@grouped_mm.register_fake
+def _(input, weight, offs):
+    return input.new_empty(input.shape[0], weight.shape[2])
+
+
+class Experts(nn.Module):
+    """A mixture of experts: each row takes two of them."""
+
+    def __init__(self, n_experts=4, width=16):
+        super().__init__()
+        self.gate = nn.Linear(width, n_experts)
+        self.up, self.down = nn.Parameter(torch.randn(n_experts, 24, width)), nn.Parameter(torch.randn(n_experts, 24, width))
+
+    def forward(self, x):
+        share, expert = self.gate(x).softmax(-1).topk(2)
+        expert, order = expert.reshape(-1).sort()
+        ends = torch.histc(expert.float(), bins=self.up.shape[0], min=0, max=self.up.shape[0] - 1).cumsum(0, dtype=torch.int32)
+        y = grouped_mm(F.silu(grouped_mm(x[order // 2], self.up.transpose(-2, -1), ends)), self.down, ends)
+        return (y * share.reshape(-1)[order, None])[order.argsort()].view(x.shape[0], 2, -1).sum(1), ends
+
+
+def test_mixture_of_experts(kdsl, tmp_path):
+    check(kdsl, tmp_path, Experts(), torch.randn(11, 16))
+
+
 def shared_storage():
     class Tied(nn.Module):
         def __init__(self):
