@@ -202,7 +202,9 @@ static kd_status make_with_posts(compilation *c, const kd_gnode *node, kd_step *
 {
     bool is_final = c->ready && c->ready->is_prepared;
     kd_status status = make_primitive(c->exe, node, step, operands);
-    bool is_good = status == KD_OK ? !is_slow(step->primitive) : status != KD_ERR_UNSUPPORTED;
+    if (status && status != KD_ERR_UNSUPPORTED)
+        return status;
+    bool is_good = status == KD_OK && !is_slow(step->primitive);
     for (unsigned n = node->n_posts; n-- > 0 && !is_good && !is_final;) {
         kd_gnode fewer = *node;
         kd_step other = {0};

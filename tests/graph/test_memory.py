@@ -1,11 +1,13 @@
 """How much memory a model takes, beside its weights and the values that are alive at one time."""
 import os
+import resource
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from kg import Graph
 from pt2 import LAYOUTS, export
 
 WIDTH, LAYERS, ROWS = 1024, 12, 256
@@ -52,3 +54,17 @@ def test_peak(tmp_path, monkeypatch, make, layout):
     taken = peaks(tmp_path, make, WIDTH, LAYOUTS[layout]) - peaks(tmp_path, make, 16, LAYOUTS[layout])
     print(taken / (WEIGHTS + LIVE))
     assert (taken <= 1.2 * (WEIGHTS + LIVE)).all(), taken
+
+
+@pytest.mark.parametrize("limit", [250, 300, 350, 400])
+def test_memory_runs_out(kdsl, tmp_path, limit):
+    """In so many MB of addresses: right numbers, or an error, and nothing in between."""
+    g = Graph()
+    rng = np.random.default_rng(60)
+    x = g.input("x", rng.random((4, 16)).astype(np.float32))
+    y = g.op("aten.mm.default", x, g.weight("w", rng.random((16, 8)).astype(np.float32)), is_=np.matmul)
+    np.save(tmp_path / "want.npy", y.array)
+    np.save(tmp_path / "x.npy", x.array)
+    result = kdsl("graph", "run", g.write(tmp_path, y), "--in", "x=@x.npy", "--expect", "y=want.npy", "--no-cache", status=None,
+                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit << 20, limit << 20)))
+    assert result.returncode in (0, 1, 3) and (result.returncode == 0 or "kdsl: error: " in result.stderr), result.stderr
