@@ -152,6 +152,7 @@ static kd_status write_kernel(compilation *c, const kd_step_plan *from, unsigned
         return kd_group_write(plan, from->group, number, out);
     switch (node->op->code) {
     case KD_GOP_flash_attention: return kd_attention_write(plan, node, number, out);
+    case KD_GOP_scatter_rows: return kd_scatter_write(plan, node, number, out);
     case KD_GOP_mm:
     case KD_GOP_bmm:
     case KD_GOP_addmm: return kd_matmul_write(plan, node, number, out);
@@ -276,7 +277,7 @@ static bool is_empty_product(const kd_gnode *node)
 
 static bool is_kernel(const kd_plan *plan, const kd_step_plan *step)
 {
-    return plan->on_gpu || step->group || step->primitive->op->lowering == KD_LOWER_ATTENTION || is_empty_product(step->primitive);
+    return plan->on_gpu || step->group || step->primitive->op->lowering == KD_LOWER_KERNEL || is_empty_product(step->primitive);
 }
 
 /* Writes all kernels, and has other threads begin with those that nobody has ready. */

@@ -1,10 +1,12 @@
 /* decompose_index.c - compositions around places: stacks, triangles, and what is written where indices say.
  *
- * Nothing is written out of order: each element of the result looks for the index that names it. With M indices and S places that is a
- * reduction of S * M comparisons, and one kernel for all the rest; the last index wins.
+ * Nothing is written out of order. Where that is little work, each element of the result looks for the index that names it: with M indices and
+ * S places that is a reduction of S * M comparisons, and one kernel with all that is around it; the last index wins.
  *
  *     index_put(%self, [%i], %values)      at[s] = max of the m with i[m] == s, or -1
- *                                          result[s] = at[s] < 0 ? self[s] : values[at[s]] */
+ *                                          result[s] = at[s] < 0 ? self[s] : values[at[s]]
+ *
+ * Where it is more, a kernel of its own copies S rows and goes over M of them (scatter.c). */
 #include "graph/decompose_impl.h"
 
 static const int64_t MAX_COMPARISONS = (int64_t)1 << 28;
@@ -58,6 +60,31 @@ static bool too_many(kd_decomposer *d, int64_t places, int64_t indices)
     return true;
 }
 
+/* ---- one after the other ---- */
+
+/* Whether that is less than to compare each place with each index. GPUs have comparisons done by all their lanes. */
+static bool goes_in_turns(const kd_decomposer *d, kd_scalar type, int64_t places, int64_t indices)
+{
+    enum { COMPARISONS_A_TURN = 16 };
+    int64_t product;
+    return !d->on_gpu && type != KD_I1 &&
+           (__builtin_mul_overflow(places, indices, &product) || product / COMPARISONS_A_TURN > places + indices);
+}
+
+/* Of three dimensions, as scatter_rows takes them. */
+static kd_gvalue *scatter_rows(kd_decomposer *d, kd_gvalue *self, kd_gvalue *index, kd_gvalue *values, kd_scatter_kind how)
+{
+    kd_scalar type = self->type.type, wide = how != KD_SCATTER_PUT && kd_scalar_is_float(type) && kd_scalar_bytes(type) < 4 ? KD_F32 : type;
+    kd_gvalue *y = BUILD(d, scatter_rows, kd_garg_value(build_convert(d, self, wide)), kd_garg_value(index),
+                         kd_garg_value(build_convert(d, values, wide)), kd_garg_int(how));
+    return build_convert(d, y, type);
+}
+
+static kd_gvalue *build_full(kd_decomposer *d, unsigned n, const int64_t *shape, kd_garg number, kd_scalar type)
+{
+    return BUILD(d, full, ints_arg(d->arena, n, shape), number, text_arg(kd_scalar_name(type)));
+}
+
 /* ---- index_put ---- */
 
 /* Where an index_put writes: self as [before, places, behind], values as [before, indices, behind]. */
@@ -67,6 +94,7 @@ typedef struct putting {
     unsigned n_indexed, order[KD_TENSOR_MAX_DIMS]; /* of self's dimensions: those before, those indexed, those behind */
     unsigned n_before;
     int64_t rows[3]; /* the extents before, of the places, and behind */
+    bool in_turns;
 } putting;
 
 static kd_gvalue *index_of(kd_decomposer *d, unsigned dim)
@@ -130,7 +158,8 @@ static bool plan_putting(kd_decomposer *d, putting *p)
         shape[n++] = layout.shape[i];
     for (unsigned i = p->n_before + p->n_indexed; i < t->n_dims; i++)
         shape[n++] = t->shape[p->order[i]];
-    if (n > KD_TENSOR_MAX_DIMS || too_many(d, p->n_places, p->n_indices))
+    p->in_turns = goes_in_turns(d, t->type, p->n_places, p->n_indices);
+    if (n > KD_TENSOR_MAX_DIMS || (!p->in_turns && too_many(d, p->n_places, p->n_indices)))
         return false;
     p->values = build_expand(d, p->values, n, shape);
     p->values = build_view(d, p->values, 3, (int64_t[]){p->rows[0], p->n_indices, p->rows[2]});
@@ -148,6 +177,22 @@ static kd_gvalue *in_own_order(kd_decomposer *d, const putting *p, kd_gvalue *ro
         back[p->order[i]] = i;
     }
     return BUILD(d, permute, kd_garg_value(build_view(d, rows, t->n_dims, shape)), ints_arg(d->arena, t->n_dims, back));
+}
+
+static bool is_in_order(const putting *p)
+{
+    unsigned n = 0;
+    while (n < p->self->type.n_dims && p->order[n] == n)
+        n++;
+    return n == p->self->type.n_dims;
+}
+
+static kd_garg order_arg(kd_decomposer *d, const putting *p)
+{
+    int64_t order[KD_TENSOR_MAX_DIMS];
+    for (unsigned i = 0; i < p->self->type.n_dims; i++)
+        order[i] = p->order[i];
+    return ints_arg(d->arena, p->self->type.n_dims, order);
 }
 
 /* A mask as the only index, and one number: a choice. */
@@ -174,6 +219,17 @@ void kd_decompose_index_put(kd_decomposer *d)
     putting p = {.self = decompose_operand(d, 0), .values = decompose_operand(d, 2)};
     if (put_by_mask(d, p.self, p.values) || !plan_putting(d, &p))
         return;
+    if (p.in_turns) {
+        kd_gvalue *self = BUILD(d, permute, kd_garg_value(p.self), order_arg(d, &p));
+        kd_gvalue *index = build_view(d, p.linear, 3, (int64_t[]){1, p.n_indices, 1});
+        kd_gvalue *rows = scatter_rows(d, build_view(d, self, 3, p.rows), index, p.values,
+                                       kd_gnode_bool(d->of, 3) ? KD_SCATTER_ADD : KD_SCATTER_PUT);
+        if (is_in_order(&p))
+            decompose_finish_shaped(d, rows);
+        else
+            decompose_finish(d, 0, in_own_order(d, &p, rows));
+        return;
+    }
     kd_gvalue *numbers = build_view(d, p.linear, 2, (int64_t[]){1, p.n_indices});
     kd_gvalue *hits = build_two(d, KD_GOP_eq, numbers, build_places(d, 2, 0, p.n_places));
     if (kd_gnode_bool(d->of, 3)) {
@@ -212,57 +268,112 @@ static kd_gvalue *grown(kd_decomposer *d, kd_gvalue *x, const kd_tensor_type *to
     return kd_tensor_same_shape(&x->type, to) ? x : BUILD(d, pad, kd_garg_value(x), ints_arg(d->arena, 2 * n, pad), with);
 }
 
-/* How the elements of src that hit a place are combined; those of self take part unless include_self says no. */
-static void combine_hits(kd_decomposer *d, kd_gvalue *self, kd_gvalue *hits, kd_gvalue *src)
+/* How elements that hit a place are combined; that of self takes part unless include_self says no. */
+typedef struct combining {
+    kd_scatter_kind how;
+    bool is_mean, with_self;
+} combining;
+
+static combining combining_of(const kd_gnode *node)
 {
-    const kd_tensor_type *t = &self->type;
-    bool has_kind = d->of->op->code == KD_GOP_scatter_reduce, with_self = !has_kind || kd_gnode_bool(d->of, 5);
-    const char *kind = has_kind && d->of->args[4].kind == KD_GARG_TEXT ? d->of->args[4].text : "sum";
-    bool is_max = strcmp(kind, "amax") == 0, is_min = strcmp(kind, "amin") == 0, is_prod = strcmp(kind, "prod") == 0,
-         is_mean = strcmp(kind, "mean") == 0;
-    if (is_mean && !kd_scalar_is_float(t->type)) {
-        decompose_fail(d, "the mean of whole numbers is not supported yet");
-        return;
-    }
-    int64_t last = -1;
-    kd_garg over = ints_arg(d->arena, 1, &last), type = text_arg(kd_scalar_name(t->type)),
-            none = is_max                        ? least_arg(t->type)
-                   : is_min                      ? most_arg(t->type)
-                   : kd_scalar_is_float(t->type) ? kd_garg_float(is_prod)
-                                                 : kd_garg_int(is_prod);
-    kd_garg args[KD_GOP_MAX_PARAMS] = {kd_garg_value(build_where(d, hits, src, none)), over, bool_arg(false),
-                                       is_max || is_min ? no_arg() : type};
-    args[1] = is_prod ? kd_garg_int(-1) : over;
-    kd_gvalue *y = decompose_build(d, is_max ? KD_GOP_amax : is_min ? KD_GOP_amin : is_prod ? KD_GOP_prod : KD_GOP_sum, 1, args);
-    y = grown(d, y, t, none);
-    kd_gvalue *n = BUILD(d, sum, kd_garg_value(build_convert(d, hits, KD_I32)), over, bool_arg(false), text_arg("i32"));
-    n = grown(d, n, t, kd_garg_int(0));
-    if (with_self)
-        y = build_two(d, is_max ? KD_GOP_maximum : is_min ? KD_GOP_minimum : is_prod ? KD_GOP_mul : KD_GOP_add, self, y);
-    if (is_mean)
-        y = build_two(d, KD_GOP_div, y, with_self ? BUILD(d, add_scalar, kd_garg_value(n), kd_garg_int(1), kd_garg_int(1)) : n);
-    if (!with_self)
+    if (node->op->code != KD_GOP_scatter_reduce)
+        return (combining){node->op->code == KD_GOP_scatter_add ? KD_SCATTER_ADD : KD_SCATTER_PUT, false, true};
+    const char *kind = node->args[4].text;
+    kd_scatter_kind how = strcmp(kind, "amax") == 0   ? KD_SCATTER_MAX
+                          : strcmp(kind, "amin") == 0 ? KD_SCATTER_MIN
+                          : strcmp(kind, "prod") == 0 ? KD_SCATTER_MULTIPLY
+                                                      : KD_SCATTER_ADD;
+    return (combining){how, strcmp(kind, "mean") == 0, kd_gnode_bool(node, 5)};
+}
+
+/* What changes nothing. */
+static kd_garg neutral(const combining *c, kd_scalar type)
+{
+    bool is_prod = c->how == KD_SCATTER_MULTIPLY;
+    return c->how == KD_SCATTER_MAX     ? least_arg(type)
+           : c->how == KD_SCATTER_MIN   ? most_arg(type)
+           : kd_scalar_is_float(type) ? kd_garg_float(is_prod)
+                                      : kd_garg_int(is_prod);
+}
+
+/* y: what is combined, with self where it takes part; n: how many hit each place. */
+static void finish_combined(kd_decomposer *d, const combining *c, kd_gvalue *self, kd_gvalue *y, kd_gvalue *n)
+{
+    if (c->is_mean)
+        y = build_two(d, KD_GOP_div, y, c->with_self ? BUILD(d, add_scalar, kd_garg_value(n), kd_garg_int(1), kd_garg_int(1)) : n);
+    if (!c->with_self)
         y = build_where(d, BUILD(d, gt_scalar, kd_garg_value(n), kd_garg_int(0)), y, kd_garg_value(self));
     decompose_finish(d, 0, y);
+}
+
+static void combine_hits(kd_decomposer *d, const combining *c, kd_gvalue *self, kd_gvalue *hits, kd_gvalue *src)
+{
+    static const kd_gop_code REDUCTIONS[] = {KD_GOP_sum, KD_GOP_sum, KD_GOP_prod, KD_GOP_amax, KD_GOP_amin},
+                             PAIRS[] = {KD_GOP_add, KD_GOP_add, KD_GOP_mul, KD_GOP_maximum, KD_GOP_minimum};
+    const kd_tensor_type *t = &self->type;
+    bool keeps_type = c->how == KD_SCATTER_MAX || c->how == KD_SCATTER_MIN;
+    int64_t last = -1;
+    kd_garg over = ints_arg(d->arena, 1, &last), none = neutral(c, t->type);
+    kd_garg args[KD_GOP_MAX_PARAMS] = {kd_garg_value(build_where(d, hits, src, none)), over, bool_arg(false),
+                                       keeps_type ? no_arg() : text_arg(kd_scalar_name(t->type))};
+    args[1] = c->how == KD_SCATTER_MULTIPLY ? kd_garg_int(-1) : over;
+    kd_gvalue *y = grown(d, decompose_build(d, REDUCTIONS[c->how], 1, args), t, none);
+    kd_gvalue *n = BUILD(d, sum, kd_garg_value(build_convert(d, hits, KD_I32)), over, bool_arg(false), text_arg("i32"));
+    finish_combined(d, c, self, c->with_self ? build_two(d, PAIRS[c->how], self, y) : y, grown(d, n, t, kd_garg_int(0)));
+}
+
+/* index, and src or a number, in the shape of the index; it is as large as self but along dim. */
+static void scatter_in_turns(kd_decomposer *d, const combining *c, kd_gvalue *self, kd_gvalue *index, kd_gvalue *src, unsigned dim)
+{
+    const kd_tensor_type *t = &self->type;
+    int64_t rows[3] = {1, t->shape[dim], 1}, turns[3];
+    for (unsigned i = 0; i < t->n_dims; i++)
+        rows[i < dim ? 0 : 2] *= i == dim ? 1 : t->shape[i];
+    memcpy(turns, rows, sizeof turns);
+    turns[1] = index->type.shape[dim];
+    index = build_view(d, index, 3, turns);
+    src = src ? build_view(d, src, 3, turns) : build_full(d, 3, turns, d->of->args[3], t->type);
+    kd_gvalue *from = c->with_self ? build_view(d, self, 3, rows) : build_full(d, 3, rows, neutral(c, t->type), t->type), *n = NULL;
+    if (c->is_mean || !c->with_self)
+        n = build_view(d, scatter_rows(d, build_full(d, 3, rows, kd_garg_int(0), KD_I32), index,
+                                       build_full(d, 3, turns, kd_garg_int(1), KD_I32), KD_SCATTER_ADD),
+                       t->n_dims, t->shape);
+    kd_gvalue *y = scatter_rows(d, from, index, src, c->how);
+    if (n)
+        finish_combined(d, c, self, build_view(d, y, t->n_dims, t->shape), n);
+    else
+        decompose_finish_shaped(d, y);
 }
 
 void kd_decompose_scatter(kd_decomposer *d)
 {
     kd_gvalue *self = decompose_operand(d, 0), *index = decompose_operand(d, 2), *src = decompose_operand(d, 3);
     const kd_tensor_type *t = &self->type, *i = &index->type;
+    const combining c = combining_of(d->of);
     int64_t dim = kd_gnode_dim(kd_gnode_int(d->of, 1, 0), t->n_dims), n_places = t->n_dims ? t->shape[dim] : 0;
-    bool fits = t->n_dims && i->n_dims == t->n_dims;
-    for (unsigned k = 0; k < t->n_dims && fits; k++)
+    bool fits = t->n_dims && i->n_dims == t->n_dims, covers = true;
+    for (unsigned k = 0; k < t->n_dims && fits; k++) {
         fits = (k == dim || i->shape[k] <= t->shape[k]) && (!src || i->shape[k] <= src->type.shape[k]);
+        covers &= k == dim || i->shape[k] == t->shape[k];
+    }
     if (!fits)
         decompose_fail(d, "the index %s does not fit %s", kd_tensor_type_text(d->arena, i), kd_tensor_type_text(d->arena, t));
-    if (!fits || too_many(d, n_places, kd_tensor_n_elems(i)))
+    else if (c.is_mean && !kd_scalar_is_float(t->type))
+        decompose_fail(d, "the mean of whole numbers is not supported yet");
+    if (d->status)
+        return;
+    for (unsigned k = 0; k < t->n_dims && src; k++)
+        if (c.how != KD_SCATTER_PUT || covers)
+            src = BUILD(d, slice, kd_garg_value(src), kd_garg_int(k), kd_garg_int(0), kd_garg_int(i->shape[k]), kd_garg_int(1));
+    if (covers && goes_in_turns(d, t->type, n_places, i->shape[dim])) {
+        scatter_in_turns(d, &c, self, index, src, (unsigned)dim);
+        return;
+    }
+    if (too_many(d, n_places, kd_tensor_n_elems(i)))
         return;
     kd_gvalue *hits = build_two(d, KD_GOP_eq, with_last(d, index, dim), build_places(d, t->n_dims + 1, (unsigned)dim, n_places));
-    if (d->of->op->code == KD_GOP_scatter_add || d->of->op->code == KD_GOP_scatter_reduce) {
-        for (unsigned k = 0; k < t->n_dims; k++)
-            src = BUILD(d, slice, kd_garg_value(src), kd_garg_int(k), kd_garg_int(0), kd_garg_int(i->shape[k]), kd_garg_int(1));
-        combine_hits(d, self, hits, with_last(d, src, dim));
+    if (c.how != KD_SCATTER_PUT) {
+        combine_hits(d, &c, self, hits, with_last(d, src, dim));
         return;
     }
     kd_gvalue *at = last_hit(d, hits);

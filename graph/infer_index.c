@@ -163,6 +163,23 @@ kd_status kd_infer_embedding_bag(kd_infer *cx, const kd_gnode *node)
     return KD_OK;
 }
 
+kd_status kd_infer_scatter_rows(kd_infer *cx, const kd_gnode *node)
+{
+    kd_gvalue *self, *index;
+    kd_status status = infer_tensor_args(cx, node, 0, &self, 1, &index);
+    if (status)
+        return status;
+    const kd_gvalue *values = kd_gnode_tensor(node, 2);
+    const kd_tensor_type *t = &self->type, *i = &index->type, *v = values ? &values->type : t;
+    bool fits = t->n_dims == 3 && i->n_dims == 3 && v->n_dims == 3 && is_index(index) && v->type == t->type;
+    for (unsigned d = 0; d < 3 && fits; d++)
+        fits = d == 1 ? i->shape[1] == v->shape[1] : v->shape[d] == t->shape[d] && (i->shape[d] == t->shape[d] || i->shape[d] == 1);
+    if (!fits || kd_gnode_int(node, 3, -1) < 0 || kd_gnode_int(node, 3, -1) > KD_SCATTER_MIN)
+        return infer_bad(cx, "self %s, index %s and values %s do not fit", infer_type_text(cx, self), infer_type_text(cx, index),
+                         infer_type_text(cx, values ? values : self));
+    return infer_one_result(cx, t->type, 3, t->shape);
+}
+
 kd_status kd_infer_gather(kd_infer *cx, const kd_gnode *node)
 {
     kd_gvalue *self, *indices;

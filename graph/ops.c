@@ -18,7 +18,7 @@
 #define EXPANDED(which)     .lowering = KD_LOWER_EXPANDED, .decompose = kd_expand_##which
 #define FORMULA(text)       .lowering = KD_LOWER_EXPANDED, .decompose = kd_expand_formula, .expression = text
 #define PRIMITIVE           .lowering = KD_LOWER_PRIMITIVE
-#define ATTENTION           .lowering = KD_LOWER_ATTENTION
+#define KERNEL              .lowering = KD_LOWER_KERNEL
 
 const kd_gop kd_gops[KD_N_GOPS] = {
 #define KD_GOP(id, name_text, params_text, rule, ...) \

@@ -19,7 +19,7 @@ typedef enum kd_lowering {
     KD_LOWER_COMPOSITE,
     KD_LOWER_EXPANDED,
     KD_LOWER_PRIMITIVE,
-    KD_LOWER_ATTENTION
+    KD_LOWER_KERNEL
 } kd_lowering;
 /* In which type a pointwise op takes its operands. */
 typedef enum kd_compute { KD_COMPUTE_RESULT, KD_COMPUTE_OPERANDS, KD_COMPUTE_EACH } kd_compute;
@@ -148,6 +148,9 @@ void kd_gnode_range(const kd_gnode *node, kd_garg out[3]);
 /* Where a slice begins and how many elements it has, by Python's rules: parameters start, end and step stand at first and behind it. */
 void kd_gnode_slice_bounds(const kd_gnode *node, unsigned first, int64_t extent, int64_t *out_start, int64_t *out_n);
 /* The dimensions that the indices of an index op broadcast to, and where they are in the result. False: they do not broadcast. */
+/* How kdsl.scatter_rows combines a value with what is there. */
+typedef enum kd_scatter_kind { KD_SCATTER_PUT, KD_SCATTER_ADD, KD_SCATTER_MULTIPLY, KD_SCATTER_MAX, KD_SCATTER_MIN } kd_scatter_kind;
+
 typedef struct kd_index_layout {
     unsigned first, n_dims;
     int64_t shape[KD_TENSOR_MAX_DIMS];
@@ -196,7 +199,7 @@ void kd_gnode_each_tensor(const kd_gnode *node, void (*fn)(void *user, kd_gvalue
             X(layer_norm) X(group_norm) X(batch_norm) X(dropout) X(view) X(flatten) X(unflatten) X(expand) X(repeat) X(permute)   \
                 X(transpose) X(t) X(unsqueeze) X(squeeze) X(select) X(slice) X(split) X(unbind) X(flip) X(roll) X(windows) X(mm)  \
                     X(bmm) X(addmm) X(baddbmm) X(linear) X(matmul) X(convolution) X(pool) X(adaptive_pool) X(spatial_mean)        \
-                        X(attention) X(full) X(full_like) X(new_full) X(arange) X(cat) X(stack) X(pad) X(slice_scatter)           \
+                        X(attention) X(scatter_rows) X(full) X(full_like) X(new_full) X(arange) X(cat) X(stack) X(pad) X(slice_scatter)           \
                             X(select_scatter) X(embedding) X(gather) X(index) X(bucketize) X(embedding_bag) X(diagonal) X(unfold) \
                                 X(as_strided) X(pad_mode) X(upsample) X(expanded)
 #define KD_DECLARE(rule) kd_status kd_infer_##rule(kd_infer *cx, const kd_gnode *node);

@@ -65,7 +65,7 @@ typedef struct kd_group {
 
 typedef struct kd_step_plan {
     kd_group *group; /* NULL: a primitive */
-    const kd_gnode *primitive; /* or attention */
+    const kd_gnode *primitive; /* or a node with a kernel of its own */
     unsigned level, order; /* the order in the graph, among steps of one level */
 } kd_step_plan;
 
@@ -147,7 +147,7 @@ static inline bool kd_goes_over_rows(const kd_gnode *node)
 /* Whether a node is a step of its own, which reads and writes memory. */
 static inline bool kd_is_alone(const kd_gnode *node)
 {
-    return node->op->lowering == KD_LOWER_PRIMITIVE || node->op->lowering == KD_LOWER_ATTENTION;
+    return node->op->lowering == KD_LOWER_PRIMITIVE || node->op->lowering == KD_LOWER_KERNEL;
 }
 
 /* ---- access.c: who reads what, where ---- */
@@ -213,7 +213,7 @@ kd_status kd_group_write(kd_plan *plan, const kd_group *group, unsigned number, 
 
 /* ---- attention.c ---- */
 
-/* Writes the kernel of an ATTENTION node. */
+/* Writes the kernel of attention. */
 kd_status kd_attention_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out);
 /* Where an operand of attention is in another value's memory. Strides may be 0, and several neighbouring heads may be one. */
 typedef struct kd_attention_strides {
@@ -223,6 +223,11 @@ typedef struct kd_attention_strides {
 } kd_attention_strides;
 /* False: views reorder it beyond that. */
 bool kd_attention_operand(kd_arena *arena, const kd_gvalue *value, kd_attention_strides *out);
+
+/* ---- scatter.c ---- */
+
+/* Writes the kernel of scatter_rows. */
+kd_status kd_scatter_write(kd_plan *plan, const kd_gnode *node, unsigned number, kd_kernel_source *out);
 
 /* ---- matmul.c ---- */
 

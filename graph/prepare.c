@@ -382,12 +382,17 @@ static void prepare_primitive(preparation *p, kd_gnode *node)
         kd_tensor_set_channels_last(&node->results[0]->type);
 }
 
-static void prepare_attention(preparation *p, kd_gnode *node)
+/* Nodes with kernels of their own read what strides describe. */
+static void prepare_kernel(preparation *p, kd_gnode *node)
 {
     for (unsigned i = 0; i < node->n_args; i++) {
         kd_gvalue *operand = kd_gnode_tensor(node, i);
-        kd_attention_strides strides;
-        if (operand && !kd_attention_operand(p->arena, operand, &strides))
+        const kd_gvalue *base;
+        kd_attention_strides heads;
+        kd_strided strided;
+        int64_t offset;
+        if (operand && !(node->op->code == KD_GOP_flash_attention ? kd_attention_operand(p->arena, operand, &heads)
+                                                                  : kd_access_strided(p->arena, operand, &base, &strided, &offset)))
             replace_arg(p, node, i, copy_of(p, operand, false));
     }
 }
@@ -406,8 +411,8 @@ void kd_graph_prepare(kd_graph *graph, bool on_gpu)
                 kd_tensor_set_contiguous(&node->results[r]->type);
         if (node->op->lowering == KD_LOWER_PRIMITIVE)
             prepare_primitive(&p, node);
-        else if (node->op->lowering == KD_LOWER_ATTENTION)
-            prepare_attention(&p, node);
+        else if (node->op->lowering == KD_LOWER_KERNEL)
+            prepare_kernel(&p, node);
         else if (node->op->lowering == KD_LOWER_POINTWISE && !kept && follows_channels_last(node))
             kd_tensor_set_channels_last(&node->results[0]->type);
         kd_vec_push(p.arena, &p.nodes, node);

@@ -48,7 +48,7 @@ def becomes(lowering, arguments, files):
         return f"{words}[{arguments}](../graph/{files[kind][arguments]})"
     if lowering in ("REDUCTION", "SCAN"):
         return f"{'a reduction' if lowering == 'REDUCTION' else 'a running value'}: {REDUCED[arguments]}"
-    return {"PRIMITIVE": ONEDNN, "ATTENTION": "a kernel of its own"}[lowering]
+    return {"PRIMITIVE": ONEDNN, "KERNEL": "a kernel of its own"}[lowering]
 
 
 def sections():

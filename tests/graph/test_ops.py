@@ -10,6 +10,7 @@ import expanded_cases  # noqa: F401
 import image_cases  # noqa: F401
 from aten import AtenGraph
 from draw import ALL, CASES, FLOATS, INTS, Draw, aten, bf16, binary, case, f16, f32, f64, i1, i32, i64, u8, unary
+from scatter_cases import some_indices
 
 OPS_DEF = os.path.join(os.path.dirname(__file__), "..", "..", "graph", "ops.def")
 TABLE = re.findall(r'^KD_GOP\(\w+, "(\w+\.\w+(?:\.\w+)?)"', open(OPS_DEF, encoding="utf-8").read(), re.M)
@@ -316,63 +317,10 @@ def index_select(d, op):
     d.graph.op(op, d.tensor(shape), dim, d.indices([int(d.rng.integers(1, 12))], shape[dim], d.pick(i64, i32)))
 
 
-def some_indices(d, shape, used):
-    broadcast = d.shape(0, 2)
-    return [d.indices(d.broadcast(broadcast) if i else broadcast, shape[k], low=-shape[k]) if k in used else None for i, k in enumerate(range(max(used) + 1))]
-
-
 @case("aten.index.Tensor", "aten._unsafe_index.Tensor", n=12)
 def index(d, op):
     shape = d.shape(2, 4, 2)
     d.graph.op(op, d.tensor(shape), some_indices(d, shape, d.pick([0], [1], [0, 1], [len(shape) - 1], [0, len(shape) - 1])))
-
-
-@case("aten.index_put.default", n=12)
-def index_put(d, op):
-    shape, accumulate = d.shape(2, 4, 2), bool(d.rng.random() < 0.4)
-    by = some_indices(d, shape, d.pick([0], [1], [0, 1], [0, len(shape) - 1]))
-    plain = [b.tensor if b else None for b in by]
-    x = d.tensor(shape)
-    # Which of several writes to one place wins is not said; so each place is named once, or sums are made.
-    if not accumulate and len({tuple(t) for t in zip(*[b.expand(torch.broadcast_shapes(*[p.shape for p in plain if p is not None])).flatten().tolist() for b in plain if b is not None])}) \
-            != int(np.prod(torch.broadcast_shapes(*[p.shape for p in plain if p is not None]))):
-        accumulate = True
-    result = torch.ops.aten.index.Tensor(x.tensor, plain)
-    d.graph.op(op, x, by, d.tensor(d.broadcast(list(result.shape))), accumulate)
-
-
-@case("aten.index_put.default")
-def index_put_wrapping(d, op):
-    index_put(d, op)
-    x = d.tensor([4, 5, 6])
-    d.graph.op(op, x, [None, d.graph.input(torch.tensor([3, -4]))], d.tensor([4, 2, 6]))
-    d.graph.op(op, x, [d.tensor([4, 5], i1)], d.tensor([]))
-
-
-@case("aten.scatter.src", "aten.scatter.value", "aten.scatter_add.default")
-def scatter(d, op):
-    shape = d.shape(1, 3, 3)
-    dim = d.dim(len(shape)) % len(shape)
-    index = [int(d.rng.integers(1, s + 1)) for s in shape]
-    order = torch.from_numpy(np.argsort(d.rng.random(shape), dim))[tuple(slice(0, i) for i in index)].contiguous()   # each place once
-    src = [s + int(d.rng.integers(0, 2)) for s in index]
-    d.graph.op(op, d.tensor(shape), dim, d.graph.input(order), 2.5 if "value" in str(op) else d.tensor(src))
-
-
-@case("aten.scatter_reduce.two", n=12)
-def scatter_reduce(d, op):
-    shape = d.shape(1, 3, 3)
-    dim = d.dim(len(shape)) % len(shape)
-    index = [int(d.rng.integers(1, s + 1)) for s in shape]
-    kind, dtype = d.pick("sum", "prod", "mean", "amax", "amin"), d.pick(f32, i64)
-    d.graph.op(op, d.tensor(shape, f32 if kind == "mean" else dtype), dim, d.indices(index, shape[dim]),
-               d.tensor(index, f32 if kind == "mean" else dtype), kind, include_self=bool(d.rng.random() < 0.5))
-
-
-@case("aten.masked_scatter.default")
-def masked_scatter(d, op):
-    shape = d.shape(1, 3)
-    d.graph.op(op, d.tensor(shape), d.tensor(d.broadcast(shape), i1), d.tensor([int(np.prod(shape))]))
 
 
 @case("aten.bucketize.Tensor")
