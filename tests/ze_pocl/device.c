@@ -35,6 +35,7 @@ static const kd_gpu_device *kind(void)
 
 static zp_cl cl;
 static bool is_open;
+static uint32_t version; /* of the platform: what one makes of a kernel is nothing for another */
 
 static void open_cl(void)
 {
@@ -49,6 +50,12 @@ static void open_cl(void)
         if (strstr(name, zp_option.platform) && !clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_CPU, 1, &cl.device, NULL) &&
             (cl.context = clCreateContext(NULL, 1, &cl.device, NULL, NULL, &error)) && !error)
             is_open = true;
+        if (is_open) {
+            char text[256] = "";
+            clGetPlatformInfo(platforms[i], CL_PLATFORM_VERSION, sizeof text, text, NULL);
+            for (const char *c = text; *c; c++)
+                version = 31 * version + (unsigned char)*c;
+        }
     }
 }
 
@@ -100,7 +107,7 @@ CALL zp_driver_properties(ze_driver_handle_t driver, ze_driver_properties_t *p)
 {
     ENTER();
     memset(&p->uuid, 0, sizeof p->uuid);
-    p->driverVersion = 1;
+    p->driverVersion = version;
     return ZE_RESULT_SUCCESS;
 }
 
