@@ -86,8 +86,8 @@ def test_disabled_ops_that_are_none():
 
 
 def test_known_op_that_does_not_compile(check):
-    """The library knows scatter, but not of so many elements: found out when the part is compiled."""
-    check(lambda x, i: torch.relu(x).scatter(0, i, 2.0), torch.randn(20000), torch.randperm(20000), whole=False)
+    """The library knows scatter, but not of so many elements into a part of the columns: found out when the part is compiled."""
+    check(lambda x, i: torch.relu(x).scatter(0, i, 2.0), torch.randn(20000, 2), torch.randperm(20000)[:, None], whole=False)
     assert list(kdsl.counters.fallbacks) == ["aten.scatter.value"]
 
 
@@ -127,7 +127,7 @@ def test_trying_nodes_alone_heeds_the_options(monkeypatch, tmp_path):
     monkeypatch.setenv("KDSL_CACHE_DIR", str(tmp_path / "default"))
     fast = torch.compile(lambda x, i: torch.relu(x).scatter(0, i, 2.0), backend="kdsl", options={"cache_dir": tmp_path / "mine"})
     with pytest.warns(UserWarning, match="scatter"):
-        fast(torch.randn(20000), torch.randperm(20000))
+        fast(torch.randn(20000, 2), torch.randperm(20000)[:, None])
     assert (tmp_path / "mine").exists() and not (tmp_path / "default").exists()
 
 
