@@ -81,6 +81,9 @@ kd_gvalue *build_first_largest(kd_decomposer *d, kd_gvalue *x, kd_gvalue *left, 
  * dimension of one. */
 kd_gvalue *build_kth(kd_decomposer *d, kd_gvalue *order, int64_t dim, kd_garg k);
 
+/* What is put, or added ..., into rows of self where indices say, one after the other; shapes as in ops.def. On CPUs. */
+kd_gvalue *build_scatter_rows(kd_decomposer *d, kd_gvalue *self, kd_gvalue *index, kd_gvalue *values, kd_scatter_kind how);
+
 /* Parameter i of the node that is written out, as it is, and in f32 where it is of a half type. NULL: none. */
 kd_gvalue *decompose_operand(kd_decomposer *d, unsigned i);
 kd_gvalue *decompose_wide_operand(kd_decomposer *d, unsigned i);

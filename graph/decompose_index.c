@@ -71,8 +71,7 @@ static bool goes_in_turns(const kd_decomposer *d, kd_scalar type, int64_t places
            (__builtin_mul_overflow(places, indices, &product) || product / COMPARISONS_A_TURN > places + indices);
 }
 
-/* Of three dimensions, as scatter_rows takes them. */
-static kd_gvalue *scatter_rows(kd_decomposer *d, kd_gvalue *self, kd_gvalue *index, kd_gvalue *values, kd_scatter_kind how)
+kd_gvalue *build_scatter_rows(kd_decomposer *d, kd_gvalue *self, kd_gvalue *index, kd_gvalue *values, kd_scatter_kind how)
 {
     kd_scalar type = self->type.type, wide = how != KD_SCATTER_PUT && kd_scalar_is_float(type) && kd_scalar_bytes(type) < 4 ? KD_F32 : type;
     kd_gvalue *y = BUILD(d, scatter_rows, kd_garg_value(build_convert(d, self, wide)), kd_garg_value(index),
@@ -222,7 +221,7 @@ void kd_decompose_index_put(kd_decomposer *d)
     if (p.in_turns) {
         kd_gvalue *self = BUILD(d, permute, kd_garg_value(p.self), order_arg(d, &p));
         kd_gvalue *index = build_view(d, p.linear, 3, (int64_t[]){1, p.n_indices, 1});
-        kd_gvalue *rows = scatter_rows(d, build_view(d, self, 3, p.rows), index, p.values,
+        kd_gvalue *rows = build_scatter_rows(d, build_view(d, self, 3, p.rows), index, p.values,
                                        kd_gnode_bool(d->of, 3) ? KD_SCATTER_ADD : KD_SCATTER_PUT);
         if (is_in_order(&p))
             decompose_finish_shaped(d, rows);
@@ -335,10 +334,10 @@ static void scatter_in_turns(kd_decomposer *d, const combining *c, kd_gvalue *se
     src = src ? build_view(d, src, 3, turns) : build_full(d, 3, turns, d->of->args[3], t->type);
     kd_gvalue *from = c->with_self ? build_view(d, self, 3, rows) : build_full(d, 3, rows, neutral(c, t->type), t->type), *n = NULL;
     if (c->is_mean || !c->with_self)
-        n = build_view(d, scatter_rows(d, build_full(d, 3, rows, kd_garg_int(0), KD_I32), index,
+        n = build_view(d, build_scatter_rows(d, build_full(d, 3, rows, kd_garg_int(0), KD_I32), index,
                                        build_full(d, 3, turns, kd_garg_int(1), KD_I32), KD_SCATTER_ADD),
                        t->n_dims, t->shape);
-    kd_gvalue *y = scatter_rows(d, from, index, src, c->how);
+    kd_gvalue *y = build_scatter_rows(d, from, index, src, c->how);
     if (n)
         finish_combined(d, c, self, build_view(d, y, t->n_dims, t->shape), n);
     else

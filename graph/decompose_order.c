@@ -130,6 +130,34 @@ static kd_gvalue *all_by_order(kd_decomposer *d, kd_gvalue *order)
     return BUILD(d, gather, kd_garg_value(by_low), kd_garg_int(-1), kd_garg_value(lower_half(d, sort_rows(d, pack(d, high)))));
 }
 
+/* Of each number below k how many elements along the last dimension are not more: with running counts, where the next one is counted. */
+static kd_gvalue *n_before_each(kd_decomposer *d, kd_gvalue *counts, int64_t k)
+{
+    unsigned n_dims = counts->type.n_dims;
+    int64_t last = -1;
+    kd_gvalue *number = build_places(d, n_dims + 1, n_dims - 1, k);
+    kd_gvalue *is_before = build_two(d, KD_GOP_le, BUILD(d, unsqueeze, kd_garg_value(counts), kd_garg_int(-2)), number);
+    return BUILD(d, sum, kd_garg_value(build_convert(d, is_before, KD_I32)), ints_arg(d->arena, 1, &last), bool_arg(false), text_arg("i32"));
+}
+
+/* The same by one turn over each row: each place is put where it is counted. */
+static kd_gvalue *places_taken(kd_decomposer *d, kd_gvalue *is_taken, kd_gvalue *counts, int64_t k)
+{
+    int64_t shape[KD_TENSOR_MAX_DIMS], n_rows = 1;
+    unsigned n_dims = counts->type.n_dims, dim = n_dims - 1;
+    memcpy(shape, counts->type.shape, sizeof shape);
+    for (unsigned i = 0; i < dim; i++)
+        n_rows *= shape[i];
+    kd_gvalue *places = build_expand(d, build_places(d, n_dims, dim, shape[dim]), n_dims, shape);
+    kd_gvalue *to = BUILD(d, sub_scalar, kd_garg_value(counts), kd_garg_int(1), kd_garg_int(1));
+    to = build_where(d, is_taken, to, kd_garg_int(-1));
+    int64_t rows[] = {n_rows, k, 1}, turns[] = {n_rows, shape[dim], 1};
+    kd_gvalue *none = BUILD(d, full, ints_arg(d->arena, 3, rows), kd_garg_int(0), text_arg("i32"));
+    kd_gvalue *at = build_scatter_rows(d, none, build_view(d, to, 3, turns), build_view(d, places, 3, turns), KD_SCATTER_PUT);
+    shape[dim] = k;
+    return build_view(d, at, n_dims, shape);
+}
+
 /* The same of few in long rows: the elements up to the k-th are counted, so that each tells where it goes, and only they are sorted. */
 static kd_gvalue *few_by_order(kd_decomposer *d, kd_gvalue *order, int64_t k)
 {
@@ -144,9 +172,7 @@ static kd_gvalue *few_by_order(kd_decomposer *d, kd_gvalue *order, int64_t k)
     kd_gvalue *n_left = BUILD(d, rsub, kd_garg_value(n_above), kd_garg_int(k), kd_garg_int(1));
     kd_gvalue *is_taken = build_two(d, KD_GOP_logical_or, is_above, build_two(d, KD_GOP_logical_and, is_at, build_two(d, KD_GOP_le, n_at, n_left)));
     kd_gvalue *n_taken = BUILD(d, cumsum, kd_garg_value(build_convert(d, is_taken, KD_I32)), along, text_arg("i32"));
-    kd_gvalue *number = build_places(d, n_dims + 1, n_dims - 1, k);
-    kd_gvalue *is_before = build_two(d, KD_GOP_le, BUILD(d, unsqueeze, kd_garg_value(n_taken), kd_garg_int(-2)), number);
-    kd_gvalue *at = BUILD(d, sum, kd_garg_value(build_convert(d, is_before, KD_I32)), over, bool_arg(false), text_arg("i32"));
+    kd_gvalue *at = d->on_gpu ? n_before_each(d, n_taken, k) : places_taken(d, is_taken, n_taken, k);
     kd_gvalue *sorted = all_by_order(d, BUILD(d, gather, kd_garg_value(order), along, kd_garg_value(at)));
     return build_convert(d, BUILD(d, gather, kd_garg_value(at), along, kd_garg_value(sorted)), KD_I64);
 }
