@@ -41,3 +41,28 @@ def test_ranges_and_fills(kdsl, tmp_path):
     n = g.op("aten.arange.start_step", 0, 9, is_=lambda: np.arange(9))
     u = g.op("aten.unsqueeze.default", n, 1, is_=lambda n: n[:, None])
     g.check(kdsl, tmp_path, t, f, r, c, g.op("aten.le.Tensor", n, u, is_=np.less_equal))
+
+
+def add_rows(x, index, src, wraps):
+    out = x.copy()
+    if wraps:
+        index = np.where(index < 0, index + len(x), index)
+    for row, col in np.ndindex(src.shape):
+        place = index[row, col]
+        if 0 <= place < len(x):
+            out[place, col] += src[row, col]
+    return out
+
+
+@pytest.mark.parametrize("columns", [1, 5, 40])
+def test_many_indices_write_nowhere_else(kdsl, tmp_path, columns):
+    """So many that a kernel goes over them; PyTorch refuses those out of range."""
+    rng = np.random.default_rng(51)
+    g = Graph()
+    x = g.input("x", rng.integers(0, 9, (90, columns)).astype(f32))
+    places = rng.integers(-120, 150, (80, columns))
+    places.flat[:3] = 1 << 40, -(1 << 62), 90
+    each, one = g.input("each", places), g.input("one", places[:, 0].copy())
+    src = g.input("src", rng.integers(0, 9, (80, columns)).astype(f32))
+    g.check(kdsl, tmp_path, g.op("aten.scatter_add.default", x, 0, each, src, is_=lambda x, i, s: add_rows(x, i, s, False)),
+            g.op("aten.index_put.default", x, [one], src, True, is_=lambda x, i, s: add_rows(x, np.repeat(i[:, None], columns, 1), s, True)))
