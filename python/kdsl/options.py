@@ -85,6 +85,12 @@ def suggest(name, names):
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def device_name(name):
+    """OpenVINO's "gpu" and "gpu.1" are "level_zero" and "level_zero:1"; other names are themselves."""
+    kind, _, number = name.partition(".")
+    return name if kind != "gpu" else f"level_zero:{number}" if number else "level_zero"
+
+
 def read_options(given=None, mode=None):
     """Options from the dict that torch.compile was given, over the environment, over the defaults."""
     values = {}
@@ -111,5 +117,5 @@ def read_options(given=None, mode=None):
                 raise ValueError(f"kdsl has no option {key!r}" + (suggest(key, [*FIELDS, *ALIASES]) or f"; there are {', '.join(FIELDS)}"))
             values[name] = convert(name, value, f"the option {key!r}")
     if "device" in values:
-        values["device"] = values["device"].lower()
+        values["device"] = device_name(values["device"].lower())
     return check(Options(**values))

@@ -473,6 +473,10 @@ def test_options_and_their_aliases(monkeypatch):
     from kdsl.options import read_options
     assert read_options({"device": "CPU", "model_caching": True, "config": {"CACHE_DIR": "x", "INFERENCE_NUM_THREADS": 3}}) == \
         read_options({"cache_dir": "x", "threads": 3})
+    for name, ours in (("GPU", "level_zero"), ("gpu.1", "level_zero:1"), ("Level_Zero:1", "level_zero:1"), ("NPU", "npu")):
+        assert read_options({"device": name}).device == ours
+    monkeypatch.setenv("OPENVINO_TORCH_BACKEND_DEVICE", "GPU.0")
+    assert read_options().device == "level_zero:0"
     monkeypatch.setenv("OPENVINO_TORCH_BACKEND_DEVICE", "CPU")
     monkeypatch.setenv("OPENVINO_TORCH_CACHE_DIR", "there")
     monkeypatch.setenv("OPENVINO_TORCH_MODEL_CACHING", "False")
