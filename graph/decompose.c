@@ -166,6 +166,11 @@ kd_gvalue *build_expand(kd_decomposer *d, kd_gvalue *value, unsigned n, const in
     return BUILD(d, expand, kd_garg_value(value), ints_arg(d->arena, n, shape));
 }
 
+kd_gvalue *build_full(kd_decomposer *d, unsigned n, const int64_t *shape, kd_garg number, kd_scalar type)
+{
+    return BUILD(d, full, ints_arg(d->arena, n, shape), number, text_arg(kd_scalar_name(type)));
+}
+
 kd_gvalue *build_places(kd_decomposer *d, unsigned n_dims, unsigned dim, int64_t n)
 {
     int64_t shape[KD_TENSOR_MAX_DIMS];
@@ -246,8 +251,7 @@ void decompose_fail(kd_decomposer *d, const char *format, ...)
 void kd_decompose_full(kd_decomposer *d)
 {
     const kd_tensor_type *t = &d->of->results[0]->type;
-    decompose_finish(
-        d, 0, BUILD(d, full, ints_arg(d->arena, t->n_dims, t->shape), kd_gnode_filling(d->of), text_arg(kd_scalar_name(t->type))));
+    decompose_finish(d, 0, build_full(d, t->n_dims, t->shape, kd_gnode_filling(d->of), t->type));
 }
 
 void kd_decompose_arange(kd_decomposer *d)
@@ -288,7 +292,7 @@ void kd_decompose_dropout(kd_decomposer *d)
 {
     const kd_tensor_type *t = &d->of->results[0]->type;
     d->map[d->of->results[0]->id] = decompose_operand(d, 0);
-    decompose_finish(d, 1, BUILD(d, full, ints_arg(d->arena, t->n_dims, t->shape), bool_arg(true), text_arg("i1")));
+    decompose_finish(d, 1, build_full(d, t->n_dims, t->shape, bool_arg(true), KD_I1));
 }
 
 /* ---- the whole graph ---- */
@@ -375,22 +379,14 @@ static bool is_reshape_of_made(const kd_gvalue *value)
     return of && of->def && of->def->op->lowering != KD_LOWER_VIEW && of->def->n_results == 1 && kd_tensor_is_contiguous(&of->type);
 }
 
-static bool is_output(const kd_decomposer *d, const kd_gvalue *value)
-{
-    for (unsigned i = 0; i < d->to->outputs.n; i++)
-        if (d->to->outputs.data[i] == value)
-            return true;
-    return false;
-}
-
 /* An output is a value that a step makes, in the strides that the caller expects, and that no other output is. */
 static void add_output(kd_decomposer *d, kd_gvalue *value, kd_tensor_type type)
 {
     bool is_made = value->def && value->def->op->lowering != KD_LOWER_VIEW && same_strides(&value->type, &type);
     if (is_made && !d->on_gpu && (value->def->op->code == KD_GOP_convolution || value->def->op->code == KD_GOP_max_pool))
         is_made = kd_tensor_is_channels_last(&value->type); /* oneDNN is slow where it has to write another order */
-    is_made = is_made && !is_output(d, value);
-    if (!is_made && is_reshape_of_made(value) && kd_tensor_is_contiguous(&type) && !is_output(d, kd_gnode_tensor(value->def, 0))) {
+    is_made = is_made && !kd_graph_is_output(d->to, value);
+    if (!is_made && is_reshape_of_made(value) && kd_tensor_is_contiguous(&type) && !kd_graph_is_output(d->to, kd_gnode_tensor(value->def, 0))) {
         value = kd_gnode_tensor(value->def, 0); /* the caller sees its own shape of it */
         is_made = true;
     }

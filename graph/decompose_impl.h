@@ -55,6 +55,8 @@ kd_gvalue *build_view(kd_decomposer *d, kd_gvalue *value, unsigned n, const int6
 /* All elements in one row. */
 kd_gvalue *build_flat(kd_decomposer *d, kd_gvalue *x);
 kd_gvalue *build_expand(kd_decomposer *d, kd_gvalue *value, unsigned n, const int64_t *shape);
+/* One number in all elements. */
+kd_gvalue *build_full(kd_decomposer *d, unsigned n, const int64_t *shape, kd_garg number, kd_scalar type);
 /* 0, 1, ... along dimension dim of a shape of n_dims, i32. */
 kd_gvalue *build_places(kd_decomposer *d, unsigned n_dims, unsigned dim, int64_t n);
 /* A vector over the channels, along dimension 1 of x. */

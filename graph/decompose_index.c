@@ -79,11 +79,6 @@ kd_gvalue *build_scatter_rows(kd_decomposer *d, kd_gvalue *self, kd_gvalue *inde
     return build_convert(d, y, type);
 }
 
-static kd_gvalue *build_full(kd_decomposer *d, unsigned n, const int64_t *shape, kd_garg number, kd_scalar type)
-{
-    return BUILD(d, full, ints_arg(d->arena, n, shape), number, text_arg(kd_scalar_name(type)));
-}
-
 /* ---- index_put ---- */
 
 /* Where an index_put writes: self as [before, places, behind], values as [before, indices, behind]. */

@@ -152,7 +152,7 @@ static kd_gvalue *places_taken(kd_decomposer *d, kd_gvalue *is_taken, kd_gvalue 
     kd_gvalue *to = BUILD(d, sub_scalar, kd_garg_value(counts), kd_garg_int(1), kd_garg_int(1));
     to = build_where(d, is_taken, to, kd_garg_int(-1));
     int64_t rows[] = {n_rows, k, 1}, turns[] = {n_rows, shape[dim], 1};
-    kd_gvalue *none = BUILD(d, full, ints_arg(d->arena, 3, rows), kd_garg_int(0), text_arg("i32"));
+    kd_gvalue *none = build_full(d, 3, rows, kd_garg_int(0), KD_I32);
     kd_gvalue *at = build_scatter_rows(d, none, build_view(d, to, 3, turns), build_view(d, places, 3, turns), KD_SCATTER_PUT);
     shape[dim] = k;
     return build_view(d, at, n_dims, shape);

@@ -24,7 +24,7 @@ static kd_gvalue *members(kd_decomposer *d, kd_gvalue *indices)
     kd_gvalue *first = BUILD(d, slice, kd_garg_value(offsets), zero, zero, kd_garg_int(n_bags), one);
     kd_gvalue *end = BUILD(d, slice, kd_garg_value(offsets), zero, one, kd_garg_int(n_offsets), one);
     if (n_offsets == n_bags) {
-        kd_gvalue *parts[] = {end, BUILD(d, full, ints_arg(d->arena, 1, (int64_t[]){1}), kd_garg_int(n), text_arg("i64"))};
+        kd_gvalue *parts[] = {end, build_full(d, 1, (int64_t[]){1}, kd_garg_int(n), KD_I64)};
         end = BUILD(d, cat, values_arg(d->arena, 2, parts), zero);
     }
     kd_gvalue *at = build_places(d, 2, 1, n);

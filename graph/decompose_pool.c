@@ -131,7 +131,7 @@ static kd_gvalue *window_counts(kd_decomposer *d, kd_gvalue *x, const kd_pooling
         }
     }
     kd_gvalue *ones =
-        BUILD(d, full, ints_arg(d->arena, x->type.n_dims, shape), kd_garg_float(1), text_arg(kd_scalar_name(x->type.type)));
+        build_full(d, x->type.n_dims, shape, kd_garg_float(1), x->type.type);
     return window_sums(d, ones, p, low, beyond);
 }
 

@@ -114,7 +114,7 @@ static kd_gvalue *picked(kd_decomposer *d, const classes *c, kd_gvalue *x)
     kd_gvalue *both = build_two(d, KD_GOP_logical_and, is_it, counts);
     int64_t dim = c->dim;
     x = weight ? (x ? build_two(d, KD_GOP_mul, x, weight) : weight) : x;
-    kd_gvalue *zero = BUILD(d, full, ints_arg(d->arena, 0, NULL), kd_garg_float(0), text_arg(kd_scalar_name(c->x->type.type)));
+    kd_gvalue *zero = build_full(d, 0, NULL, kd_garg_float(0), c->x->type.type);
     kd_gvalue *each = x ? build_where(d, both, x, kd_garg_value(zero)) : build_convert(d, both, c->x->type.type);
     return BUILD(d, sum, kd_garg_value(each), ints_arg(d->arena, 1, &dim), bool_arg(false), no_arg());
 }

@@ -506,7 +506,7 @@ void kd_expand_index_write(kd_decomposer *d)
         return;
     }
     if (!source)
-        source = BUILD(d, full, ints_arg(d->arena, 0, NULL), d->of->args[3], text_arg(kd_scalar_name(x->type.type)));
+        source = build_full(d, 0, NULL, d->of->args[3], x->type.type);
     if (adds && kd_gnode_number(d->of, 4, 1) != 1)
         source = BUILD(d, mul_scalar, kd_garg_value(source), d->of->args[4]);
     kd_garg *by = kd_arena_array(d->arena, kd_garg, dim + 1), list = {.kind = KD_GARG_LIST};

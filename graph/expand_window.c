@@ -134,7 +134,7 @@ void kd_expand_max_unpool(kd_decomposer *d)
     kd_garg flat[] = {kd_garg_int(first), kd_garg_int(-1)};
     x = BUILD(d, flatten, kd_garg_value(x), flat[0], flat[1]);
     index = BUILD(d, flatten, kd_garg_value(index), flat[0], flat[1]);
-    kd_gvalue *zeros = BUILD(d, full, ints_arg(d->arena, first + 1, shape), kd_garg_int(0), text_arg(kd_scalar_name(x->type.type)));
+    kd_gvalue *zeros = build_full(d, first + 1, shape, kd_garg_int(0), x->type.type);
     kd_gvalue *y = BUILD(d, scatter, kd_garg_value(zeros), flat[0], kd_garg_value(index), kd_garg_value(x));
     memcpy(shape + first, size, n * sizeof *size);
     expand_return(d, 0, build_view(d, y, first + n, shape));

@@ -52,9 +52,12 @@ static void write_copy(scatter_text *s, const kd_strided *to)
     bool is_single = s->n_columns == 1;
     const char *row = is_single ? "place" : "start", *ends = is_single && s->n_places % COPIED ? "(place < PLACES)" : s->ends;
     kd_strided from;
-    kernel_line(&s->k, is_single ? "for start in range(0, PLACES, 1024):" : "for start in range(0, PLACES):");
-    if (is_single)
-        kernel_line(&s->k, "    place = start + tl.arange(0, 1024)");
+    if (is_single) {
+        kernel_line(&s->k, "for start in range(0, PLACES, %d):", COPIED);
+        kernel_line(&s->k, "    place = start + tl.arange(0, %d)", COPIED);
+    } else {
+        kernel_line(&s->k, "for start in range(0, PLACES):");
+    }
     const char *source = operand_places(s, SELF, "self", row, &from);
     kernel_line(&s->k, "    tl.store(%s, tl.load(%s%s)%s)", places_of(s, "out", to, 0, row), source, kernel_mask(&s->k, ends, NULL, true),
                 kernel_mask(&s->k, ends, NULL, false));
